@@ -1,0 +1,1 @@
+"""What traffic should experience: values that know neither Kubernetes nor Envoy."""

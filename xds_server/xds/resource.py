@@ -1,0 +1,57 @@
+"""A resource as it is served, and the types of resources in the order in which they are pushed."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from xds_server.routing.audience import Audience
+from xds_server.wire.part import Part
+
+
+class ResourceType(Enum):
+    """The served types, declared in push order (make before break); `.value` is the short name shown to people."""
+
+    CLUSTER = "clusters"
+    ENDPOINT = "endpoints"
+    LISTENER = "listeners"
+    SECRET = "secrets"
+    ROUTE = "routes"
+
+    @property
+    def url(self) -> str:
+        """The type URL, e.g. type.googleapis.com/envoy.config.cluster.v3.Cluster."""
+        return _URLS[self]
+
+
+_URLS = {
+    ResourceType.CLUSTER: "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    ResourceType.ENDPOINT: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+    ResourceType.LISTENER: "type.googleapis.com/envoy.config.listener.v3.Listener",
+    ResourceType.SECRET: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+    ResourceType.ROUTE: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+}
+BY_URL = {url: type_ for type_, url in _URLS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource for one audience. `version` is a content hash of `body`, never a counter.
+
+    `part` is the tree that `body` was joined from. `references` are resources that Envoy needs again whenever it
+    gets this one changed: a cluster's endpoint assignment (Envoy warms a changed cluster until it has them), a listener's or cluster's secrets.
+    """
+
+    type: ResourceType
+    name: str
+    audience: Audience
+    part: Part
+    references: tuple[tuple[ResourceType, str], ...] = ()
+
+    @property
+    def version(self) -> str:
+        """Content hash of the bytes."""
+        return self.part.hash
+
+    @property
+    def body(self) -> bytes:
+        """The encoded Envoy message."""
+        return self.part.data
