@@ -1,11 +1,11 @@
 """Part: a piece of an encoded resource that can be told apart, replaced and blamed.
 
-A resource is a tree of parts: a RouteConfiguration holds virtual hosts, which hold segments, which hold routes.
-Versions of a resource share the sub-trees that did not change, so two versions are compared by identity first.
+A resource is a tree of parts: a RouteConfiguration holds virtual hosts, which hold segments, which hold
+routes. Versions of a resource share the sub-trees that did not change, so two versions are compared by identity
+first.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -27,22 +27,38 @@ class Owner(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" + (f" {self.field}" if self.field else "")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """An encoded piece. `id` is unique within its resource and never carries a content hash.
+    """An encoded piece. `id` is unique within its resource and never carries a content hash. Treated as immutable.
 
-    A leaf (no `parts`) is what a rejection is pinned on; its `owners` are the objects that made it.
+    A leaf (no `parts`) is what a rejection is pinned on; its `owners` are the objects that made it, and `fallback`
+    makes what stands in for it when Envoy rejects it (None: it is left out).
     Equality is that of id, bytes and owners; `parts` follow from them.
     """
 
-    id: str
-    data: bytes
-    owners: tuple[Owner, ...] = ()
-    parts: "tuple[Part, ...]" = ()
-    hash: str = field(init=False, default="")
+    __slots__ = ("_hash", "data", "fallback", "id", "owners", "parts")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hash", digest(self.data))
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        data: bytes,
+        *,
+        owners: tuple[Owner, ...] = (),
+        parts: "tuple[Part, ...]" = (),
+        fallback: "Callable[[Part], Part | None] | None" = None,
+    ) -> None:
+        self.id = id
+        self.data = data
+        self.owners = owners
+        self.parts = parts
+        self.fallback = fallback
+        self._hash = ""
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the bytes, computed when first asked for."""
+        if not self._hash:
+            self._hash = digest(self.data)
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -52,7 +68,10 @@ class Part:
         return self.id == other.id and self.data == other.data and self.owners == other.owners
 
     def __hash__(self) -> int:
-        return hash((self.id, self.hash))
+        return hash((self.id, self.data))
+
+    def __repr__(self) -> str:
+        return f"Part({self.id!r}, {len(self.data)} bytes, {len(self.parts)} parts)"
 
 
 def leaves(part: Part) -> Iterator[Part]:
@@ -65,7 +84,10 @@ def leaves(part: Part) -> Iterator[Part]:
 
 
 def changed_leaves(old: Part | None, new: Part) -> Iterator[Part]:
-    """The leaves of `new` that `old` does not hold under the same id with the same bytes; shared sub-trees cost nothing."""
+    """The leaves of `new` that `old` does not hold under the same id with the same bytes.
+
+    Sub-trees that both share cost nothing.
+    """
     if old is new:
         return
     if old is None or not new.parts:

@@ -1,0 +1,75 @@
+"""Feature: one filter end to end, from its Gateway API spelling to its Envoy spelling.
+
+`filters/` holds one file per feature. The two halves are joined here without knowing each other: `Spec` is the API's
+value, `Config` the feature's own, `Message` whatever the data plane's route is. Members that a filter does not need
+are left out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.match import Match
+
+Spec = TypeVar("Spec")
+Config = TypeVar("Config")
+Message = TypeVar("Message")
+Reference = TypeVar("Reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A filter that cannot be honoured: its rule must not be served without it. `reason` is one of Accepted's."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule is served, for what depends on it: the listener's port and scheme, and the match of this route."""
+
+    port: int
+    scheme: str
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings(Generic[Reference]):
+    """What a filter may ask about while it is parsed."""
+
+    resolve: Callable[[Reference], Backend | InvalidBackend]
+    matches: tuple[Match, ...] = ()
+    on_backend: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature(Generic[Spec, Config, Message]):
+    """The interface of a filter.
+
+    parse: the filter's value, or why it is refused.
+    edit_route: writes the filter into the route being built.
+    edit_backend: writes it into one weighted backend of a route; without it a filter on a backendRef
+        makes that backend a route of its own.
+    backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
+    answers: the filter answers itself, backends are not asked.
+    """
+
+    name: str
+    type: str
+    advertises: tuple[str, ...] = ()
+    parse: "Callable[[Spec, Surroundings[Any]], Config | Refused]"
+    edit_route: Callable[[Config, Message, Place], None] | None = None
+    edit_backend: Callable[[Config, Any], None] | None = None
+    backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
+    answers: bool = False
+    on_backends: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A parsed filter on a rule or a backend: the feature's type and its config."""
+
+    type: str
+    config: Any

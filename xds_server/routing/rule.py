@@ -1,0 +1,78 @@
+"""Rules: what happens to requests that match."""
+
+from dataclasses import dataclass
+
+from xds_server.model.meta import Key
+from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.feature import Applied
+from xds_server.routing.match import Match, precedence
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedBackend:
+    """A backend's share of a rule's traffic, relative to the sum of weights; `filters` apply to its share alone."""
+
+    backend: Backend | InvalidBackend
+    weight: int
+    filters: tuple[Applied, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Milliseconds; None where nothing was said, 0 for no limit."""
+
+    request: int | None = None
+    backend_request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule that cannot be served: its requests get this HTTP status."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a rule does with a request: a fault, or filters and then a backend."""
+
+    filters: tuple[Applied, ...] = ()
+    backends: tuple[WeightedBackend, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleId:
+    """One match of one rule of a route; `rule_name` is the API's optional name."""
+
+    kind: str
+    route: Key
+    rule: int
+    match: int
+    rule_name: str = ""
+
+    @property
+    def field(self) -> str:
+        """Where the rule stands in its object, e.g. `rules[2]`."""
+        return f"rules[{self.rule}]"
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.route.namespace}/{self.route.name}/{self.rule}/{self.match}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One match and its action; rules of one listener hostname are tried in the order of `rank`."""
+
+    id: RuleId
+    match: Match
+    action: Action
+    created: str
+
+    @property
+    def rank(self) -> tuple[object, ...]:
+        """Precedence within a hostname: match, then oldest route, then name, then place in the route."""
+        route = self.id.route
+        return (*precedence(self.match), self.created, route.namespace, route.name, self.id.rule, self.id.match)

@@ -1,0 +1,1 @@
+"""Gateway API rules: what users wrote becomes routing values and conditions. Pure."""

@@ -1,0 +1,47 @@
+"""backendRef to Backend, or the reason why not.
+
+Order of checks as the API's ResolvedRefs reasons ask: kind, then permission (before existence, so that a status tells
+nothing about foreign namespaces), then existence, then port.
+"""
+
+from xds_server.flow.lookup import Lookup
+from xds_server.model.httproute import BackendObjectReference
+from xds_server.model.meta import Key
+from xds_server.routing.backend import Backend, InvalidBackend, Protocol
+from xds_server.semantics.grants import Referrer, permitted
+from xds_server.semantics.world import World
+
+APP_PROTOCOLS: dict[str, Protocol] = {
+    "kubernetes.io/h2c": "http2",
+    "kubernetes.io/ws": "http1",
+    "kubernetes.io/wss": "http1",
+}
+"""GEP-1911; an unknown appProtocol is ignored, as it is by kube-proxy."""
+
+
+def resolve(reference: BackendObjectReference, referrer: Referrer, look: Lookup, world: World) -> Backend | InvalidBackend:
+    """What a backendRef stands for. ExternalName Services are refused: they reach around network policy
+    (CVE-2021-25740).
+    """
+    if (reference.group, reference.kind) != ("", "Service"):
+        what = f"{reference.group}/{reference.kind}" if reference.group else reference.kind
+        return InvalidBackend("InvalidKind", f"backend {reference.name}: {what} is not a kind of backend; Service is")
+    target = Key(reference.namespace or referrer.namespace, reference.name)
+    if not permitted(referrer, "Service", target, look, world):
+        return InvalidBackend(
+            "RefNotPermitted",
+            f"Service {target}: no ReferenceGrant in {target.namespace} allows {referrer.kind}s of"
+            f" {referrer.namespace} to refer to it",
+        )
+    service = look.get(world.services, target)
+    if service is None:
+        return InvalidBackend("BackendNotFound", f"Service {target} does not exist")
+    if service.type == "ExternalName":
+        return InvalidBackend("UnsupportedProtocol", f"Service {target} is an ExternalName, which is refused as a backend")
+    if reference.port is None:
+        return InvalidBackend("BackendNotFound", f"Service {target}: the reference names no port")
+    port = service.port(reference.port)
+    if port is None:
+        ports = ", ".join(str(known.port) for known in service.ports) or "none"
+        return InvalidBackend("BackendNotFound", f"Service {target} has no port {reference.port} (it has: {ports})")
+    return Backend(service=target, port=reference.port, protocol=APP_PROTOCOLS.get(port.app_protocol, "auto"))

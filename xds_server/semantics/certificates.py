@@ -1,0 +1,89 @@
+"""Secrets of type kubernetes.io/tls to certificates that Envoy will accept, or the reason why not.
+
+A pair is parsed and matched here, before it is sent: Envoy would reject the whole secret, and a listener whose first
+certificate is rejected opens without one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import ExtensionOID
+
+from xds_server.model.core import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A usable pair in PEM. `problem` is set when the Secret has since become unusable and this is its last good state."""
+
+    chain: bytes
+    key: bytes
+    names: tuple[str, ...]
+    not_after: datetime
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why a Secret cannot serve as a certificate."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSecret:
+    """A Secret as it is now, and the newest state of it that was usable."""
+
+    current: Secret
+    good: Secret | None
+
+
+def keep(old: KeptSecret | None, new: KeptSecret) -> KeptSecret:
+    """The row that follows `old`: a Secret that turns unusable keeps its last good state in service."""
+    if isinstance(parse(new.current), Certificate):
+        return KeptSecret(new.current, new.current)
+    return KeptSecret(new.current, old.good if old else None)
+
+
+def serve(kept: KeptSecret) -> Certificate | Unusable:
+    """What listeners get: the current pair, else the last good one with the problem told, else the problem."""
+    current = parse(kept.current)
+    if isinstance(current, Certificate) or kept.good is None:
+        return current
+    good = parse(kept.good)
+    if isinstance(good, Unusable):
+        return current
+    return Certificate(good.chain, good.key, good.names, good.not_after, problem=current.reason)
+
+
+def parse(secret: Secret) -> Certificate | Unusable:
+    """The pair in `tls.crt` and `tls.key`; unencrypted RSA, ECDSA or Ed25519 keys that Envoy can serve."""
+    chain, key = secret.data.get("tls.crt", b""), secret.data.get("tls.key", b"")
+    if not chain or not key:
+        missing = "tls.crt" if not chain else "tls.key"
+        return Unusable(f"it has no {missing}")
+    try:
+        certificates = x509.load_pem_x509_certificates(chain)
+    except ValueError as error:
+        return Unusable(f"tls.crt does not parse: {error}")
+    try:
+        private = load_pem_private_key(key, password=None)
+    except (ValueError, TypeError) as error:
+        return Unusable(f"tls.key does not parse: {error}")
+    leaf = certificates[0]
+    spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if leaf.public_key().public_bytes(*spki) != private.public_key().public_bytes(*spki):
+        return Unusable("tls.key does not belong to the first certificate of tls.crt")
+    return Certificate(chain, key, _names(leaf), leaf.not_valid_after_utc)
+
+
+def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        extension = leaf.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    if not isinstance(extension, x509.SubjectAlternativeName):
+        return ()
+    return tuple(extension.get_values_for_type(x509.DNSName))

@@ -1,0 +1,32 @@
+"""May an object refer to another one? Source: Gateway API ReferenceGrant; never needed inside one namespace."""
+
+from dataclasses import dataclass
+
+from xds_server.flow.lookup import Lookup
+from xds_server.model.meta import Key
+from xds_server.semantics.world import GROUP, World
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """Who refers: group, kind and namespace as a grant's `from` names them."""
+
+    kind: str
+    namespace: str
+    group: str = GROUP
+
+
+def permitted(referrer: Referrer, kind: str, target: Key, look: Lookup, world: World) -> bool:
+    """Does a grant in the target's namespace (or being in the same one) allow the reference to a core-group kind?"""
+    if referrer.namespace == target.namespace:
+        return True
+    for grant in look.rows(world.grants_by_namespace, target.namespace):
+        from_ok = any(
+            (entry.group, entry.kind, entry.namespace) == (referrer.group, referrer.kind, referrer.namespace)
+            for entry in grant.spec.from_
+        )
+        if from_ok and any(
+            (entry.group, entry.kind) == ("", kind) and entry.name in (None, "", target.name) for entry in grant.spec.to
+        ):
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""One module per kind of route: its rules as routing values, and what is wrong with them."""

@@ -1,0 +1,62 @@
+"""World: the tables that rules may ask, by name. Every question goes through a Lookup, which records it."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from xds_server.flow.table import Index, Table
+from xds_server.model.core import EndpointSlice, Namespace, ReferenceGrant, Service
+from xds_server.model.gateway import Gateway, GatewayClass
+from xds_server.model.meta import Key
+
+CONTROLLER_NAME = "xds-server.dev/gateway-controller"
+GROUP = "gateway.networking.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPort:
+    """One port of a Service as routing needs it."""
+
+    port: int
+    name: str
+    app_protocol: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedService:
+    """What routing needs of a Service: a change of anything else does not reach it."""
+
+    type: str
+    ports: tuple[ServedPort, ...]
+
+    def port(self, number: int) -> ServedPort | None:
+        """The port of that number, preferring TCP where two protocols share it."""
+        found = [port for port in self.ports if port.port == number]
+        return min(found, key=lambda port: port.protocol != "TCP", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The tables below all rules. `any_class` serves Gateways of any class while no GatewayClass is given (files)."""
+
+    classes: Table[Key, GatewayClass]
+    gateways: Table[Key, Gateway]
+    namespaces: Table[Key, Namespace]
+    services: Table[Key, ServedService]
+    slices_by_service: Index[Hashable, Key, EndpointSlice]
+    grants_by_namespace: Index[Hashable, Key, ReferenceGrant]
+    certificates: Table[Key, Any]
+    controller_name: str = CONTROLLER_NAME
+    any_class: bool = False
+    checks: bool = True
+    """False only in tests that want Envoy itself to reject what the checks would have caught."""
+
+
+def served_service(service: Service) -> ServedService:
+    """The part of a Service that routing reads."""
+    ports = (
+        ServedPort(port=port.port, name=port.name, app_protocol=port.app_protocol or "", protocol=port.protocol)
+        for port in service.spec.ports
+    )
+    return ServedService(type=service.spec.type, ports=tuple(ports))
