@@ -1,5 +1,7 @@
 """Core Kubernetes kinds and ReferenceGrant, only the fields that translation reads."""
 
+# ruff: noqa: RUF012 (msgspec copies such defaults)
+
 import msgspec
 
 from xds_server.model.meta import Metadata, Struct

@@ -1,7 +1,9 @@
 """GatewayClass and Gateway (gateway.networking.k8s.io/v1), the fields that a gateway's traffic depends on.
 
-Enumerations stay plain strings: a value outside the API's list is a condition on the object, not a decoding error.
+Enumerations stay plain strings: a value outside the API's list is a condition of the object, not a fault.
 """
+
+# ruff: noqa: RUF012 (msgspec copies such defaults)
 
 import msgspec
 

@@ -1,6 +1,6 @@
 """HTTPRoute (gateway.networking.k8s.io/v1): matches, filters, backends of the standard channel.
 
-A filter keeps its payloads side by side as the API does (`type` says which one counts); `filters/` reads them.
+A filter keeps its payloads side by side as the API does; `type` says which one counts, `filters/` reads them.
 """
 
 from xds_server.model.meta import Metadata, Struct

@@ -1,26 +1,39 @@
 """parse: a decoded JSON or YAML document to a frozen model value, or to what is wrong with it.
 
 Reads every version listed in KINDS as the newest. Fills in what the API server would: defaults (they are in the
-models), the namespace, Secret data out of base64. Decides only whether the document can be read at all; what the
+models), the namespace, Secret data out of base64. Decides only whether the document can be read at all: what the
 CRD's schema would refuse beyond that is `validate`'s, what the API means by it is `semantics`'.
 """
 
 import re
 from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from xds_server.model.convert import respelled
 from xds_server.model.document import Document, Fault, Ignored, Object, text_at, without_nulls
-from xds_server.model.kinds import BY_GROUP_KIND, Kind
+from xds_server.model.kinds import BY_GROUP_KIND, GATEWAY_GROUP, KINDS, Kind
 
 DEFAULT_NAMESPACE = "default"
+
 _WHERE = re.compile(r" - at (?:`key` in )?`\$\.?(.*)`$")
+_EXPECTED = re.compile(r"^Expected `([^`]+)`(?:, got `([^`]+)`)?$")
+_MISSING = re.compile(r"^Object missing required field `([^`]+)`$")
+_WORDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a fraction",
+    "bool": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "empty",
+}
+_SPELLINGS = {row.kind.lower(): row for row in KINDS if row.group == GATEWAY_GROUP}
 
 
-def parse(document: Document) -> Object | Fault | Ignored:
+def parse(document: object) -> Object | Fault | Ignored:
     """Reads one document. Never raises for what a document may hold; never changes it.
 
     An object of a kind not in KINDS is `Ignored`; an unknown version of a known kind is a `Fault`.
@@ -35,20 +48,33 @@ def parse(document: Document) -> Object | Fault | Ignored:
     group, _, version = api_version.rpartition("/")
     row = BY_GROUP_KIND.get((group, kind))
     if row is None:
+        if reason := _misspelt(group, kind):
+            return Fault(kind=kind, namespace=namespace, name=name, field="apiVersion", reason=reason)
         return Ignored(api_version=api_version, kind=kind, namespace=namespace, name=name)
     namespace = (namespace or DEFAULT_NAMESPACE) if row.namespaced else ""
     if version not in row.versions:
-        reason = f"version {version} of {kind} is not known; read are {', '.join(row.versions)}"
+        reason = f"names version {version}; versions of {row.kind} that are read: {', '.join(row.versions)}"
         return Fault(kind=row.kind, namespace=namespace, name=name, field="apiVersion", reason=reason)
     try:
         return _object(row, document, namespace)
     except _Unreadable as wrong:
         return Fault(kind=row.kind, namespace=namespace, name=name, field=wrong.field, reason=wrong.reason)
+    except RecursionError:
+        return Fault(kind=row.kind, namespace=namespace, name=name, reason="is nested too deeply")
 
 
-class _Unreadable(Exception):  # noqa: N818 (not an error of ours)
+class _Unreadable(Exception):  # noqa: N818 (what a user wrote, not an error of this program)
     def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
         self.field, self.reason = field, reason
+
+
+def _misspelt(group: str, kind: str) -> str:
+    """Why a document that looks like a Gateway API object names none; "" for other people's kinds."""
+    if group not in (GATEWAY_GROUP, ""):
+        return ""
+    row = _SPELLINGS.get(kind.lower()) or _SPELLINGS.get(kind.lower().removesuffix("s"))
+    return f"and kind name nothing known; perhaps meant: {row.api_version} {row.kind}" if row else ""
 
 
 def _object(row: Kind, document: Document, namespace: str) -> Object:
@@ -56,27 +82,34 @@ def _object(row: Kind, document: Document, namespace: str) -> Object:
     if not isinstance(metadata := body.get("metadata"), dict) or not metadata.get("name"):
         raise _Unreadable("metadata.name", "is required")
     body["metadata"] = {**metadata, "namespace": namespace}
-    if row.kind == "Secret":
-        body["data"] = _decoded(body, "data") | _texts(body, "stringData")
-    elif row.kind == "ConfigMap":
-        body["binaryData"] = _decoded(body, "binaryData")
-    elif row.kind == "HTTPRoute":
-        body["spec"] = _defaulted(body.get("spec"))
+    body = respelled(row.kind, body)
+    if prepare := _PREPARE.get(row.kind):
+        prepare(body)
     try:
         return msgspec.convert(body, row.model, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        raise _located(error) from error
+        raise _located(str(error), body) from None
 
 
-def _defaulted(spec: Any) -> Any:
-    """An HTTPRoute's spec, where an empty list of rules or matches says no more than an absent one."""
+def _prepare_secret(body: dict[str, Any]) -> None:
+    body["data"] = _decoded(body, "data") | _encoded(body, "stringData")
+
+
+def _prepare_config_map(body: dict[str, Any]) -> None:
+    body["binaryData"] = _decoded(body, "binaryData")
+
+
+def _prepare_http_route(body: dict[str, Any]) -> None:
+    """Empty lists of rules and matches say no more than absent ones, so they get the same defaults."""
+    spec = body.get("spec")
     if not isinstance(spec, dict):
-        return {} if spec is None else spec
-    if spec.get("rules") == []:
-        spec = {key: value for key, value in spec.items() if key != "rules"}
-    if not isinstance(rules := spec.get("rules"), list):
-        return spec
-    return {**spec, "rules": [_without_empty_matches(rule) for rule in rules]}
+        return
+    if (rules := spec.get("rules")) == []:
+        body["spec"] = {key: value for key, value in spec.items() if key != "rules"}
+    elif isinstance(rules, list) and any(
+        isinstance(rule, dict) and rule.get("matches") == [] for rule in rules
+    ):
+        body["spec"] = {**spec, "rules": [_without_empty_matches(rule) for rule in rules]}
 
 
 def _without_empty_matches(rule: Any) -> Any:
@@ -85,38 +118,67 @@ def _without_empty_matches(rule: Any) -> Any:
     return rule
 
 
+_PREPARE: dict[str, Callable[[dict[str, Any]], None]] = {
+    "Secret": _prepare_secret,
+    "ConfigMap": _prepare_config_map,
+    "HTTPRoute": _prepare_http_route,
+}
+
+
 def _decoded(body: dict[str, Any], field: str) -> dict[str, bytes]:
     decoded = {}
     for key, value in _entries(body, field).items():
         try:
-            decoded[key] = b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
-        except (Base64Error, ValueError):
+            decoded[key] = b64decode(value.translate({10: None, 13: None}), validate=True)
+        except ValueError:
             raise _Unreadable(f"{field}.{key}", "is not base64") from None
     return decoded
 
 
-def _texts(body: dict[str, Any], field: str) -> dict[str, bytes]:
-    return {key: value.encode() for key, value in _entries(body, field).items()}
+def _encoded(body: dict[str, Any], field: str) -> dict[str, bytes]:
+    encoded = {}
+    for key, value in _entries(body, field).items():
+        try:
+            encoded[key] = value.encode()
+        except UnicodeEncodeError:
+            raise _Unreadable(f"{field}.{key}", "is not Unicode text") from None
+    return encoded
 
 
 def _entries(body: dict[str, Any], field: str) -> dict[str, str]:
     entries = body.get(field, {})
     if not isinstance(entries, dict):
-        raise _Unreadable(field, f"is {_called(entries)}, not a mapping of strings")
+        raise _Unreadable(field, f"must be a mapping, is {_called(entries)}")
     for key, value in entries.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise _Unreadable(f"{field}.{key}", f"is {_called(value)}, not a string")
+            raise _Unreadable(f"{field}.{key}", f"must be a string, is {_called(value)}")
     return entries
 
 
-def _located(error: msgspec.ValidationError) -> _Unreadable:
-    text = str(error)
-    where = _WHERE.search(text)
-    return _Unreadable(where[1] if where else "", text[: where.start()] if where else text)
+def _located(text: str, body: dict[str, Any]) -> _Unreadable:
+    """msgspec's complaint in this program's words; `[...]`, its name for any key of a mapping, made exact."""
+    field = ""
+    if where := _WHERE.search(text):
+        field, text = where[1], text[: where.start()]
+    if missing := _MISSING.match(text):
+        return _Unreadable(f"{field}.{missing[1]}".lstrip("."), "is required")
+    if field.endswith("[...]"):
+        field = _exact(field.removesuffix("[...]"), body)
+    if expected := _EXPECTED.match(text):
+        wanted = " or ".join(_WORDS.get(word, word) for word in expected[1].split(" | ") if word != "null")
+        text = f"must be {wanted}" + (f", is {_WORDS.get(expected[2], expected[2])}" if expected[2] else "")
+    return _Unreadable(field, text)
+
+
+def _exact(field: str, body: dict[str, Any]) -> str:
+    value: Any = body
+    for part in re.findall(r"[^.\[\]]+", field):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return next((f"{field}.{key}" for key, child in value.items() if not isinstance(child, str)), field)
 
 
 def _called(value: Any) -> str:
-    names = {dict: "a mapping", list: "a list", str: "a string", bool: "a boolean", type(None): "empty"}
-    return names.get(
-        type(value), "a number" if isinstance(value, int | float) else f"a {type(value).__name__}"
-    )
+    names = {dict: "a mapping", list: "a list", str: "a string", bool: "true or false", type(None): "empty"}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"the number {value}"
+    return names.get(type(value), f"a {type(value).__name__}")
