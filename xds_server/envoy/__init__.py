@@ -1,0 +1,1 @@
+"""From routing to Envoy: the messages that Envoy is sent and the names that they carry."""

@@ -1,0 +1,228 @@
+"""The bootstrap of a Gateway's Envoy: who it is, where its control plane is, what it may use.
+
+In: a `BootstrapOptions`. Out: the `Bootstrap` message, and its proto3 JSON for `envoy -c`. Everything else
+that such an Envoy does comes over ADS. Not done here: transport security towards the control plane.
+Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto and
+https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/best_practices/edge
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Any, Final
+
+import betterproto2
+from envoy_data_plane.envoy.config.bootstrap.v3 import (
+    Admin,
+    Bootstrap,
+    BootstrapDynamicResources,
+    BootstrapStaticResources,
+    LayeredRuntime,
+    RuntimeLayer,
+)
+from envoy_data_plane.envoy.config.cluster.v3 import (
+    Cluster,
+    ClusterDiscoveryType,
+    ClusterDnsLookupFamily,
+    UpstreamConnectionOptions,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    Address,
+    AggregatedConfigSource,
+    ApiConfigSource,
+    ApiConfigSourceApiType,
+    ApiVersion,
+    BackoffStrategy,
+    ConfigSource,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    Http2ProtocolOptions,
+    KeepaliveSettings,
+    Node,
+    RetryPolicy,
+    SocketAddress,
+    TcpKeepalive,
+)
+from envoy_data_plane.envoy.config.endpoint.v3 import (
+    ClusterLoadAssignment,
+    Endpoint,
+    LbEndpoint,
+    LocalityLbEndpoints,
+)
+from envoy_data_plane.envoy.config.overload.v3 import (
+    OverloadAction,
+    OverloadManager,
+    ResourceMonitor,
+    ThresholdTrigger,
+    Trigger,
+)
+from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import (
+    DownstreamConnectionsConfig,
+)
+from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptions,
+    HttpProtocolOptionsExplicitHttpConfig,
+)
+from envoy_data_plane.google.protobuf import Any as AnyMessage
+from envoy_data_plane.google.protobuf import Struct, Value
+
+from xds_server.model.meta import Key
+
+ADS_CLUSTER: Final = "xds-server"
+"""The cluster of the control plane; no served cluster has this name, since theirs contain slashes."""
+RE2_MAX_PROGRAM_SIZE: Final = 32_768
+"""The largest compiled regular expression that Envoy accepts; its default of 100 refuses everyday ones."""
+_FIXED_HEAP: Final = "envoy.resource_monitors.fixed_heap"
+_CONNECTIONS: Final = "envoy.resource_monitors.global_downstream_max_connections"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapOptions:
+    """What distinguishes one gateway's bootstrap from another's."""
+
+    gateway: Key
+    """The Gateway that the Envoy serves; becomes node.cluster `NAMESPACE/NAME`."""
+    pod: str
+    """The pod's name, or another name that no second Envoy of the same namespace has."""
+    pod_namespace: str = ""
+    """The pod's namespace; empty means the Gateway's own."""
+    ads_host: str
+    """An IP address or a host name."""
+    ads_port: int
+    admin_address: str = "127.0.0.1"
+    admin_port: int = 0
+    """0 lets the kernel choose; `envoy --admin-address-path` tells which."""
+    max_connections: int = 50_000
+    """Downstream connections in all, admin excepted; further ones are refused."""
+    max_heap_bytes: int | None = 1 << 30
+    """At 95 % Envoy returns memory to the system, at 98 % it answers 503; None means no limit."""
+
+
+def node_id(options: BootstrapOptions) -> str:
+    """`gateway~POD.NAMESPACE`, by which the control plane tells Envoys apart."""
+    return f"gateway~{options.pod}.{options.pod_namespace or options.gateway.namespace}"
+
+
+def bootstrap(options: BootstrapOptions) -> Bootstrap:
+    """The bootstrap message: delta ADS for everything, limits as Envoy's guide for edge proxies advises."""
+    return Bootstrap(
+        node=Node(id=node_id(options), cluster=str(options.gateway)),
+        admin=_admin(options),
+        dynamic_resources=_dynamic_resources(),
+        static_resources=BootstrapStaticResources(clusters=[_ads_cluster(options)]),
+        layered_runtime=_layered_runtime(),
+        overload_manager=_overload_manager(options),
+        stats_flush_interval=timedelta(seconds=5),
+    )
+
+
+def to_json(message: Bootstrap) -> dict[str, Any]:
+    """Proto3 JSON of a bootstrap, as `envoy -c` reads it."""
+    return message.to_dict(output_format=betterproto2.OutputFormat.PROTO_JSON)
+
+
+def _admin(options: BootstrapOptions) -> Admin:
+    """The admin endpoint stays reachable when the connection limit is hit: that is when it is needed."""
+    return Admin(
+        address=_address(options.admin_address, options.admin_port),
+        ignore_global_conn_limit=True,
+    )
+
+
+def _dynamic_resources() -> BootstrapDynamicResources:
+    """Listeners and clusters over delta ADS.
+
+    The node is some 60 KB, so it is sent with a stream's first request only. An Envoy that had an
+    `initial_fetch_timeout` would, while its control plane is not ready, call itself ready and serve nothing.
+    """
+    over_ads = ConfigSource(
+        ads=AggregatedConfigSource(),
+        resource_api_version=ApiVersion.V3,
+        initial_fetch_timeout=timedelta(0),
+    )
+    back_off = BackoffStrategy(base_interval=timedelta(milliseconds=500), max_interval=timedelta(seconds=5))
+    service = GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(
+            cluster_name=ADS_CLUSTER, retry_policy=RetryPolicy(retry_back_off=back_off)
+        )
+    )
+    return BootstrapDynamicResources(
+        ads_config=ApiConfigSource(
+            api_type=ApiConfigSourceApiType.DELTA_GRPC,
+            transport_api_version=ApiVersion.V3,
+            set_node_on_first_message_only=True,
+            grpc_services=[service],
+        ),
+        cds_config=over_ads,
+        lds_config=over_ads,
+    )
+
+
+def _ads_cluster(options: BootstrapOptions) -> Cluster:
+    """The control plane's cluster; pings notice within 35 s that it went away without a word.
+
+    All addresses of a name are tried: `localhost` may mean ::1 where the control plane listens on 127.0.0.1.
+    """
+    keepalive = KeepaliveSettings(interval=timedelta(seconds=30), timeout=timedelta(seconds=5))
+    protocol = HttpProtocolOptions(
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(
+            http2_protocol_options=Http2ProtocolOptions(connection_keepalive=keepalive)
+        )
+    )
+    endpoint = LbEndpoint(endpoint=Endpoint(address=_address(options.ads_host, options.ads_port)))
+    return Cluster(
+        name=ADS_CLUSTER,
+        type=ClusterDiscoveryType.STATIC if _is_ip(options.ads_host) else ClusterDiscoveryType.STRICT_DNS,
+        dns_lookup_family=ClusterDnsLookupFamily.ALL,
+        connect_timeout=timedelta(seconds=5),
+        load_assignment=ClusterLoadAssignment(
+            cluster_name=ADS_CLUSTER, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]
+        ),
+        typed_extension_protocol_options={
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": AnyMessage.pack(protocol)
+        },
+        upstream_connection_options=UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive()),
+    )
+
+
+def _layered_runtime() -> LayeredRuntime:
+    limit = Value(number_value=float(RE2_MAX_PROGRAM_SIZE))
+    layer = Struct(
+        fields={"re2.max_program_size.error_level": limit, "re2.max_program_size.warn_level": limit}
+    )
+    return LayeredRuntime(layers=[RuntimeLayer(name="xds-server", static_layer=layer)])
+
+
+def _overload_manager(options: BootstrapOptions) -> OverloadManager:
+    """Connections are limited by their monitor alone; the heap's monitor triggers the actions."""
+    connections = DownstreamConnectionsConfig(max_active_downstream_connections=options.max_connections)
+    monitors = [ResourceMonitor(name=_CONNECTIONS, typed_config=AnyMessage.pack(connections))]
+    actions: list[OverloadAction] = []
+    if options.max_heap_bytes is not None:
+        heap = FixedHeapConfig(max_heap_size_bytes=options.max_heap_bytes)
+        monitors.append(ResourceMonitor(name=_FIXED_HEAP, typed_config=AnyMessage.pack(heap)))
+        actions = [
+            _at_heap("envoy.overload_actions.shrink_heap", 0.95),
+            _at_heap("envoy.overload_actions.stop_accepting_requests", 0.98),
+        ]
+    return OverloadManager(
+        refresh_interval=timedelta(milliseconds=250), resource_monitors=monitors, actions=actions
+    )
+
+
+def _at_heap(action: str, share: float) -> OverloadAction:
+    trigger = Trigger(name=_FIXED_HEAP, threshold=ThresholdTrigger(value=share))
+    return OverloadAction(name=action, triggers=[trigger])
+
+
+def _address(host: str, port: int) -> Address:
+    return Address(socket_address=SocketAddress(address=host, port_value=port))
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
