@@ -49,7 +49,7 @@ class Feature(Generic[Spec, Config, Message]):
     """The interface of a filter.
 
     parse: the filter's value, or why it is refused.
-    edit_route: writes the filter into the route being built.
+    edit_route: writes the filter into the route being built; returns further routes to be tried before it.
     edit_backend: writes it into one weighted backend of a route; without it a filter on a backendRef
         makes that backend a route of its own.
     backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
@@ -60,7 +60,7 @@ class Feature(Generic[Spec, Config, Message]):
     type: str
     advertises: tuple[str, ...] = ()
     parse: "Callable[[Spec, Surroundings[Any]], Config | Refused]"
-    edit_route: Callable[[Config, Message, Place], None] | None = None
+    edit_route: Callable[[Config, Message, Place], list[Message]] | None = None
     edit_backend: Callable[[Config, Any], None] | None = None
     backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
     answers: bool = False

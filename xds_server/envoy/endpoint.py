@@ -1,0 +1,42 @@
+"""The endpoints of one Service port to a ClusterLoadAssignment, by zone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.endpoint import v3 as api
+
+from xds_server.envoy import kit
+from xds_server.wire.construct import fast
+from xds_server.wire.encode import encode
+from xds_server.wire.part import Part
+
+ClusterLoadAssignment = fast(api.ClusterLoadAssignment)
+LocalityLbEndpoints = fast(api.LocalityLbEndpoints)
+LbEndpoint = fast(api.LbEndpoint)
+Endpoint = fast(api.Endpoint)
+Locality = fast(core.Locality)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServingEndpoint:
+    """An address that takes traffic; `zone` is empty where unknown."""
+
+    zone: str
+    address: str
+    port: int
+
+
+def assignment(name: str, endpoints: Iterable[ServingEndpoint]) -> Part:
+    """The assignment of that name. Empty is a value too: requests are answered with 503."""
+    zones: dict[str, list[api.LbEndpoint]] = {}
+    for endpoint in sorted(set(endpoints)):
+        address = kit.tcp(endpoint.address, endpoint.port)
+        zones.setdefault(endpoint.zone, []).append(LbEndpoint(endpoint=Endpoint(address=address)))
+    localities = [
+        LocalityLbEndpoints(
+            locality=Locality(zone=zone), lb_endpoints=endpoints_, load_balancing_weight=len(endpoints_)
+        )
+        for zone, endpoints_ in zones.items()
+    ]
+    return Part(name, encode(ClusterLoadAssignment(cluster_name=name, endpoints=localities)))

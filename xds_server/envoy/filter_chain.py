@@ -1,0 +1,39 @@
+"""One filter chain per HTTPS listener hostname, one for all HTTP listeners of a port."""
+
+from envoy_data_plane.envoy.config.listener import v3 as api
+
+from xds_server.envoy import http_manager, names, tls
+from xds_server.routing.hostname import ANY
+from xds_server.routing.listener import Listener
+from xds_server.wire.construct import any_of, fast
+from xds_server.wire.encode import encode
+from xds_server.wire.part import Owner, Part
+from xds_server.wire.splice import splice
+
+FilterChain = fast(api.FilterChain)
+FilterChainMatch = fast(api.FilterChainMatch)
+Filter = fast(api.Filter)
+
+
+def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
+    """The chain, as the bytes of a Listener.filter_chains entry. `owners` are all listeners that share it."""
+    secure = listener.scheme == "https"
+    hostname = listener.hostname if secure else ANY
+    match = FilterChainMatch(server_names=[hostname]) if hostname != ANY else None
+    manager = Filter(
+        name="envoy.filters.network.http_connection_manager",
+        typed_config=any_of(http_manager.build(listener)),
+    )
+    chain = FilterChain(
+        name=names.filter_chain(hostname),
+        filter_chain_match=match,
+        filters=[manager],
+        transport_socket=tls.terminate(listener.secrets) if secure else None,
+    )
+    data = splice(api.Listener, "filter_chains", [encode(chain)])
+    return Part(f"{names.route_configuration(listener.scope)}", data, owners=tuple(map(_owner, owners)))
+
+
+def _owner(listener: Listener) -> Owner:
+    gateway = listener.id.gateway
+    return Owner("Gateway", gateway.namespace, gateway.name, f"listeners[{listener.id.name}]")

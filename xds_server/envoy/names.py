@@ -1,0 +1,52 @@
+"""Every Envoy resource name, made here and nowhere else.
+
+Names are functions of identity (port, hostname, Service), never of content or position: a renamed chain drains its
+connections, and a renamed cluster is warmed anew.
+"""
+
+from xds_server.model.meta import Key
+from xds_server.routing.backend import Backend
+from xds_server.routing.listener import Scope
+
+MISSING_CLUSTER = "none"
+"""Named by the share of a backend that cannot be used; no cluster ever has this name, so Envoy answers 500."""
+
+
+def listener(bind_port: int, transport: str = "tcp") -> str:
+    """A listener by the port it binds, e.g. tcp-8080."""
+    return f"{transport}-{bind_port}"
+
+
+def filter_chain(hostname: str) -> str:
+    """A filter chain by its server name, "*" for all."""
+    return hostname
+
+
+def route_configuration(scope: Scope) -> str:
+    """`http-80` for all plain HTTP listeners of a port, `https-443/shop.example.com` for one HTTPS listener."""
+    return f"https-{scope.port}/{scope.hostname}" if scope.hostname else f"http-{scope.port}"
+
+
+def cluster(backend: Backend) -> str:
+    """`shop/cart:8080/auto`: the endpoint assignment's name and the protocol spoken."""
+    return f"{endpoints(backend.service, backend.port)}/{backend.protocol}"
+
+
+def endpoints(service: Key, port: int) -> str:
+    """`shop/cart:8080`, shared by all clusters of that Service port."""
+    return f"{service}:{port}"
+
+
+def secret(key: Key) -> str:
+    """`secret/shop/cert`."""
+    return f"secret/{key}"
+
+
+def gateway_node_cluster(gateway: Key) -> str:
+    """node.cluster of a Gateway's proxies."""
+    return f"{gateway.namespace}/{gateway.name}"
+
+
+def gateway_node_id(gateway: Key, pod: str) -> str:
+    """node.id of one proxy of a Gateway."""
+    return f"gateway~{pod}.{gateway.namespace}"

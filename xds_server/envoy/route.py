@@ -1,0 +1,166 @@
+"""One routing rule to Envoy routes, as the bytes of VirtualHost.routes entries.
+
+One rule's match gives one Envoy route, or several in a row where Envoy has no single spelling: backends with filters
+that Envoy only knows on routes are split by cumulative runtime fractions.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from envoy_data_plane.envoy.config.route import v3 as api
+
+from xds_server.envoy import kit, names
+from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.feature import Applied, Feature, Place
+from xds_server.routing.match import Match, PathKind
+from xds_server.routing.rule import Action, Rule, Timeouts, WeightedBackend
+from xds_server.wire.construct import fast
+from xds_server.wire.encode import encode
+from xds_server.wire.part import Owner, Part
+from xds_server.wire.splice import splice
+
+Route = fast(api.Route)
+RouteMatch = fast(api.RouteMatch)
+RouteAction = fast(api.RouteAction)
+DirectResponseAction = fast(api.DirectResponseAction)
+HeaderMatcher = fast(api.HeaderMatcher)
+QueryParameterMatcher = fast(api.QueryParameterMatcher)
+WeightedCluster = fast(api.WeightedCluster)
+ClusterWeight = fast(api.WeightedClusterClusterWeight)
+
+Features = Mapping[str, Feature[Any, Any, Any]]
+LONG_LIVED_IDLE = timedelta(hours=1)
+"""Idle time-out of streams to backends that declare WebSocket; other streams have the connection manager's."""
+
+
+def build(rule: Rule, place: Place, features: Features, source: str) -> Part:
+    """The leaf of one rule at one place. `source` tells apart the places a rule is served at."""
+    routes = _routes(rule, place, features)
+    owner = Owner(rule.id.kind, rule.id.route.namespace, rule.id.route.name, rule.id.field)
+    return Part(
+        f"{rule.id}@{source}",
+        splice(api.VirtualHost, "routes", [encode(route) for route in routes]),
+        owners=(owner,),
+        fallback=lambda part: fault_leaf(part, rule),
+    )
+
+
+def fault_leaf(part: Part, rule: Rule) -> Part | None:
+    """What stands in for a rejected rule: its match answered with 500."""
+    if rule.action.fault is not None:
+        return None
+    route = Route(
+        name=_name(rule), match=_match(rule.match), direct_response=DirectResponseAction(status=500)
+    )
+    return Part(part.id, splice(api.VirtualHost, "routes", [encode(route)]), owners=part.owners)
+
+
+def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
+    action = rule.action
+    if action.fault is not None:
+        response = DirectResponseAction(status=action.fault.status)
+        return [Route(name=_name(rule), match=_match(rule.match), direct_response=response)]
+    if any(features[filter_.type].answers for filter_ in action.filters):
+        return _edited(Route(name=_name(rule), match=_match(rule.match)), action.filters, place, features)
+    serving = tuple(entry for entry in action.backends if entry.weight > 0)
+    if len(serving) == 1 or any(_needs_route(entry, features) for entry in serving):
+        return _one_route_each(rule, serving, place, features)
+    route = Route(name=_name(rule), match=_match(rule.match), route=_forward(action, serving))
+    route.route.weighted_clusters = WeightedCluster(clusters=[_weight(entry, features) for entry in serving])
+    return _edited(route, action.filters, place, features)
+
+
+def _one_route_each(
+    rule: Rule, serving: tuple[WeightedBackend, ...], place: Place, features: Features
+) -> list[api.Route]:
+    """Routes with the same match for shares of the traffic. Envoy draws one number per request for all of them, so
+    the fractions are cumulative and the last route takes the rest.
+    """
+    total = sum(entry.weight for entry in serving)
+    routes: list[api.Route] = []
+    before = 0
+    for index, entry in enumerate(serving):
+        before += entry.weight
+        match = _match(rule.match)
+        if index < len(serving) - 1:
+            match.runtime_fraction = kit.share(before, total)
+        if isinstance(entry.backend, InvalidBackend):
+            response = DirectResponseAction(status=500)
+            routes.append(Route(name=_name(rule), match=match, direct_response=response))
+            continue
+        route = Route(name=_name(rule), match=match, route=_forward(rule.action, (entry,)))
+        route.route.cluster = names.cluster(entry.backend)
+        routes += _edited(route, (*rule.action.filters, *entry.filters), place, features)
+    return routes
+
+
+def _edited(
+    route: api.Route, filters: tuple[Applied, ...], place: Place, features: Features
+) -> list[api.Route]:
+    """The route with its filters written in, after further routes that a filter asks to be tried first."""
+    first: list[api.Route] = []
+    for filter_ in filters:
+        if (edit := features[filter_.type].edit_route) is not None:
+            first += edit(filter_.config, route, place)
+    return [*first, route]
+
+
+def _needs_route(entry: WeightedBackend, features: Features) -> bool:
+    return any(features[filter_.type].edit_backend is None for filter_ in entry.filters)
+
+
+def _weight(entry: WeightedBackend, features: Features) -> api.WeightedClusterClusterWeight:
+    name = names.cluster(entry.backend) if isinstance(entry.backend, Backend) else names.MISSING_CLUSTER
+    weight = ClusterWeight(name=name, weight=entry.weight)
+    for filter_ in entry.filters:
+        if (edit := features[filter_.type].edit_backend) is not None:
+            edit(filter_.config, weight)
+    return weight
+
+
+def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteAction:
+    long_lived = any(
+        isinstance(entry.backend, Backend) and entry.backend.protocol == "http1" for entry in serving
+    )
+    return RouteAction(
+        cluster_not_found_response_code=api.RouteActionClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR,
+        timeout=_timeout(action.timeouts),
+        idle_timeout=LONG_LIVED_IDLE if long_lived else None,
+    )
+
+
+def _timeout(timeouts: Timeouts) -> timedelta:
+    """The whole exchange; without retries a try's limit limits the exchange. 0 is no limit (Envoy's default is 15 s)."""
+    limits = [limit for limit in (timeouts.request, timeouts.backend_request) if limit]
+    return kit.milliseconds(min(limits, default=0))
+
+
+def _name(rule: Rule) -> str:
+    """What access logs show: kind, route, rule (its name where it has one) and match."""
+    route, which = rule.id.route, rule.id.rule_name or str(rule.id.rule)
+    return f"{rule.id.kind}/{route.namespace}/{route.name}/{which}/{rule.id.match}"
+
+
+def _match(match: Match) -> api.RouteMatch:
+    message = RouteMatch()
+    match match.path.kind:
+        case PathKind.EXACT:
+            message.path = match.path.value
+        case PathKind.PREFIX if match.path.value == "/":
+            message.prefix = "/"
+        case PathKind.PREFIX:
+            message.path_separated_prefix = match.path.value
+        case PathKind.REGEX:
+            message.safe_regex = kit.RegexMatcher(regex=match.path.value)
+    if match.method is not None:
+        message.headers.append(
+            HeaderMatcher(name=":method", string_match=kit.StringMatcher(exact=match.method))
+        )
+    for value in match.headers:
+        matcher = kit.string_matcher(value.value, regex=value.regex)
+        message.headers.append(HeaderMatcher(name=value.name, string_match=matcher))
+    for value in match.query:
+        matcher = kit.string_matcher(value.value, regex=value.regex)
+        message.query_parameters.append(QueryParameterMatcher(name=value.name, string_match=matcher))
+    return message

@@ -1,0 +1,32 @@
+"""Downstream TLS: certificates by SDS, TLS 1.2 and up, HTTP/2 and HTTP/1.1 by ALPN."""
+
+from collections.abc import Iterable
+
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as api
+
+from xds_server.envoy import kit, names
+from xds_server.model.meta import Key
+from xds_server.wire.construct import any_of, fast
+
+DownstreamTlsContext = fast(api.DownstreamTlsContext)
+CommonTlsContext = fast(api.CommonTlsContext)
+TlsParameters = fast(api.TlsParameters)
+SdsSecretConfig = fast(api.SdsSecretConfig)
+
+ALPN = ("h2", "http/1.1")
+
+
+def terminate(secrets: Iterable[Key]) -> core.TransportSocket:
+    """Terminates TLS with these certificates; waits for them, so a listener never opens without."""
+    context = CommonTlsContext(
+        tls_params=TlsParameters(tls_minimum_protocol_version=api.TlsParametersTlsProtocol.TLSv1_2),
+        tls_certificate_sds_secret_configs=[
+            SdsSecretConfig(name=names.secret(key), sds_config=kit.ads(wait=True)) for key in secrets
+        ],
+        alpn_protocols=list(ALPN),
+    )
+    return kit.TransportSocket(
+        name="envoy.transport_sockets.tls",
+        typed_config=any_of(DownstreamTlsContext(common_tls_context=context)),
+    )

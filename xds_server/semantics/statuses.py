@@ -1,0 +1,208 @@
+"""Statuses as values: what the rules decided, what Envoy answered, put together per object.
+
+`observedGeneration` is set on every condition; `lastTransitionTime` is left to whoever writes the status.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xds_server.model.gateway import Gateway, GatewayClass
+from xds_server.model.httproute import HTTPRoute, ParentReference
+from xds_server.model.meta import Condition, Key, Struct
+from xds_server.semantics import classes, conditions
+from xds_server.semantics.attach import ParentVerdict
+from xds_server.semantics.listeners import GatewayVerdict, ListenerVerdict
+from xds_server.semantics.routes.http import RulesVerdict
+from xds_server.semantics.world import GROUP
+
+
+class SupportedKind(Struct, frozen=True):
+    """An entry of a listener's supportedKinds."""
+
+    group: str
+    kind: str
+
+
+class ListenerStatus(Struct, frozen=True):
+    """Gateway.status.listeners[]."""
+
+    name: str
+    supported_kinds: tuple[SupportedKind, ...]
+    attached_routes: int
+    conditions: tuple[Condition, ...]
+
+
+class GatewayStatus(Struct, frozen=True):
+    """Gateway.status, without addresses: those are the infrastructure's."""
+
+    conditions: tuple[Condition, ...]
+    listeners: tuple[ListenerStatus, ...]
+
+
+class RouteParentStatus(Struct, frozen=True):
+    """HTTPRoute.status.parents[]."""
+
+    parent_ref: ParentReference
+    controller_name: str
+    conditions: tuple[Condition, ...]
+
+
+class RouteStatus(Struct, frozen=True):
+    """HTTPRoute.status."""
+
+    parents: tuple[RouteParentStatus, ...]
+
+
+class GatewayClassStatus(Struct, frozen=True):
+    """GatewayClass.status."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What Envoys said of a Gateway: how many are connected, and up to which generation all of them have it all."""
+
+    generation: int | None = None
+    envoys: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A part that Envoy rejected and that is left out or replaced: where in its object, and Envoy's own words."""
+
+    field: str
+    detail: str
+
+
+def gateway_class_status(class_: GatewayClass, controller_name: str) -> GatewayClassStatus | None:
+    """The status of a class of ours, None for others'."""
+    found = classes.class_conditions(class_, controller_name)
+    return GatewayClassStatus(conditions=_observed(found, class_.metadata.generation)) if found else None
+
+
+def gateway_status(
+    gateway: Gateway,
+    verdict: GatewayVerdict,
+    served: Served,
+    attached: Mapping[str, int],
+    rejections: Sequence[Rejected],
+) -> GatewayStatus | None:
+    """The status of a Gateway of ours, None for others'. `attached` counts routes by listener name."""
+    if not verdict.ours or verdict.accepted is None:
+        return None
+    generation = gateway.metadata.generation
+    by_field = {rejection.field: rejection for rejection in rejections}
+    progress = _progress(generation, served)
+    programmed = _gateway_programmed(verdict, progress)
+    whole = by_field.get("")
+    if whole is not None:
+        programmed = conditions.not_programmed("Invalid", f"Envoy rejected it: {whole.detail}")
+    found = (verdict.accepted, programmed, conditions.ready_like(programmed))
+    return GatewayStatus(
+        conditions=_observed(found, generation),
+        listeners=tuple(
+            _listener_status(listener, generation, progress, attached, by_field.get(f"listeners[{listener.name}]"))
+            for listener in verdict.listeners
+        ),
+    )
+
+
+def _progress(generation: int, served: Served) -> Condition:
+    if served.generation is not None and served.generation >= generation:
+        return conditions.programmed("Every connected Envoy has acknowledged this generation.")
+    if not served.envoys:
+        return conditions.not_programmed("Pending", "No Envoy of this Gateway is connected.")
+    return conditions.not_programmed("Pending", "Not every connected Envoy has acknowledged this generation yet.")
+
+
+def _gateway_programmed(verdict: GatewayVerdict, progress: Condition) -> Condition:
+    assert verdict.accepted is not None
+    if verdict.accepted.status != "True":
+        return conditions.not_programmed("Invalid", "The Gateway is not accepted.")
+    if not any(listener.served for listener in verdict.listeners):
+        return conditions.not_programmed("Invalid", "None of the listeners can be served.")
+    return progress
+
+
+def _listener_status(
+    verdict: ListenerVerdict,
+    generation: int,
+    progress: Condition,
+    attached: Mapping[str, int],
+    rejection: Rejected | None,
+) -> ListenerStatus:
+    programmed = progress
+    if rejection is not None:
+        programmed = conditions.not_programmed("Invalid", f"Envoy rejected it: {rejection.detail}")
+    elif not verdict.served:
+        reason = verdict.conflicted.reason if verdict.conflicted else "Invalid"
+        programmed = conditions.not_programmed(reason, _why_not_served(verdict))
+    found = [verdict.accepted, verdict.resolved, programmed, conditions.ready_like(programmed)]
+    if verdict.conflicted is not None:
+        found.append(verdict.conflicted)
+    return ListenerStatus(
+        name=verdict.name,
+        supported_kinds=tuple(SupportedKind(group=GROUP, kind=kind) for kind in verdict.kinds),
+        attached_routes=attached.get(verdict.name, 0),
+        conditions=_observed(found, generation),
+    )
+
+
+def _why_not_served(verdict: ListenerVerdict) -> str:
+    for condition in (verdict.accepted, verdict.resolved):
+        if condition.status == "False":
+            return condition.message
+    return "The listener carries no kind of route."
+
+
+def route_status(
+    route: HTTPRoute,
+    parents: Sequence[ParentVerdict],
+    rules: RulesVerdict,
+    rejections: Mapping[Key, Sequence[Rejected]],
+    controller_name: str,
+) -> RouteStatus:
+    """The route's entry for each parent of ours. `rejections` are Envoy's, by Gateway."""
+    return RouteStatus(
+        parents=tuple(
+            RouteParentStatus(
+                parent_ref=parent.reference,
+                controller_name=controller_name,
+                conditions=_observed(
+                    _parent_conditions(route, parent, rules, rejections.get(parent.gateway, ())),
+                    route.metadata.generation,
+                ),
+            )
+            for parent in parents
+        )
+    )
+
+
+def _parent_conditions(
+    route: HTTPRoute, parent: ParentVerdict, rules: RulesVerdict, rejections: Sequence[Rejected]
+) -> list[Condition]:
+    accepted = parent.accepted
+    if accepted.status == "True" and rules.rejected is not None:
+        accepted = rules.rejected
+    problems = list(rules.problems) if rules.partial is not None else []
+    problems += [f"{rejection.field} was rejected by Envoy: {rejection.detail}" for rejection in rejections]
+    if accepted.status == "True" and rejections and len({r.field for r in rejections}) >= len(route.spec.rules):
+        return [conditions.not_accepted("UnsupportedValue", "; ".join(problems)), rules.resolved]
+    found = [accepted, rules.resolved]
+    if accepted.status == "True" and problems:
+        found.append(conditions.partially_invalid(f"Dropped Rule: {'; '.join(problems)}"))
+    return found
+
+
+def _observed(found: Sequence[Condition], generation: int) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(
+            type=condition.type,
+            status=condition.status,
+            reason=condition.reason,
+            message=condition.message,
+            observed_generation=generation,
+        )
+        for condition in found
+    )
