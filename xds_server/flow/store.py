@@ -1,0 +1,272 @@
+"""What a graph keeps for a table and for an index: the rows, who asked for them, and whom a change wakes.
+
+In: rows, written by one node of the graph. Out: keys added to the queues of those that have to run again.
+Not done here: calling derivations (derive.py), the order of running (graph.py), and the side that everybody else
+reads (table.py).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from xds_server.flow.failure import Failure, OrderError
+from xds_server.flow.order import Members, arranged
+
+I = TypeVar("I")  # noqa: E741 - the index value
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Missing(Enum):
+    """No row; None is a row like any other."""
+
+    MISSING = 0
+
+
+class Whole(Enum):
+    """The key under which a question about a whole table is kept."""
+
+    WHOLE = 0
+
+
+MISSING: Final = Missing.MISSING
+WHOLE: Final = Whole.WHOLE
+Part = Literal["row", "rows", "keys", "items"]
+Placement = tuple[dict[Any, None], Any]
+"""Where a row stands in an index: the distinct index values, and its mark within each."""
+
+
+class Guard:
+    """Shared by a graph's tables: the name of the node whose function is running, or nothing."""
+
+    __slots__ = ("calling",)
+
+    def __init__(self) -> None:
+        self.calling = ""
+
+    def check(self, name: str) -> None:
+        """OrderError when a running function reads table `name` without its Lookup, which would go unrecorded."""
+        if self.calling:
+            raise OrderError(f"{self.calling!r} reads {name!r} directly; read it through the Lookup")
+
+
+class Work:
+    """What a node has done so far: how many calls, and which source keys failed last."""
+
+    __slots__ = ("calls", "duplicates", "errors")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.errors: dict[Any, Failure] = {}
+        self.duplicates: Callable[[], Mapping[Any, Failure]] = dict
+
+    def failures(self) -> dict[Any, Failure]:
+        """All currently failed source keys, in order."""
+        if not self.errors and not (duplicates := self.duplicates()):
+            return {}
+        merged = {**self.duplicates(), **self.errors}
+        return {key: merged[key] for key in arranged(merged)}
+
+
+class Question:
+    """One thing that was asked, shared by all who asked it: a row, the rows or keys of an index value, a table."""
+
+    __slots__ = ("_home", "about", "askers", "key", "part")
+
+    def __init__(self, about: "Store[Any, Any] | IndexStore[Any, Any, Any]", part: Part, key: Any) -> None:
+        self.about = about
+        self.part = part
+        self.key = key
+        self.askers: set[Asker] = set()
+        self._home = about.homes(part)
+        self._home[key] = self
+
+    def wake(self) -> None:
+        """Puts everyone who asked into the queue of those that run again."""
+        for asker in self.askers:
+            asker.queue.add(asker.key)
+
+    def drop(self, asker: "Asker") -> None:
+        """Forgets one who asked, and the question with the last of them."""
+        self.askers.discard(asker)
+        if not self.askers:
+            del self._home[self.key]
+
+
+class Asker:
+    """One key of one node with everything that its last call asked."""
+
+    __slots__ = ("key", "questions", "queue")
+
+    def __init__(self, queue: set[Any], key: Any) -> None:
+        self.queue = queue
+        self.key = key
+        self.questions: tuple[Question, ...] = ()
+
+    def ask(self, questions: Mapping[Question, None]) -> None:
+        """Replaces what was asked; questions that stay are not touched."""
+        before = self.questions
+        if len(before) == len(questions) and all(question in questions for question in before):
+            return
+        for question in before:
+            if question not in questions:
+                question.drop(self)
+        for question in questions:
+            question.askers.add(self)
+        self.questions = tuple(questions)
+
+
+class Store(Generic[K, V]):
+    """The rows of one table. `position` is the place of its node in the running order."""
+
+    __slots__ = (
+        "_order",
+        "changed",
+        "guard",
+        "indexes",
+        "name",
+        "position",
+        "questions",
+        "queues",
+        "rows",
+        "work",
+    )
+
+    def __init__(self, name: str, position: int, guard: Guard, work: Work) -> None:
+        self.name = name
+        self.position = position
+        self.guard = guard
+        self.work = work
+        self.rows: dict[K, V] = {}
+        self.indexes: list[IndexStore[Any, K, V]] = []
+        self.queues: list[set[Any]] = []
+        self.questions: dict[Any, Question] = {}
+        self.changed: set[K] = set()
+        self._order: tuple[K, ...] | None = None
+
+    def homes(self, part: Part) -> dict[Any, Question]:
+        """Where questions about `part` are kept."""
+        assert part in ("row", "items")
+        return self.questions
+
+    def keys(self) -> tuple[K, ...]:
+        """All keys in order; costs nothing while only rows change."""
+        if self._order is None:
+            self._order = tuple(arranged(self.rows))
+        return self._order
+
+    def placements(self, key: K, row: V) -> list[Placement]:
+        """Where `row` belongs in each index; raises what an index function raises, and changes nothing."""
+        return [index.placement(key, row) for index in self.indexes]
+
+    def write(self, key: K, row: V, placements: list[Placement]) -> None:
+        """Stores a row that differs from the present one; `placements` are those of the new row."""
+        rows, indexes = self.rows, self.indexes
+        if key in rows:
+            before: list[Placement] | None = self.placements(key, rows[key]) if indexes else None
+        else:
+            before = None
+            self._order = None
+        rows[key] = row
+        for number, index in enumerate(indexes):
+            index.move(key, before[number] if before else None, placements[number], row)
+        self._wake(key)
+
+    def erase(self, key: K) -> None:
+        """Takes a row out, if it is there."""
+        if key not in self.rows:
+            return
+        row = self.rows[key]
+        for index, placement in zip(self.indexes, self.placements(key, row), strict=True):
+            index.leave(placement)
+        del self.rows[key]
+        self._order = None
+        self._wake(key)
+
+    def _wake(self, key: K) -> None:
+        self.changed.add(key)
+        for queue in self.queues:
+            queue.add(key)
+        if questions := self.questions:
+            if (question := questions.get(key)) is not None:
+                question.wake()
+            if (question := questions.get(WHOLE)) is not None:
+                question.wake()
+
+
+class IndexStore(Generic[I, K, V]):
+    """The rows of a table under the values that `f` gives them, each value's rows in order."""
+
+    __slots__ = ("_key_questions", "_row_questions", "f", "groups", "name", "order", "queues", "table")
+
+    def __init__(
+        self,
+        name: str,
+        table: Store[K, V],
+        f: Callable[[K, V], Iterable[I]],
+        order: Callable[[K, V], Any] | None,
+    ) -> None:
+        self.name = name
+        self.table = table
+        self.f = f
+        self.order = order
+        self.groups: dict[I, Members[V]] = {}
+        self.queues: list[set[Any]] = []
+        self._row_questions: dict[Any, Question] = {}
+        self._key_questions: dict[Any, Question] = {}
+        for key in table.keys():
+            row = table.rows[key]
+            self.move(key, None, self.placement(key, row), row)
+
+    def homes(self, part: Part) -> dict[Any, Question]:
+        """Where questions about `part` are kept."""
+        assert part in ("rows", "keys")
+        return self._row_questions if part == "rows" else self._key_questions
+
+    def keys(self, value: I) -> tuple[K, ...]:
+        """The keys under `value` in order."""
+        members = self.groups.get(value)
+        if members is None:
+            return ()
+        return tuple(members.marks) if self.order is None else tuple([mark[1] for mark in members.marks])
+
+    def placement(self, key: K, row: V) -> Placement:
+        """The index values of a row and its mark: what `order` says of it, ties by key."""
+        return dict.fromkeys(self.f(key, row)), key if self.order is None else (self.order(key, row), key)
+
+    def move(self, key: K, old: Placement | None, new: Placement, row: V) -> None:
+        """Puts a row that is new or different in its place; wakes all who asked for what this changes."""
+        values, mark = new
+        before, old_mark = old or ({}, None)
+        for value in before:
+            if value not in values:
+                self._remove(value, old_mark)
+        for value in values:
+            if value in before:
+                moved = self.groups[value].replace(old_mark, mark, row)
+            else:
+                moved = True
+                if (members := self.groups.get(value)) is None:
+                    members = self.groups[value] = Members()
+                members.insert(mark, row)
+            self._wake(value, moved=moved)
+
+    def leave(self, placement: Placement) -> None:
+        """Takes a row out."""
+        for value in placement[0]:
+            self._remove(value, placement[1])
+
+    def _remove(self, value: I, mark: Any) -> None:
+        members = self.groups[value]
+        members.remove(mark)
+        if not members.marks:
+            del self.groups[value]
+        self._wake(value, moved=True)
+
+    def _wake(self, value: I, *, moved: bool) -> None:
+        for queue in self.queues:
+            queue.add(value)
+        if (question := self._row_questions.get(value)) is not None:
+            question.wake()
+        if moved and (question := self._key_questions.get(value)) is not None:
+            question.wake()
