@@ -1,1 +1,1 @@
-"""The xDS protocol without I/O: catalog, subscriptions, delta and state-of-the-world streams, order of pushes."""
+"""The xDS protocol without I/O: catalog, subscriptions, delta and SotW streams, the order of pushes."""

@@ -8,12 +8,12 @@ from xds_server.wire.part import Part
 
 
 class ResourceType(Enum):
-    """The served types, declared in push order (make before break); `.value` is the short name shown to people."""
+    """The served types, declared in push order (make before break); `.value` is what people are shown."""
 
     CLUSTER = "clusters"
     ENDPOINT = "endpoints"
     LISTENER = "listeners"
-    SECRET = "secrets"
+    SECRET = "secrets"  # noqa: S105  (what it is called, not what it says)
     ROUTE = "routes"
 
     @property
@@ -36,8 +36,9 @@ BY_URL = {url: type_ for type_, url in _URLS.items()}
 class Resource:
     """One resource for one audience. `version` is a content hash of `body`, never a counter.
 
-    `part` is the tree that `body` was joined from. `references` are resources that Envoy needs again whenever it
-    gets this one changed: a cluster's endpoint assignment (Envoy warms a changed cluster until it has them), a listener's or cluster's secrets.
+    `part` is the tree that `body` was joined from. `references` are resources that Envoy needs again
+    whenever it gets this one changed: a cluster's endpoint assignment (Envoy warms a changed cluster until
+    it has them), a listener's or cluster's secrets.
     """
 
     type: ResourceType

@@ -1,0 +1,26 @@
+"""Who is told what happens on the streams. Called in the event loop, one call at a time, and never awaited."""
+
+from typing import Protocol
+
+from xds_server.xds.events import Event
+from xds_server.xds.node import Node
+
+
+class Observer(Protocol):
+    """`stream` is a number that no other stream of this process ever has.
+
+    For each stream: `opened` once, then any number of `event` and `synced`, then `closed` once. A client that never
+    said who it is is not reported.
+    """
+
+    def opened(self, stream: int, node: Node) -> None:
+        """A client connected and said who it is."""
+
+    def event(self, stream: int, node: Node, event: Event) -> None:
+        """The client subscribed, accepted or rejected."""
+
+    def synced(self, stream: int, node: Node, serial: int) -> None:
+        """The client has accepted all that it sees of the catalog up to `serial`, in every type."""
+
+    def closed(self, stream: int, node: Node) -> None:
+        """The stream ended, for whatever reason."""
