@@ -1,7 +1,7 @@
 """Older spellings of Gateway API documents to v1: documents in, documents out, no judgement of them.
 
-Source: the CRDs of gateway-api's releases 0.4 (the first with v1alpha2) to 1.7. GatewayClass, Gateway, HTTPRoute
-and ReferenceGrant kept the names, types, values and defaults of all their fields but these:
+Source: the CRDs of gateway-api's releases 0.4 (the first with v1alpha2) to 1.7. GatewayClass, Gateway,
+HTTPRoute and ReferenceGrant kept the names, types, values and defaults of all their fields but these:
 
 - kind ReferencePolicy (v1alpha2, until 0.5) is ReferenceGrant
 - Gateway `listeners[].tls.frontendValidation` (1.1 to 1.3) is `tls.frontend.perPort[]`

@@ -1,8 +1,8 @@
 """parse: a decoded JSON or YAML document to a frozen model value, or to what is wrong with it.
 
-Reads every version listed in KINDS as the newest. Fills in what the API server would: defaults (they are in the
-models), the namespace, Secret data out of base64. Decides only whether the document can be read at all: what the
-CRD's schema would refuse beyond that is `validate`'s, what the API means by it is `semantics`'.
+Reads every version listed in KINDS as the newest. Fills in what the API server would: defaults (they are in
+the models), the namespace, Secret data out of base64. Decides only whether the document can be read at all;
+what the CRD's schema would refuse beyond that is `validate`'s, what the API means by it is `semantics`'.
 """
 
 import re
