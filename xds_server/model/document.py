@@ -61,7 +61,7 @@ class Ignored(Struct, frozen=True):
 def expand(document: object) -> Iterator[tuple[str, Any]]:
     """The documents in a document, each with its path in it ("" for itself).
 
-    A `List`, or a typed list as the API server answers (`HTTPRouteList`, of items without kind), is its items.
+    A `List`, or a typed list as the API server answers (`HTTPRouteList`, items without kind), is its items.
     """
     if not isinstance(document, Mapping) or not isinstance(items := document.get("items"), list):
         yield "", document

@@ -41,7 +41,7 @@ class _Plan(NamedTuple):
 
 
 def _problems(value: Any) -> list[tuple[str, str]]:
-    plan = _plan(type(value))
+    plan = _plan(value.__class__)
     found = [
         (name, reason)
         for attribute, name, check in plan.checks
