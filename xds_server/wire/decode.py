@@ -1,0 +1,300 @@
+"""Bytes to proto3 JSON, by one compiled decoder per message class: what is shown is what was sent.
+
+Comes in: a message class or a type URL, and encoded bytes. Goes out: the JSON object that protobuf's own
+printers give, names in lowerCamelCase, in the order of the wire. Fields that no class knows are left out; an
+Any of a type that is not known keeps its value as base64. Not done here: validation, redaction, reading JSON.
+Source: https://protobuf.dev/programming-guides/json/, and .../encoding/#last-one-wins for merging.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import betterproto2
+
+from xds_server.wire import reader
+from xds_server.wire.reader import Malformed, Reader, delimited
+from xds_server.wire.registry import PREFIX, UnknownTypeError, class_of, type_url_of
+from xds_server.wire.scalar import length, tag
+from xds_server.wire.schema import LENGTH, Field, fields_of
+from xds_server.wire.wellknown import SPELLING, JsonValue
+
+Decoder = Callable[[bytes, int, int], Any]
+_Handler = Callable[[bytes, int, int, dict[str, Any]], int]
+
+_DECODERS: dict[type, Decoder] = {}
+
+
+class DecodeError(ValueError):
+    """The bytes are no encoding of the class; the text names class, field and offset."""
+
+
+class _Twice(Exception):  # noqa: N818 - a way out of the fast loop, never seen outside
+    """A singular message field came a second time, so its two values have to be merged."""
+
+
+def to_json(type_: type[betterproto2.Message] | str, data: bytes) -> dict[str, JsonValue]:
+    """The proto3 JSON of `data`, an encoded `type_` (a class or a type URL).
+
+    A type of google.protobuf whose JSON is no object is given as {"value": …}, as it is within an Any.
+    Raises DecodeError for bytes that cannot be read, UnknownTypeError for a type URL without a class.
+    """
+    cls = class_of(type_) if isinstance(type_, str) else type_
+    try:
+        value = decoder_of(cls)(data, 0, len(data))
+    except Malformed as fault:
+        raise DecodeError(f"{_full_name(cls)} at byte {fault.offset}: {fault}") from None
+    except RecursionError:
+        raise DecodeError(f"{_full_name(cls)}: messages are nested too deeply") from None
+    return value if isinstance(value, dict) else {"value": value}
+
+
+def decoder_of(cls: type[betterproto2.Message]) -> Decoder:
+    """The compiled decoder of `cls`: buffer, start and end to the JSON value."""
+    found = _DECODERS.get(cls)
+    if found is None:
+        found = _DECODERS[cls] = _compile(cls)
+    return found
+
+
+def _full_name(cls: type[betterproto2.Message]) -> str:
+    try:
+        return type_url_of(cls).removeprefix(PREFIX)
+    except UnknownTypeError:
+        return cls.__name__
+
+
+def _compile(cls: type[betterproto2.Message]) -> Decoder:
+    name, fields = _full_name(cls), fields_of(cls)
+    if name == "google.protobuf.Any":
+        return _spelled(_any_fields(name, fields), _any_json)
+    plain = _message_decoder(name, fields, {})
+    return _spelled(plain, SPELLING[name]) if name in SPELLING else plain
+
+
+def _spelled(plain: Decoder, spell: Callable[[dict[str, Any]], Any]) -> Decoder:
+    def decode(data: bytes, pos: int, end: int) -> Any:
+        fields = plain(data, pos, end)
+        try:
+            return spell(fields)
+        except DecodeError:
+            raise
+        except ValueError as wrong:
+            raise Malformed(str(wrong), pos) from None
+
+    return decode
+
+
+def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Reader]) -> Decoder:
+    """The decoder of a message of these fields, to a dict; `readers` replaces the reader of some of them."""
+    handlers: dict[int, _Handler] = {}
+    for field in fields:
+        siblings = [other.json_name for other in fields if other.group and other.group == field.group]
+        siblings = [sibling for sibling in siblings if sibling != field.json_name]
+        handlers |= _handlers(field, siblings, readers.get(field.name) or _reader(field))
+
+    def decode(data: bytes, pos: int, end: int) -> Any:
+        out: dict[str, Any] = {}
+        start, key = pos, 0
+        try:
+            while pos < end:
+                key = data[pos]
+                pos += 1
+                if key > 127:
+                    key, pos = reader.varint(data, pos - 1)
+                handler = handlers.get(key)
+                pos = reader.skip(data, pos, key) if handler is None else handler(data, pos, end, out)
+        except _Twice:
+            merged = _merge(fields, data, start, end)
+            return decode(merged, 0, len(merged))
+        except Malformed as fault:
+            raise _error(name, fields, key, fault.offset, str(fault)) from None
+        except IndexError:
+            raise _error(name, fields, key, len(data), "the bytes end within a value") from None
+        if pos > end:
+            raise _error(name, fields, key, end, "a value runs past the end of its message")
+        return out
+
+    return decode
+
+
+def _error(name: str, fields: Sequence[Field], key: int, offset: int, reason: str) -> DecodeError:
+    known = {field.number: field.name for field in fields}
+    return DecodeError(f"{name}.{known.get(key >> 3, f'field {key >> 3}')} at byte {offset}: {reason}")
+
+
+def _reader(field: Field) -> Reader:
+    if field.key is not None and field.value is not None:
+        return _entry_reader(field.key, field.value)
+    return reader.scalar_reader(field) if field.message is None else _message_reader(field.message)
+
+
+def _message_reader(cls: type[betterproto2.Message]) -> Reader:
+    decode: Decoder | None = None
+
+    def read(data: bytes, pos: int, end: int) -> tuple[Any, int]:
+        nonlocal decode
+        start, stop = delimited(data, pos, end)
+        if decode is None:
+            # Not before: classes may contain themselves.
+            decode = decoder_of(cls)
+        return decode(data, start, stop), stop
+
+    return read
+
+
+def _entry_reader(key: Field, value: Field) -> Reader:
+    """A map's entry as a pair: the key, always a string in JSON, and the value."""
+    decode = _message_decoder("map entry", (key, value), {})
+    no_key = reader.zero_json(key)
+
+    def read(data: bytes, pos: int, end: int) -> tuple[Any, int]:
+        start, stop = delimited(data, pos, end)
+        entry = decode(data, start, stop)
+        name = entry.get("key", no_key)
+        if "value" not in entry:
+            no_value = decoder_of(value.message)(b"", 0, 0) if value.message else reader.zero_json(value)
+            entry["value"] = no_value
+        return (str(name).lower() if isinstance(name, bool) else str(name), entry["value"]), stop
+
+    return read
+
+
+def _handlers(field: Field, siblings: list[str], read: Reader) -> dict[int, _Handler]:
+    """What to do with a field's value, by the tags under which it may come."""
+    name = field.json_name
+    key = field.number << 3 | field.wire_type
+    if field.key is not None:
+        return {key: _into_map(name, read)}
+    if field.repeated:
+        handlers = {key: _into_list(name, read)}
+        if field.packed:
+            handlers[field.number << 3 | LENGTH] = _into_list_packed(name, read)
+        return handlers
+    if field.message is not None:
+        return {key: _message_into(name, siblings, read)}
+    return {key: _present_into(name, siblings, read) if field.presence else _plain_into(field, read)}
+
+
+def _plain_into(field: Field, read: Reader) -> _Handler:
+    name, zero = field.json_name, reader.zero_json(field)
+
+    def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        value, pos = read(data, pos, end)
+        if value != zero or (isinstance(value, float) and math.copysign(1.0, value) < 0):
+            out[name] = value
+        else:
+            out.pop(name, None)
+        return pos
+
+    return handle
+
+
+def _present_into(name: str, siblings: list[str], read: Reader) -> _Handler:
+    def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        value, pos = read(data, pos, end)
+        for sibling in siblings:
+            out.pop(sibling, None)
+        out[name] = value
+        return pos
+
+    return handle
+
+
+def _message_into(name: str, siblings: list[str], read: Reader) -> _Handler:
+    present = _present_into(name, siblings, read)
+
+    def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        if name in out:
+            raise _Twice
+        return present(data, pos, end, out)
+
+    return handle
+
+
+def _into_list(name: str, read: Reader) -> _Handler:
+    def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        value, pos = read(data, pos, end)
+        if name in out:
+            out[name].append(value)
+        else:
+            out[name] = [value]
+        return pos
+
+    return handle
+
+
+def _into_list_packed(name: str, read: Reader) -> _Handler:
+    def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        pos, stop = delimited(data, pos, end)
+        while pos < stop:
+            value, pos = read(data, pos, stop)
+            out.setdefault(name, []).append(value)
+        if pos > stop:
+            raise Malformed("a packed value runs past the end of its field", stop)
+        return pos
+
+    return handle
+
+
+def _into_map(name: str, read: Reader) -> _Handler:
+    def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        (key, value), pos = read(data, pos, end)
+        out.setdefault(name, {})[key] = value
+        return pos
+
+    return handle
+
+
+def _merge(fields: Sequence[Field], data: bytes, pos: int, end: int) -> bytes:
+    """The same message with every singular message field once: merging is decoding what was joined.
+
+    Another member of its oneof, coming in between, makes an earlier value void.
+    """
+    singular = {field.number: field for field in fields if field.message is not None and not field.repeated}
+    groups = {field.number: field.group for field in fields if field.group}
+    rest, joined = bytearray(), dict[int, bytearray]()
+    while pos < end:
+        start = pos
+        key, pos = reader.varint(data, pos)
+        number, stop = key >> 3, reader.skip(data, pos, key)
+        if number in groups:
+            for other in [one for one in joined if one != number and groups.get(one) == groups[number]]:
+                del joined[other]
+        if number in singular and key & 7 == LENGTH:
+            inner, stop = delimited(data, pos, end)
+            joined.setdefault(number, bytearray()).extend(data[inner:stop])
+        else:
+            rest += data[start:stop]
+        pos = stop
+    for number, payload in joined.items():
+        rest += tag(number, LENGTH) + length(bytes(payload)) + payload
+    return bytes(rest)
+
+
+def _any_fields(name: str, fields: Sequence[Field]) -> Decoder:
+    """An Any's two fields, its value left where it is in the buffer, so that offsets stay true."""
+
+    def span(data: bytes, pos: int, end: int) -> tuple[Any, int]:
+        start, stop = delimited(data, pos, end)
+        return (data, start, stop), stop
+
+    return _message_decoder(name, fields, {"value": span})
+
+
+def _any_json(fields: dict[str, Any]) -> dict[str, Any]:
+    type_url = fields.get("typeUrl", "")
+    data, start, stop = fields.get("value", (b"", 0, 0))
+    out: dict[str, Any] = {"@type": type_url} if type_url else {}
+    try:
+        cls = class_of(type_url)
+    except UnknownTypeError:
+        if type_url or stop > start:
+            out["value"] = base64.b64encode(data[start:stop]).decode()
+        return out
+    value = decoder_of(cls)(data, start, stop)
+    name = _full_name(cls)
+    if name in SPELLING or name == "google.protobuf.Any":
+        value = {"value": value}
+    return {**out, **value}
