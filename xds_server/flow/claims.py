@@ -1,9 +1,9 @@
 """Claims: which source key owns which derived row, and what happens when two want the same key.
 
-In: the rows that each source key yields now. Out: writes to the derived table. Where several source keys yield one
-derived key, the first of them in key order owns it and the others fail for that key, whoever came first in time, so
-that the outcome does not depend on history. What the others yield is kept, and takes over when the owner gives up.
-Not done here: calling functions, and their failures (derive.py).
+In: the rows that each source key yields now. Out: writes to the derived table. Where several source keys
+yield one derived key, the first of them in key order owns it and the others fail for that key, whoever came
+first in time, so that the outcome does not depend on history. What the others yield is kept, and takes over
+when the owner gives up. Not done here: calling functions, and their failures (derive.py).
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Claims:
         self._held: dict[Any, tuple[Any, ...]] = {}
         self._owners: dict[Any, Any] = {}
         self._rivals: dict[Any, Members[Any]] = {}
-        self._lost: dict[Any, dict[Any, None]] = {}
+        self._lost = store.work.lost
         self._released: dict[Any, None] = {}
 
     def owner(self, key: Any) -> Any | Missing:
@@ -49,7 +49,10 @@ class Claims:
         return tuple(members.marks) if members is not None else ()
 
     def update(self, source: Any, rows: Mapping[Any, Any], placements: Mapping[Any, list[Placement]]) -> None:
-        """Makes `rows` all that `source` yields; `placements` are those of rows that differ from the stored ones."""
+        """Makes `rows` all that `source` yields.
+
+        `placements` has those of the rows that differ from the stored ones.
+        """
         for key in self.outputs(source):
             if key not in rows:
                 self._release(source, key)
@@ -62,6 +65,8 @@ class Claims:
 
     def finish(self) -> None:
         """Erases rows that were given up and that nobody has taken over in the same settle."""
+        if not self._released:
+            return
         released, self._released = self._released, {}
         for key in released:
             self._owners.pop(key, None)
@@ -69,7 +74,10 @@ class Claims:
 
     def failures(self) -> dict[Any, Failure]:
         """The source keys that yield a key which another one owns."""
-        return {source: Failure(str(self._duplicate(source, keys))) for source, keys in self._lost.items()}
+        return {
+            source: Failure(f"DuplicateKeyError: {self._duplicate(source, keys)}")
+            for source, keys in self._lost.items()
+        }
 
     def refuse_duplicates(self) -> None:
         """DuplicateKeyError when there is any."""
@@ -90,8 +98,7 @@ class Claims:
                 self._store.write(key, row, placements)
             return
         if rivals is None:
-            rivals = self._rivals[key] = Members()
-            rivals.insert(owner, self._store.rows[key])
+            rivals = self._rivals[key] = Members(owner, self._store.rows[key])
             self._held.setdefault(owner, (owner,))
         if source in rivals:
             rivals.replace(source, source, row)

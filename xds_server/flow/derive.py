@@ -1,8 +1,8 @@
 """The nodes of a graph: what is done for one key of a source when it is that key's turn.
 
-In: keys in the node's queue. Out: rows written to the node's table, or a failure kept for that key.
-A node calls its function once for a key, replaces the record of what the key asked, and writes rows that differ.
-The one `except Exception` of flow is here: a function that raises costs its own key alone, which keeps its last
+In: keys in the node's queue. Out: rows written to the node's table, or a failure kept for that key. A node
+calls its function once for a key, replaces the record of what the key asked, and writes rows that differ. The
+one `except Exception` of flow is here: a function that raises costs its own key alone, which keeps its last
 good rows. Not done here: deciding when to run (graph.py).
 """
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from xds_server.flow.claims import Claims
 from xds_server.flow.failure import DuplicateKeyError, OrderError, failure_of
-from xds_server.flow.lookup import Recorder
+from xds_server.flow.lookup import Lookup, Recorder
 from xds_server.flow.order import Members
 from xds_server.flow.store import (
     MISSING,
@@ -60,6 +60,10 @@ class Node:
         """The rows, (table, key), that the function was called with for `cause`."""
         raise NotImplementedError
 
+    def rivals(self, store: Store[Any, Any], key: Any) -> tuple[Any, ...]:  # noqa: ARG002
+        """Where several causes yield the row of `key` in `store`: all of them, the owner first."""
+        return ()
+
     def asked(self, key: Any) -> tuple[Question, ...]:
         """What the last call for `key` asked, in the order of asking."""
         asker = self.askers.get(key)
@@ -73,7 +77,7 @@ class Node:
             result = call()
         except OrderError:
             raise
-        except Exception as error:  # noqa: BLE001 - isolation of keys; the failure is kept and shown
+        except Exception as error:
             if self._strict:
                 raise
             self.store.work.errors[key] = failure_of(error)
@@ -113,19 +117,16 @@ class Feed(Node):
     def __init__(self, table: Input[Any, Any], *, strict: bool) -> None:
         super().__init__(table.store, strict=strict)
         self._table = table
-        self._taken: dict[Any, list[Any]] = {}
 
     def take(self) -> None:
         """Takes over what is pending; what comes later waits for the next settle."""
-        for key, changes in self._table.take():
-            self._taken.setdefault(key, []).extend(changes)
-            self.queue.add(key)
+        self.queue.update(self._table.take())
 
     def run(self, key: Any) -> bool:
         """Never counts as a call."""
         row = self.store.rows.get(key, MISSING)
         placements: list[Placement] | None = None
-        for change in self._taken[key]:
+        for change in self._table.taken[key]:
             if change is MISSING:
                 row, placements = MISSING, None
                 self.forget(key)
@@ -135,7 +136,7 @@ class Feed(Node):
             self.store.erase(key)
         elif placements is not None:
             self.store.write(key, row, placements)
-        del self._taken[key]
+        del self._table.taken[key]
         return False
 
     def sources(self, cause: Any) -> list[tuple[str, Any]]:  # noqa: ARG002 - an input has none
@@ -155,14 +156,14 @@ class Derivation(Node):
         self,
         store: Store[Any, Any],
         source: Store[Any, Any],
-        f: Callable[[Any, Any, Any], tuple[Iterable[tuple[Any, Any]], Any]],
+        f: Callable[[Any, Any, Lookup], tuple[Iterable[tuple[Any, Any]], Any]],
         verdicts: Store[Any, Any] | None,
         *,
         strict: bool,
     ) -> None:
         super().__init__(store, strict=strict)
         self.claims = Claims(store)
-        store.work.duplicates = self.claims.failures
+        store.work.lost_failures = self.claims.failures
         self._source = source
         self._f = f
         self._verdicts = verdicts
@@ -194,7 +195,7 @@ class Derivation(Node):
             self.claims.refuse_duplicates()
 
     def cause(self, store: Store[Any, Any], key: Any) -> Any:
-        """The source key that owns `key`; without a row, `key` itself, as a source key that may have failed."""
+        """The source key that owns `key`; without a row `key` itself, a source key that may have failed."""
         owner = self.claims.owner(key) if store is self.store else MISSING
         return key if owner is MISSING else owner
 
@@ -202,13 +203,17 @@ class Derivation(Node):
         """The one source row."""
         return [(self._source.name, cause)] if cause in self._source.rows else []
 
+    def rivals(self, store: Store[Any, Any], key: Any) -> tuple[Any, ...]:
+        """From the claims."""
+        return self.claims.rivals(key) if store is self.store else ()
+
     def _derive(self, key: Any, row: Any) -> tuple[dict[Any, Any], dict[Any, list[Placement]], Placed]:
         pairs, verdict = self._f(key, row, self._recorder)
         rows: dict[Any, Any] = {}
         placements: dict[Any, list[Placement]] = {}
         for derived, value in pairs:
-            if derived in rows:
-                raise DuplicateKeyError(f"table {self.name!r}: {key!r} yields {derived!r} twice")
+            if derived in rows and rows[derived] != value:
+                raise DuplicateKeyError(f"table {self.name!r}: {key!r} yields two rows for {derived!r}")
             rows[derived] = value
             if (at := placed(self.store, derived, value)) is not None:
                 placements[derived] = at
@@ -223,7 +228,7 @@ class Grouping(Node):
         self,
         store: Store[Any, Any],
         index: IndexStore[Any, Any, Any],
-        f: Callable[[Any, Any, Any], Any],
+        f: Callable[[Any, Any, Lookup], Any],
         *,
         strict: bool,
     ) -> None:

@@ -55,7 +55,6 @@ def explain(graph: Graph, table_name: str, key: Any) -> Explanation:
     table = graph.tables[table_name]
     node = graph.node(table_name)
     cause = node.cause(table.store, key)
-    contested = isinstance(node, Derivation) and table.store is node.store
     return Explanation(
         table=table_name,
         key=key,
@@ -64,15 +63,15 @@ def explain(graph: Graph, table_name: str, key: Any) -> Explanation:
         sources=tuple(node.sources(cause)),
         reads=tuple(_read(question) for question in node.asked(cause)),
         failure=table.failures.get(cause),
-        rivals=node.claims.rivals(key) if contested else (),
+        rivals=node.rivals(table.store, key),
     )
 
 
 def origins(graph: Graph, table: str, key: Any) -> set[Row]:
     """All input rows, (table name, key), that a row depends on, through sources and through what was asked.
 
-    Where a whole index value or table was asked, that is every row there now. Rows that were asked for and do not
-    exist are not among them. KeyError for an unknown table; empty for a row that does not exist.
+    Where a whole index value or table was asked, that is every row there now. Rows that were asked for and do
+    not exist are not among them. KeyError for an unknown table; empty for a row that does not exist.
     """
     found: set[Row] = set()
     seen: set[Row] = {(table, key)}
@@ -108,5 +107,5 @@ def _answers(question: Question) -> Iterable[Row]:
     if not isinstance(about, Store):
         return [(about.table.name, key) for key in about.keys(question.key)]
     if question.part == "items":
-        return [(about.name, key) for key in about.keys()]
+        return [(about.name, key) for key in about.order()]
     return [(about.name, question.key)] if question.key in about.rows else []

@@ -1,4 +1,7 @@
-"""What goes wrong in a graph: programming errors that are raised, and failures of single keys that are kept."""
+"""What goes wrong in a graph: programming errors, which are raised, and failures of keys, which are kept.
+
+In: exceptions. Out: values that can be shown. Not done here: catching anything (derive.py).
+"""
 
 import traceback
 from dataclasses import dataclass
@@ -7,7 +10,8 @@ from dataclasses import dataclass
 class OrderError(RuntimeError):
     """A function read what it may not: a table that is not older than itself, or a table past its Lookup.
 
-    A mistake in the program and not in a row, hence raised by `Graph.settle` and never kept as a key's failure.
+    A mistake in the program and not in a row, hence raised by `Graph.settle` and never kept as a key's
+    failure.
     """
 
 
@@ -25,4 +29,5 @@ class Failure:
 
 def failure_of(error: Exception) -> Failure:
     """The failure that an exception stands for; the exception and its frames are not kept alive."""
-    return Failure(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+    report = traceback.TracebackException.from_exception(error)
+    return Failure(f"{type(error).__name__}: {report}", "".join(report.format()))

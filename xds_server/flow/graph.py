@@ -2,13 +2,13 @@
 
 In: rows put into inputs. Out: derived tables, brought up to date by `settle`, and what that changed.
 
-The algorithm: nodes run in the order of their creation, each once per settle, and for each key in its queue once. A
-key is queued when its source row changed, or a row, an index value or a table that its last call asked about. Since a
-function can ask only what was created before it, nothing that has run is ever queued again. A row that equals the
-stored one is no change, and so the wave stops there.
+The algorithm: nodes run in the order of their creation, each once per settle, and for each key in its queue
+once. A key is queued when its source row changed, or a row, an index value or a table that its last call
+asked about. Since a function can ask only what was created before it, nothing that has run is ever queued
+again. A row that equals the stored one is no change, and so the wave stops there.
 
-Functions must be pure: the same arguments and the same answers give the same result. Not done here: deciding when to
-settle, and publishing (control.py).
+Functions must be pure: the same arguments and the same answers give the same result. Not done here: deciding
+when to settle, and publishing (control.py).
 """
 
 import sys
@@ -35,7 +35,7 @@ W = TypeVar("W")
 
 @dataclass(frozen=True, slots=True)
 class Judged(Generic[K2, V2, W]):
-    """What a judging function returns: rows, and what is to be said about the source row, even if it has no rows."""
+    """What a judging function returns: rows, and what is to be said about the source row, rows or none."""
 
     rows: Iterable[tuple[K2, V2]]
     verdict: W
@@ -43,7 +43,7 @@ class Judged(Generic[K2, V2, W]):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a settle did. Tables without changes are not in `changed`, those without calls count 0 in `calls`."""
+    """What a settle did. Tables without changes are not in `changed`; without calls, `calls` counts 0."""
 
     changed: dict[str, list[Any]] = field(default_factory=dict)
     """By table, inputs too: the keys, in order, whose row is new, different or gone."""
@@ -58,7 +58,7 @@ class Settled:
 
 
 class Graph:
-    """Tables that follow from each other. With `strict` (for tests), failures of keys are raised instead of kept."""
+    """Tables that follow from each other. With `strict`, for tests, failures of keys are raised, not kept."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
@@ -81,7 +81,7 @@ class Graph:
         return self._node_of[name]
 
     def input(self, name: str, *, carry: Callable[[V | None, V], V] | None = None) -> Input[K, V]:
-        """A table to be filled from outside; with `carry`, `carry(old, new)` is what is stored for a row put."""
+        """A table that is filled from outside; with `carry`, a row put is stored as `carry(old, new)`."""
         table: Input[K, V] = Input(self._store(name, Work()), carry)
         self._add(Feed(table, strict=self._strict), table)
         return table
@@ -92,7 +92,7 @@ class Graph:
         source: Table[K, V],
         f: Callable[[K, V, Lookup], Iterable[tuple[K2, V2]]],
     ) -> Table[K2, V2]:
-        """Rows from each row of `source`. Of two source keys that yield one key, the first in order has it."""
+        """Rows from each row of `source`; where two source keys yield one key, the first in order has it."""
         self._check_own(source)
         table: Table[K2, V2] = Table(self._store(name, Work()))
 
@@ -108,7 +108,7 @@ class Graph:
         source: Table[K, V],
         f: Callable[[K, V, Lookup], Judged[K2, V2, W]],
     ) -> tuple[Table[K2, V2], Table[K, W]]:
-        """Like `derive`, with a second table, `{name}.verdicts`, that has one row for each row of `source`."""
+        """Like `derive`, with a second table `{name}.verdicts`: one row for each row of `source`."""
         self._check_own(source)
         work = Work()
         table: Table[K2, V2] = Table(self._store(name, work))
@@ -130,8 +130,8 @@ class Graph:
     ) -> Table[I, V2]:
         """One row, or none for None, from all rows under each value of `index`, in its order.
 
-        The function is called when a member row changed, came or went, or something it asked about; not without
-        any member.
+        The function is called when a member row changed, came or went, or something it asked about; not
+        without any member.
         """
         self._check_own(index)
         table: Table[I, V2] = Table(self._store(name, Work()))
@@ -145,28 +145,30 @@ class Graph:
         return self.last
 
     def steps(self, calls: int) -> Iterator[None]:
-        """The same in steps: yields after every `calls` calls of functions; done when exhausted, result in `last`.
+        """The same in steps: done when exhausted, the result is in `last`.
 
-        Until then, tables are partly new and partly old, inputs that change wait for the next settle, and another
-        settle is a RuntimeError. A settle that is given up (the iterator closed) is completed by the next one.
+        Yields after every `calls` calls of functions; rows of inputs and keys that are gone count like calls.
+        Until it is done, tables are partly new and partly old, inputs that change wait for the next settle,
+        and another settle is a RuntimeError. One that is given up (the iterator closed) is completed by the
+        next.
         """
         if self._settling:
             raise RuntimeError("a settle is under way")
         self._settling = True
-        made = 0
+        done = 0
         try:
             for node in self._nodes:
                 if isinstance(node, Feed):
                     node.take()
             for node in self._nodes:
                 for key in arranged(node.queue):
-                    called = node.run(key)
-                    node.queue.discard(key)
-                    if called:
+                    if node.run(key):
                         self._calls[node.name] += 1
-                        made += 1
-                        if made % calls == 0:
-                            yield
+                    node.queue.discard(key)
+                    done += 1
+                    if done % calls == 0:
+                        yield
+                node.queue.clear()  # a set that was large once is slow to iterate until it is cleared
                 node.finish()
             self.last = self._report()
         finally:

@@ -1,8 +1,9 @@
 """Lookup: how a pure function asks for other rows, and how the graph learns what it asked.
 
-In: tables and indexes that are older than the asking node. Out: their rows. Whatever is asked becomes a dependency,
-also when the answer is that there is no such row. `rows` depends on the rows under a value and on their order,
-`keys` on the sequence of keys alone (a row that changes in place does not matter), `items` on a whole table.
+In: tables and indexes that are older than the asking node. Out: their rows. Whatever is asked becomes a
+dependency, also when the answer is that there is no such row. `rows` depends on the rows under a value and on
+their order, `keys` on the sequence of keys alone (a row that changes in place does not matter), `items` on a
+whole table.
 """
 
 from collections.abc import Sequence
@@ -72,7 +73,9 @@ class Recorder:
         if store.position >= self._position:
             self._refuse(store)
         question = store.questions.get(key)
-        self._asked[question if question is not None else Question(store, "row", key)] = None
+        if question is None:
+            question = Question(store, "row", key, store.questions)
+        self._asked[question] = None
         return store.rows.get(key)
 
     def rows(self, index: Index[I, K, V], value: I) -> Sequence[V]:
@@ -80,8 +83,10 @@ class Recorder:
         store = index.store
         if store.table.position >= self._position:
             self._refuse(store.table)
-        question = store.homes("rows").get(value)
-        self._asked[question if question is not None else Question(store, "rows", value)] = None
+        question = store.row_questions.get(value)
+        if question is None:
+            question = Question(store, "rows", value, store.row_questions)
+        self._asked[question] = None
         members = store.groups.get(value)
         return members.view() if members is not None else ()
 
@@ -90,8 +95,10 @@ class Recorder:
         store = index.store
         if store.table.position >= self._position:
             self._refuse(store.table)
-        question = store.homes("keys").get(value)
-        self._asked[question if question is not None else Question(store, "keys", value)] = None
+        question = store.key_questions.get(value)
+        if question is None:
+            question = Question(store, "keys", value, store.key_questions)
+        self._asked[question] = None
         return store.keys(value)
 
     def items(self, table: Table[K, V]) -> Sequence[tuple[K, V]]:
@@ -100,9 +107,11 @@ class Recorder:
         if store.position >= self._position:
             self._refuse(store)
         question = store.questions.get(WHOLE)
-        self._asked[question if question is not None else Question(store, "items", WHOLE)] = None
+        if question is None:
+            question = Question(store, "items", WHOLE, store.questions)
+        self._asked[question] = None
         rows = store.rows
-        return [(key, rows[key]) for key in store.keys()]
+        return [(key, rows[key]) for key in store.order()]
 
     def _refuse(self, store: Store[Any, Any]) -> NoReturn:
         raise OrderError(f"{self._name!r} reads {store.name!r}, which is not created before it")

@@ -1,9 +1,10 @@
 """A total order over any keys, so that no result depends on the order of a dict, of a set or of arrival.
 
-In: values that are usually tuples of strings and numbers, sometimes with None, an Enum or a frozenset among them.
-Out: the order of `<` wherever `<` says yes; where it raises or leaves a question open, an order by `rank`, which
-agrees with `<` where `<` says yes. A result of `<` is therefore trusted only if both neighbours confirm it.
-Not done here: reading rows. A value whose own `<` raises for its own kind is ordered by its repr, as a last resort.
+In: values that are usually tuples of strings and numbers, sometimes with None, an Enum or a frozenset among
+them. Out: the order of `<` wherever `<` says yes; where it raises or leaves a question open, an order by
+`rank`, which agrees with `<` where `<` says yes. A result of `<` is therefore trusted only if both neighbours
+confirm it. Not done here: reading rows. A value whose own `<` raises for its own kind is ordered by its repr,
+as a last resort.
 """
 
 from bisect import bisect_left
@@ -18,8 +19,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+_SMALL = 8
+"""Up to so many rows, a view is not worth keeping."""
+
+
 def rank(value: Any) -> tuple[Any, ...]:
-    """A tuple that sorts like `value` among its own kind and can be compared with the rank of any other value."""
+    """A tuple that sorts like `value` among its own kind, and compares with the rank of any other value."""
     kind = type(value)
     match value:
         case None:
@@ -35,7 +40,7 @@ def rank(value: Any) -> tuple[Any, ...]:
         case frozenset():
             # A subset is `<`; it is also shorter, so the length goes first.
             return (5, len(value), tuple(sorted(rank(item) for item in value)))
-    if kind.__lt__ is not object.__lt__:
+    if any("__lt__" in vars(parent) for parent in kind.__mro__[:-1]):
         return (6, kind.__qualname__, value)
     if isinstance(value, Enum):
         return (7, kind.__qualname__, rank(value.value))
@@ -47,6 +52,8 @@ def rank(value: Any) -> tuple[Any, ...]:
 def arranged(values: Iterable[K]) -> list[K]:
     """The distinct `values`, in order."""
     items: list[Any] = list(values)
+    if len(items) < 2:
+        return items
     try:
         items.sort()
         if all(map(lt, items, islice(items, 1, None))):
@@ -75,20 +82,23 @@ def place(marks: list[Any], mark: Any) -> int:
 
 
 class Members(Generic[V]):
-    """Rows in the order of their distinct marks; one change costs one bisection, however many rows there are."""
+    """Rows in the order of their distinct marks. One change costs one bisection, whatever their number."""
 
     __slots__ = ("_view", "marks", "rows")
 
-    def __init__(self) -> None:
-        self.marks: list[Any] = []
-        self.rows: list[V] = []
+    def __init__(self, mark: Any, row: V) -> None:
+        self.marks: list[Any] = [mark]
+        self.rows: list[V] = [row]
         self._view: tuple[V, ...] | None = None
 
     def view(self) -> tuple[V, ...]:
         """The rows now; later changes do not touch what was returned."""
-        if self._view is None:
-            self._view = tuple(self.rows)
-        return self._view
+        if self._view is not None:
+            return self._view
+        view = tuple(self.rows)
+        if len(view) > _SMALL:
+            self._view = view
+        return view
 
     def insert(self, mark: Any, row: V) -> None:
         """Adds a row under a mark that is not there yet."""
@@ -99,7 +109,7 @@ class Members(Generic[V]):
         self._delete_at(self._find(mark))
 
     def replace(self, old: Any, new: Any, row: V) -> bool:
-        """Puts `row` under `new` in the place of the one under `old`; True when the sequence of marks' rows moved."""
+        """Puts `row` under `new` in the place of the one under `old`; True when it moved among the others."""
         at = self._find(old)
         if old == new:
             self.rows[at] = row

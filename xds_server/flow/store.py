@@ -1,7 +1,7 @@
 """What a graph keeps for a table and for an index: the rows, who asked for them, and whom a change wakes.
 
-In: rows, written by one node of the graph. Out: keys added to the queues of those that have to run again.
-Not done here: calling derivations (derive.py), the order of running (graph.py), and the side that everybody else
+In: rows, written by one node of the graph. Out: keys added to the queues of those that have to run again. Not
+done here: calling derivations (derive.py), the order of running (graph.py), and the side that everybody else
 reads (table.py).
 """
 
@@ -45,7 +45,7 @@ class Guard:
         self.calling = ""
 
     def check(self, name: str) -> None:
-        """OrderError when a running function reads table `name` without its Lookup, which would go unrecorded."""
+        """OrderError when a running function reads table `name` without its Lookup: nobody would know."""
         if self.calling:
             raise OrderError(f"{self.calling!r} reads {name!r} directly; read it through the Lookup")
 
@@ -53,44 +53,71 @@ class Guard:
 class Work:
     """What a node has done so far: how many calls, and which source keys failed last."""
 
-    __slots__ = ("calls", "duplicates", "errors")
+    __slots__ = ("calls", "errors", "lost", "lost_failures")
 
     def __init__(self) -> None:
         self.calls = 0
         self.errors: dict[Any, Failure] = {}
-        self.duplicates: Callable[[], Mapping[Any, Failure]] = dict
+        """Source keys whose last call raised."""
+        self.lost: dict[Any, dict[Any, None]] = {}
+        """Source keys that yield derived keys which belong to another one (claims.py)."""
+        self.lost_failures: Callable[[], Mapping[Any, Failure]] = dict
 
     def failures(self) -> dict[Any, Failure]:
         """All currently failed source keys, in order."""
-        if not self.errors and not (duplicates := self.duplicates()):
+        if not self.errors and not self.lost:
             return {}
-        merged = {**self.duplicates(), **self.errors}
+        merged = {**self.lost_failures(), **self.errors}
         return {key: merged[key] for key in arranged(merged)}
 
 
 class Question:
-    """One thing that was asked, shared by all who asked it: a row, the rows or keys of an index value, a table."""
+    """One thing that was asked, shared by all who asked it: a row, what is under an index value, a table."""
 
-    __slots__ = ("_home", "about", "askers", "key", "part")
+    __slots__ = ("_askers", "_home", "about", "key", "part")
 
-    def __init__(self, about: "Store[Any, Any] | IndexStore[Any, Any, Any]", part: Part, key: Any) -> None:
+    def __init__(
+        self,
+        about: "Store[Any, Any] | IndexStore[Any, Any, Any]",
+        part: Part,
+        key: Any,
+        home: dict[Any, "Question"],
+    ) -> None:
         self.about = about
         self.part = part
         self.key = key
-        self.askers: set[Asker] = set()
-        self._home = about.homes(part)
-        self._home[key] = self
+        self._home = home
+        # Most questions have one asker: no set for those.
+        self._askers: Asker | set[Asker] | None = None
+        home[key] = self
 
     def wake(self) -> None:
         """Puts everyone who asked into the queue of those that run again."""
-        for asker in self.askers:
-            asker.queue.add(asker.key)
+        askers = self._askers
+        if isinstance(askers, Asker):
+            askers.queue.add(askers.key)
+        elif askers:
+            for asker in askers:
+                asker.queue.add(asker.key)
+
+    def add(self, asker: "Asker") -> None:
+        """Keeps one more who asked."""
+        askers = self._askers
+        if askers is None:
+            self._askers = asker
+        elif isinstance(askers, set):
+            askers.add(asker)
+        else:
+            self._askers = {askers, asker}
 
     def drop(self, asker: "Asker") -> None:
         """Forgets one who asked, and the question with the last of them."""
-        self.askers.discard(asker)
-        if not self.askers:
-            del self._home[self.key]
+        askers = self._askers
+        if isinstance(askers, set):
+            askers.discard(asker)
+            if askers:
+                return
+        del self._home[self.key]
 
 
 class Asker:
@@ -112,7 +139,7 @@ class Asker:
             if question not in questions:
                 question.drop(self)
         for question in questions:
-            question.askers.add(self)
+            question.add(self)
         self.questions = tuple(questions)
 
 
@@ -144,12 +171,7 @@ class Store(Generic[K, V]):
         self.changed: set[K] = set()
         self._order: tuple[K, ...] | None = None
 
-    def homes(self, part: Part) -> dict[Any, Question]:
-        """Where questions about `part` are kept."""
-        assert part in ("row", "items")
-        return self.questions
-
-    def keys(self) -> tuple[K, ...]:
+    def order(self) -> tuple[K, ...]:
         """All keys in order; costs nothing while only rows change."""
         if self._order is None:
             self._order = tuple(arranged(self.rows))
@@ -169,7 +191,7 @@ class Store(Generic[K, V]):
             self._order = None
         rows[key] = row
         for number, index in enumerate(indexes):
-            index.move(key, before[number] if before else None, placements[number], row)
+            index.move(before[number] if before else None, placements[number], row)
         self._wake(key)
 
     def erase(self, key: K) -> None:
@@ -197,7 +219,7 @@ class Store(Generic[K, V]):
 class IndexStore(Generic[I, K, V]):
     """The rows of a table under the values that `f` gives them, each value's rows in order."""
 
-    __slots__ = ("_key_questions", "_row_questions", "f", "groups", "name", "order", "queues", "table")
+    __slots__ = ("f", "groups", "key_questions", "name", "order", "queues", "row_questions", "table")
 
     def __init__(
         self,
@@ -212,16 +234,11 @@ class IndexStore(Generic[I, K, V]):
         self.order = order
         self.groups: dict[I, Members[V]] = {}
         self.queues: list[set[Any]] = []
-        self._row_questions: dict[Any, Question] = {}
-        self._key_questions: dict[Any, Question] = {}
-        for key in table.keys():
+        self.row_questions: dict[Any, Question] = {}
+        self.key_questions: dict[Any, Question] = {}
+        for key in table.order():
             row = table.rows[key]
-            self.move(key, None, self.placement(key, row), row)
-
-    def homes(self, part: Part) -> dict[Any, Question]:
-        """Where questions about `part` are kept."""
-        assert part in ("rows", "keys")
-        return self._row_questions if part == "rows" else self._key_questions
+            self.move(None, self.placement(key, row), row)
 
     def keys(self, value: I) -> tuple[K, ...]:
         """The keys under `value` in order."""
@@ -234,7 +251,7 @@ class IndexStore(Generic[I, K, V]):
         """The index values of a row and its mark: what `order` says of it, ties by key."""
         return dict.fromkeys(self.f(key, row)), key if self.order is None else (self.order(key, row), key)
 
-    def move(self, key: K, old: Placement | None, new: Placement, row: V) -> None:
+    def move(self, old: Placement | None, new: Placement, row: V) -> None:
         """Puts a row that is new or different in its place; wakes all who asked for what this changes."""
         values, mark = new
         before, old_mark = old or ({}, None)
@@ -247,8 +264,9 @@ class IndexStore(Generic[I, K, V]):
             else:
                 moved = True
                 if (members := self.groups.get(value)) is None:
-                    members = self.groups[value] = Members()
-                members.insert(mark, row)
+                    self.groups[value] = Members(mark, row)
+                else:
+                    members.insert(mark, row)
             self._wake(value, moved=moved)
 
     def leave(self, placement: Placement) -> None:
@@ -266,7 +284,7 @@ class IndexStore(Generic[I, K, V]):
     def _wake(self, value: I, *, moved: bool) -> None:
         for queue in self.queues:
             queue.add(value)
-        if (question := self._row_questions.get(value)) is not None:
+        if (question := self.row_questions.get(value)) is not None:
             question.wake()
-        if moved and (question := self._key_questions.get(value)) is not None:
+        if moved and (question := self.key_questions.get(value)) is not None:
             question.wake()

@@ -1,12 +1,13 @@
-"""Tables and indexes as everybody sees them: for reading, but for inputs, which are also where rows come from.
+"""Tables and indexes as everybody sees them: for reading; inputs are also where rows come from.
 
-Rows are values: compared with `==`, never changed once they are in a table. Keys are hashable values. Everything
-that lists keys or rows lists them in the order of the keys (flow/order.py), whatever the order of arrival.
-Not done here: running anything (graph.py). A function of the graph reads through its Lookup instead (lookup.py);
-reading a table directly from within one raises OrderError, for nobody would know to run it again.
+Rows are values: compared with `==`, never changed once they are in a table. Keys are hashable values.
+Everything that lists keys or rows lists them in the order of the keys (flow/order.py), whatever the order of
+arrival. Not done here: running anything (graph.py). A function of the graph reads through its Lookup instead
+(lookup.py); reading a table directly from within one raises OrderError, for nobody would know to run it
+again.
 """
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from xds_server.flow.failure import Failure
@@ -58,17 +59,17 @@ class Table(Generic[K, V]):
     def keys(self) -> Sequence[K]:
         """All keys, in order."""
         self._rows()
-        return self.store.keys()
+        return self.store.order()
 
     def values(self) -> Sequence[V]:
         """All rows, in the order of their keys."""
         rows = self._rows()
-        return [rows[key] for key in self.store.keys()]
+        return [rows[key] for key in self.store.order()]
 
     def items(self) -> Sequence[tuple[K, V]]:
         """All keys and rows, in the order of the keys."""
         rows = self._rows()
-        return [(key, rows[key]) for key in self.store.keys()]
+        return [(key, rows[key]) for key in self.store.order()]
 
     def by(
         self,
@@ -79,9 +80,9 @@ class Table(Generic[K, V]):
     ) -> "Index[I, K, V]":
         """An index of this table: a row is found under every value of `f(key, row)`.
 
-        Rows of one value are ordered by `order(key, row)`, ties by key. Both functions must be pure. Asking for the
-        same index again returns it; another one under the same name is a ValueError. When a function raises for a
-        new row, the key that brought that row fails.
+        Rows of one value are ordered by `order(key, row)`, ties by key. Both functions must be pure. Asking
+        for the same index again returns it; another one under the same name is a ValueError. When a function
+        raises for a new row, the key that brought that row fails.
         """
         self.store.guard.check(self.name)
         if (known := self._by.get(name)) is not None:
@@ -146,18 +147,21 @@ class Index(Generic[I, K, V]):
 
 
 class Input(Table[K, V]):
-    """A table that is filled from outside. What is written here is read from the next settle on, never earlier.
+    """A table that is filled from outside. What is written is read from the next settle on, never earlier.
 
-    With `carry`, the row that is stored is `carry(old, new)`, called once for every row put, in the order of putting,
-    whether or not a settle lies between: what is carried over does not depend on how changes were batched.
+    With `carry`, the row that is stored is `carry(old, new)`, called once for every row put, in the order of
+    putting, whether or not a settle lies between: what is carried over does not depend on how changes were
+    batched.
     """
 
-    __slots__ = ("_pending", "carry")
+    __slots__ = ("_pending", "carry", "taken")
 
     def __init__(self, store: Store[K, V], carry: Callable[[V | None, V], V] | None = None) -> None:
         super().__init__(store)
         self.carry = carry
         self._pending: dict[K, list[V | Missing]] = {}
+        self.taken: dict[K, list[V | Missing]] = {}
+        """For the graph: per key what the settle under way has still to bring in, in order."""
 
     def put(self, key: K, row: V) -> None:
         """Adds or replaces a row."""
@@ -172,13 +176,15 @@ class Input(Table[K, V]):
 
     def replace(self, rows: Mapping[K, V]) -> None:
         """Makes `rows` the whole content; only what differs counts as a change."""
-        for key in {*self.store.rows, *self._pending, *self.store.work.errors}:
+        for key in {*self.store.rows, *self.taken, *self._pending, *self.store.work.errors}:
             if key not in rows:
                 self.remove(key)
         for key, row in rows.items():
             self.put(key, row)
 
-    def take(self) -> ItemsView[K, list[V | Missing]]:
-        """For the graph: what was put and removed per key, in order, and none of it again."""
-        taken, self._pending = self._pending, {}
-        return taken.items()
+    def take(self) -> Iterable[K]:
+        """For the graph: moves what is pending to `taken`, and says for which keys there is something."""
+        for key, changes in self._pending.items():
+            self.taken.setdefault(key, []).extend(changes)
+        self._pending = {}
+        return self.taken
