@@ -42,7 +42,7 @@ FIELDS = {
     "duration_ms": "%DURATION%",
     "upstream_duration_ms": "%RESPONSE_DURATION%",
 }
-"""Envoy's command operators by field; `route` is kind/namespace/name/rule/match, `backend` namespace/service:port/protocol."""
+"""Envoy's command operators by field: `route` is kind/namespace/name/rule/match, `backend` a cluster's name."""
 
 
 def to_stdout(gateway: str, listener: str) -> accesslog.AccessLog:
@@ -50,6 +50,4 @@ def to_stdout(gateway: str, listener: str) -> accesslog.AccessLog:
     fields = {"gateway": gateway, "listener": listener} | FIELDS
     values = {name: Value(string_value=text) for name, text in fields.items()}
     format_ = SubstitutionFormatString(json_format=Struct(fields=values))
-    return AccessLog(
-        name="envoy.access_loggers.stdout", typed_config=any_of(StdoutAccessLog(log_format=format_))
-    )
+    return AccessLog(name="envoy.access_loggers.stdout", typed_config=any_of(StdoutAccessLog(log_format=format_)))

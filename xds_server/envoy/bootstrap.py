@@ -143,9 +143,7 @@ def _dynamic_resources() -> BootstrapDynamicResources:
     )
     back_off = BackoffStrategy(base_interval=timedelta(milliseconds=500), max_interval=timedelta(seconds=5))
     service = GrpcService(
-        envoy_grpc=GrpcServiceEnvoyGrpc(
-            cluster_name=ADS_CLUSTER, retry_policy=RetryPolicy(retry_back_off=back_off)
-        )
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=ADS_CLUSTER, retry_policy=RetryPolicy(retry_back_off=back_off))
     )
     return BootstrapDynamicResources(
         ads_config=ApiConfigSource(
@@ -188,9 +186,7 @@ def _ads_cluster(options: BootstrapOptions) -> Cluster:
 
 def _layered_runtime() -> LayeredRuntime:
     limit = Value(number_value=float(RE2_MAX_PROGRAM_SIZE))
-    layer = Struct(
-        fields={"re2.max_program_size.error_level": limit, "re2.max_program_size.warn_level": limit}
-    )
+    layer = Struct(fields={"re2.max_program_size.error_level": limit, "re2.max_program_size.warn_level": limit})
     return LayeredRuntime(layers=[RuntimeLayer(name="xds-server", static_layer=layer)])
 
 
@@ -206,9 +202,7 @@ def _overload_manager(options: BootstrapOptions) -> OverloadManager:
             _at_heap("envoy.overload_actions.shrink_heap", 0.95),
             _at_heap("envoy.overload_actions.stop_accepting_requests", 0.98),
         ]
-    return OverloadManager(
-        refresh_interval=timedelta(milliseconds=250), resource_monitors=monitors, actions=actions
-    )
+    return OverloadManager(refresh_interval=timedelta(milliseconds=250), resource_monitors=monitors, actions=actions)
 
 
 def _at_heap(action: str, share: float) -> OverloadAction:

@@ -1,12 +1,12 @@
 """The endpoints of one Service port to a ClusterLoadAssignment, by zone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as api
 
 from xds_server.envoy import kit
+from xds_server.routing.endpoint import ServingEndpoint
 from xds_server.wire.construct import fast
 from xds_server.wire.encode import encode
 from xds_server.wire.part import Part
@@ -16,15 +16,6 @@ LocalityLbEndpoints = fast(api.LocalityLbEndpoints)
 LbEndpoint = fast(api.LbEndpoint)
 Endpoint = fast(api.Endpoint)
 Locality = fast(core.Locality)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ServingEndpoint:
-    """An address that takes traffic; `zone` is empty where unknown."""
-
-    zone: str
-    address: str
-    port: int
 
 
 def assignment(name: str, endpoints: Iterable[ServingEndpoint]) -> Part:

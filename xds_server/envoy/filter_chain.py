@@ -31,9 +31,10 @@ def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
         transport_socket=tls.terminate(listener.secrets) if secure else None,
     )
     data = splice(api.Listener, "filter_chains", [encode(chain)])
-    return Part(f"{names.route_configuration(listener.scope)}", data, owners=tuple(map(_owner, owners)))
+    return Part(f"{names.route_configuration(listener.scope)}", data, owners=tuple(map(owner, owners)))
 
 
-def _owner(listener: Listener) -> Owner:
+def owner(listener: Listener) -> Owner:
+    """The listener as the one who answers for what is made of it."""
     gateway = listener.id.gateway
     return Owner("Gateway", gateway.namespace, gateway.name, f"listeners[{listener.id.name}]")

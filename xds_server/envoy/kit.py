@@ -53,9 +53,7 @@ def share(numerator: int, denominator: int) -> core.RuntimeFractionalPercent:
     """A share of requests to a millionth."""
     parts = round(numerator * MILLION / denominator)
     return RuntimeFractionalPercent(
-        default_value=FractionalPercent(
-            numerator=parts, denominator=type_v3.FractionalPercentDenominatorType.MILLION
-        )
+        default_value=FractionalPercent(numerator=parts, denominator=type_v3.FractionalPercentDenominatorType.MILLION)
     )
 
 
@@ -66,6 +64,4 @@ def literal(value: str) -> str:
 
 def tcp(address: str, port: int) -> core.Address:
     """A TCP address; the IPv6 wildcard takes IPv4 connections too."""
-    return Address(
-        socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::")
-    )
+    return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))

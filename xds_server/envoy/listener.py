@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from envoy_data_plane.envoy.config.listener import v3 as api
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector
 
-from xds_server.envoy import kit, names
+from xds_server.envoy import filter_chain, kit, names
 from xds_server.routing.listener import Bind, Listener
 from xds_server.wire.construct import any_of, fast
 from xds_server.wire.encode import encode
@@ -18,11 +18,10 @@ TlsInspector = fast(tls_inspector.TlsInspector)
 BUFFER_LIMIT_BYTES = 32_768
 
 
-def build(listener: Listener, bind: Bind, chains: Iterable[Part]) -> Part:
-    """The listener that binds the port of `listener` and holds `chains`, sorted by name."""
+def header(listener: Listener, bind: Bind, sharing: tuple[Listener, ...]) -> Part:
+    """The leaf with everything but the chains; without it there is no listener. `sharing` are all on the port."""
     port = bind.port(listener.port)
     name = names.listener(port)
-    parts = tuple(chains)
     message = ListenerMessage(
         name=name,
         stat_prefix=name,
@@ -34,4 +33,10 @@ def build(listener: Listener, bind: Bind, chains: Iterable[Part]) -> Part:
         message.listener_filters.append(
             ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=any_of(TlsInspector()))
         )
-    return Part(name, b"".join([encode(message), *[part.data for part in parts]]), parts=parts)
+    return Part(f"listener {name}", encode(message), owners=tuple(map(filter_chain.owner, sharing)))
+
+
+def join(top: Part, chains: Iterable[Part]) -> Part:
+    """The listener that holds `chains`, in their order."""
+    parts = (top, *chains)
+    return Part(top.id.removeprefix("listener "), b"".join([part.data for part in parts]), parts=parts)

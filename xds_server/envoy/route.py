@@ -50,9 +50,7 @@ def fault_leaf(part: Part, rule: Rule) -> Part | None:
     """What stands in for a rejected rule: its match answered with 500."""
     if rule.action.fault is not None:
         return None
-    route = Route(
-        name=_name(rule), match=_match(rule.match), direct_response=DirectResponseAction(status=500)
-    )
+    route = Route(name=_name(rule), match=_match(rule.match), direct_response=DirectResponseAction(status=500))
     return Part(part.id, splice(api.VirtualHost, "routes", [encode(route)]), owners=part.owners)
 
 
@@ -66,8 +64,9 @@ def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
     serving = tuple(entry for entry in action.backends if entry.weight > 0)
     if len(serving) == 1 or any(_needs_route(entry, features) for entry in serving):
         return _one_route_each(rule, serving, place, features)
-    route = Route(name=_name(rule), match=_match(rule.match), route=_forward(action, serving))
-    route.route.weighted_clusters = WeightedCluster(clusters=[_weight(entry, features) for entry in serving])
+    forward = _forward(action, serving)
+    forward.weighted_clusters = WeightedCluster(clusters=[_weight(entry, features) for entry in serving])
+    route = Route(name=_name(rule), match=_match(rule.match), route=forward)
     return _edited(route, action.filters, place, features)
 
 
@@ -89,15 +88,14 @@ def _one_route_each(
             response = DirectResponseAction(status=500)
             routes.append(Route(name=_name(rule), match=match, direct_response=response))
             continue
-        route = Route(name=_name(rule), match=match, route=_forward(rule.action, (entry,)))
-        route.route.cluster = names.cluster(entry.backend)
+        forward = _forward(rule.action, (entry,))
+        forward.cluster = names.cluster(entry.backend)
+        route = Route(name=_name(rule), match=match, route=forward)
         routes += _edited(route, (*rule.action.filters, *entry.filters), place, features)
     return routes
 
 
-def _edited(
-    route: api.Route, filters: tuple[Applied, ...], place: Place, features: Features
-) -> list[api.Route]:
+def _edited(route: api.Route, filters: tuple[Applied, ...], place: Place, features: Features) -> list[api.Route]:
     """The route with its filters written in, after further routes that a filter asks to be tried first."""
     first: list[api.Route] = []
     for filter_ in filters:
@@ -120,9 +118,7 @@ def _weight(entry: WeightedBackend, features: Features) -> api.WeightedClusterCl
 
 
 def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteAction:
-    long_lived = any(
-        isinstance(entry.backend, Backend) and entry.backend.protocol == "http1" for entry in serving
-    )
+    long_lived = any(isinstance(entry.backend, Backend) and entry.backend.protocol == "http1" for entry in serving)
     return RouteAction(
         cluster_not_found_response_code=api.RouteActionClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR,
         timeout=_timeout(action.timeouts),
@@ -131,7 +127,7 @@ def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteA
 
 
 def _timeout(timeouts: Timeouts) -> timedelta:
-    """The whole exchange; without retries a try's limit limits the exchange. 0 is no limit (Envoy's default is 15 s)."""
+    """The whole exchange; without retries a try's limit is the exchange's. 0 is no limit (Envoy's default is 15 s)."""
     limits = [limit for limit in (timeouts.request, timeouts.backend_request) if limit]
     return kit.milliseconds(min(limits, default=0))
 
@@ -154,9 +150,7 @@ def _match(match: Match) -> api.RouteMatch:
         case PathKind.REGEX:
             message.safe_regex = kit.RegexMatcher(regex=match.path.value)
     if match.method is not None:
-        message.headers.append(
-            HeaderMatcher(name=":method", string_match=kit.StringMatcher(exact=match.method))
-        )
+        message.headers.append(HeaderMatcher(name=":method", string_match=kit.StringMatcher(exact=match.method)))
     for value in match.headers:
         matcher = kit.string_matcher(value.value, regex=value.regex)
         message.headers.append(HeaderMatcher(name=value.name, string_match=matcher))

@@ -8,7 +8,7 @@ from xds_server.envoy import names
 from xds_server.routing.listener import Scope
 from xds_server.wire.construct import fast
 from xds_server.wire.encode import encode
-from xds_server.wire.part import Part
+from xds_server.wire.part import Owner, Part
 from xds_server.wire.splice import splice
 
 VirtualHost = fast(api.VirtualHost)
@@ -21,11 +21,16 @@ def segment(host: str, routes: Iterable[Part]) -> Part:
     return Part(host, b"".join([part.data for part in parts]), parts=parts)
 
 
-def virtual_host(host: str, segments: Iterable[Part]) -> Part:
+def header(host: str, owners: Iterable[Owner]) -> Part:
+    """The leaf that names the virtual host and its domain; without it there is no virtual host."""
+    return Part(f"host {host}", encode(VirtualHost(name=host, domains=[host])), owners=tuple(owners))
+
+
+def join(top: Part, segments: Iterable[Part]) -> Part:
     """The virtual host of one domain: its own routes, then those of the wider hosts that cover it."""
-    parts = tuple(segments)
-    header = encode(VirtualHost(name=host, domains=[host]))
-    body = b"".join([header, *[part.data for part in parts]])
+    parts = (top, *segments)
+    host = top.id.removeprefix("host ")
+    body = b"".join([part.data for part in parts])
     return Part(host, splice(api.RouteConfiguration, "virtual_hosts", [body]), parts=parts)
 
 

@@ -51,11 +51,12 @@ def _parse(spec: HTTPRouteFilter, around: Surroundings[Any]) -> Redirect | Refus
         return Refused("UnsupportedValue", f"requestRedirect.scheme: {redirect.scheme} is not supported")
     if redirect.status_code not in CODES:
         return Refused("UnsupportedValue", f"requestRedirect.statusCode: {redirect.status_code} is not supported")
-    path: PathChange | Refused | None = None
+    path: PathChange | None = None
     if redirect.path is not None:
-        path = path_modifier.parse(redirect.path, "requestRedirect.path", around)
-        if isinstance(path, Refused):
-            return path
+        parsed = path_modifier.parse(redirect.path, "requestRedirect.path", around)
+        if isinstance(parsed, Refused):
+            return parsed
+        path = parsed
     return Redirect(redirect.scheme, redirect.hostname, redirect.port, path, redirect.status_code)
 
 

@@ -57,7 +57,11 @@ def _edit_route(mirror: Mirror, route: route_v3.Route, _: Place) -> list[route_v
 REQUEST_MIRROR: Feature[HTTPRouteFilter, Mirror, route_v3.Route] = Feature(
     name="request-mirror",
     type="RequestMirror",
-    advertises=("HTTPRouteRequestMirror", "HTTPRouteRequestMultipleMirrors", "HTTPRouteRequestPercentageMirror"),
+    advertises=(
+        "HTTPRouteRequestMirror",
+        "HTTPRouteRequestMultipleMirrors",
+        "HTTPRouteRequestPercentageMirror",
+    ),
     parse=_parse,
     edit_route=_edit_route,
     backends=lambda mirror: (mirror.backend,),

@@ -24,11 +24,12 @@ def _parse(spec: HTTPRouteFilter, around: Surroundings[Any]) -> Rewrite | Refuse
     rewrite = spec.url_rewrite
     if rewrite is None:
         return Refused("UnsupportedValue", "urlRewrite is missing")
-    path: PathChange | Refused | None = None
+    path: PathChange | None = None
     if rewrite.path is not None:
-        path = path_modifier.parse(rewrite.path, "urlRewrite.path", around)
-        if isinstance(path, Refused):
-            return path
+        parsed = path_modifier.parse(rewrite.path, "urlRewrite.path", around)
+        if isinstance(parsed, Refused):
+            return parsed
+        path = parsed
     return Rewrite(rewrite.hostname, path)
 
 

@@ -75,4 +75,11 @@ class Rule:
     def rank(self) -> tuple[object, ...]:
         """Precedence within a hostname: match, then oldest route, then name, then place in the route."""
         route = self.id.route
-        return (*precedence(self.match), self.created, route.namespace, route.name, self.id.rule, self.id.match)
+        return (
+            *precedence(self.match),
+            self.created,
+            route.namespace,
+            route.name,
+            self.id.rule,
+            self.id.match,
+        )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from xds_server.flow.derive import Judged
+from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.httproute import HTTPRoute, ParentReference
@@ -67,7 +67,7 @@ class Listeners:
     """The tables of what routes may attach to."""
 
     verdicts: Table[Key, GatewayVerdict]
-    by_gateway: Index[object, ListenerId, AttachPoint]
+    by_gateway: Index[Key, ListenerId, AttachPoint]
 
 
 def judge(
@@ -118,9 +118,7 @@ def _attach(
         return [], conditions.not_allowed_by_listeners(
             f"listeners {names} do not allow {kind}s from namespace {route.namespace}"
         )
-    matching = [
-        point for point in allowing if not written or any(intersect(point.hostname, name) for name in written)
-    ]
+    matching = [point for point in allowing if not written or any(intersect(point.hostname, name) for name in written)]
     if not matching:
         hosts = ", ".join(sorted({point.hostname for point in allowing}))
         return [], conditions.no_matching_hostname(

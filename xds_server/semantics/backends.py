@@ -19,7 +19,9 @@ APP_PROTOCOLS: dict[str, Protocol] = {
 """GEP-1911; an unknown appProtocol is ignored, as it is by kube-proxy."""
 
 
-def resolve(reference: BackendObjectReference, referrer: Referrer, look: Lookup, world: World) -> Backend | InvalidBackend:
+def resolve(
+    reference: BackendObjectReference, referrer: Referrer, look: Lookup, world: World
+) -> Backend | InvalidBackend:
     """What a backendRef stands for. ExternalName Services are refused: they reach around network policy
     (CVE-2021-25740).
     """
@@ -37,7 +39,9 @@ def resolve(reference: BackendObjectReference, referrer: Referrer, look: Lookup,
     if service is None:
         return InvalidBackend("BackendNotFound", f"Service {target} does not exist")
     if service.type == "ExternalName":
-        return InvalidBackend("UnsupportedProtocol", f"Service {target} is an ExternalName, which is refused as a backend")
+        return InvalidBackend(
+            "UnsupportedProtocol", f"Service {target} is an ExternalName, which is refused as a backend"
+        )
     if reference.port is None:
         return InvalidBackend("BackendNotFound", f"Service {target}: the reference names no port")
     port = service.port(reference.port)

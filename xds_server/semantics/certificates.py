@@ -16,7 +16,7 @@ from xds_server.model.core import Secret
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A usable pair in PEM. `problem` is set when the Secret has since become unusable and this is its last good state."""
+    """A usable pair in PEM. `problem` tells why the Secret is unusable now, when this is its last good state."""
 
     chain: bytes
     key: bytes

@@ -17,7 +17,8 @@ def class_conditions(class_: GatewayClass, controller_name: str) -> tuple[Condit
         reference = class_.spec.parameters_ref
         return (
             conditions.not_accepted(
-                "InvalidParameters", f"parametersRef {reference.kind}/{reference.name}: a class takes no parameters"
+                "InvalidParameters",
+                f"parametersRef {reference.kind}/{reference.name}: a class takes no parameters",
             ),
         )
     return (conditions.accepted("The class is served."),)

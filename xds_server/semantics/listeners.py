@@ -7,7 +7,7 @@ Source: Gateway API `Listener`, "Distinct Listeners" and the listener conditions
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xds_server.flow.derive import Judged
+from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
@@ -56,7 +56,9 @@ class GatewayVerdict:
     listeners: tuple[ListenerVerdict, ...] = ()
 
 
-def judge(key: Key, gateway: api.Gateway, look: Lookup, world: World) -> Judged[ListenerId, AttachPoint, GatewayVerdict]:
+def judge(
+    key: Key, gateway: api.Gateway, look: Lookup, world: World
+) -> Judged[ListenerId, AttachPoint, GatewayVerdict]:
     """The rows and verdict of one Gateway."""
     if not classes.serves(gateway, look, world):
         return Judged((), GatewayVerdict(ours=False))
@@ -75,7 +77,7 @@ def judge(key: Key, gateway: api.Gateway, look: Lookup, world: World) -> Judged[
     address = _address_problem(gateway)
     valid = sum(verdict.accepted.status == "True" for verdict in verdicts)
     accepted = address or conditions.gateway_accepted(valid, len(verdicts))
-    return Judged(((point.id, point) for point in points), GatewayVerdict(True, accepted, tuple(verdicts)))
+    return Judged(((point.id, point) for point in points), GatewayVerdict(ours=True, accepted=accepted, listeners=tuple(verdicts)))
 
 
 def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, served: Listener | None) -> AttachPoint:
@@ -138,7 +140,9 @@ def _certificates(
     if listener.tls is None or not listener.tls.certificate_refs:
         return (), conditions.not_resolved("InvalidCertificateRef", "tls.certificateRefs: an HTTPS listener needs one")
     if listener.tls.mode != "Terminate":
-        return (), conditions.not_resolved("InvalidCertificateRef", f"tls.mode {listener.tls.mode}: HTTPS terminates TLS")
+        return (), conditions.not_resolved(
+            "InvalidCertificateRef", f"tls.mode {listener.tls.mode}: HTTPS terminates TLS"
+        )
     usable: list[Key] = []
     problem: Condition | None = None
     for reference in listener.tls.certificate_refs:

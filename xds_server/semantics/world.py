@@ -1,6 +1,5 @@
 """World: the tables that rules may ask, by name. Every question goes through a Lookup, which records it."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +43,8 @@ class World:
     gateways: Table[Key, Gateway]
     namespaces: Table[Key, Namespace]
     services: Table[Key, ServedService]
-    slices_by_service: Index[Hashable, Key, EndpointSlice]
-    grants_by_namespace: Index[Hashable, Key, ReferenceGrant]
+    slices_by_service: Index[Key, Key, EndpointSlice]
+    grants_by_namespace: Index[str, Key, ReferenceGrant]
     certificates: Table[Key, Any]
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False

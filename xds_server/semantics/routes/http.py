@@ -87,7 +87,9 @@ def _verdict(outcomes: list[_RuleOutcome]) -> RulesVerdict:
         reason = next(outcome.reason for outcome in outcomes if outcome.reason)
         return RulesVerdict(resolved, rejected=conditions.not_accepted(reason, "; ".join(problems)), problems=problems)
     return RulesVerdict(
-        resolved, partial=conditions.partially_invalid(f"Dropped Rule: {'; '.join(problems)}"), problems=problems
+        resolved,
+        partial=conditions.partially_invalid(f"Dropped Rule: {'; '.join(problems)}"),
+        problems=problems,
     )
 
 
@@ -127,7 +129,10 @@ def _rule(
 
 
 def _fault(
-    refusals: list[Refused], applied: tuple[Applied, ...], weighted: tuple[WeightedBackend, ...], features: Features
+    refusals: list[Refused],
+    applied: tuple[Applied, ...],
+    weighted: tuple[WeightedBackend, ...],
+    features: Features,
 ) -> Fault | None:
     if refusals:
         return Fault(500, refusals[0].message)
@@ -175,9 +180,7 @@ def _match(spec: api.HTTPRouteMatch, world: World) -> Match | str:
     return Match(PathMatch(kind, value), headers, query, spec.method)
 
 
-def _values(
-    field: str, specs: Iterable[api.NamedMatch], world: World, *, lower: bool
-) -> tuple[ValueMatch, ...] | str:
+def _values(field: str, specs: Iterable[api.NamedMatch], world: World, *, lower: bool) -> tuple[ValueMatch, ...] | str:
     """Of several entries with one name only the first counts."""
     found: dict[str, ValueMatch] = {}
     for index, spec in enumerate(specs):

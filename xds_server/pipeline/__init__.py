@@ -1,0 +1,1 @@
+"""Which function feeds which table: the architecture diagram as code. No rules of its own."""

@@ -1,0 +1,219 @@
+"""The tables of gateways, in the order in which they follow from each other. Read top to bottom: this is the program.
+
+Every right-hand function is pure and lives in `semantics`, `filters` or `envoy`; here they only meet.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from xds_server.envoy import cluster, route, secret, virtual_host
+from xds_server.flow.graph import Graph, Judged
+from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Index, Table
+from xds_server.model.httproute import HTTPRoute
+from xds_server.model.meta import Key
+from xds_server.pipeline.inputs import Inputs
+from xds_server.pipeline.options import Options
+from xds_server.routing.backend import Backend
+from xds_server.routing.feature import Place
+from xds_server.routing.hostname import ancestors, is_wildcard, specificity
+from xds_server.routing.listener import ListenerId, Scheme, Scope
+from xds_server.semantics import attach, listeners
+from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict
+from xds_server.semantics.certificates import Certificate, serve
+from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
+from xds_server.semantics.routes import http
+from xds_server.semantics.routes.http import RouteRules, RulesVerdict
+from xds_server.semantics.spread import Spread, spread
+from xds_server.semantics.world import World, served_service
+from xds_server.wire.part import Part
+
+KIND = http.KIND
+RouteKey = tuple[str, Key]
+ListenerHost = tuple[ListenerId, str]
+ScopeHost = tuple[Scope, str]
+EntryId = tuple[ListenerId, str, str]
+
+
+class PlacedId(NamedTuple):
+    """A route's rules as one Gateway serves them on one port."""
+
+    kind: str
+    route: Key
+    gateway: Key
+    port: int
+    scheme: Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The leaves of a route at one place, in rule order, with the rank of each; and the backends they name."""
+
+    leaves: tuple[tuple[tuple[object, ...], Part], ...]
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One leaf on one host of a listener."""
+
+    order: tuple[object, ...]
+    leaf: Part
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTables:
+    """What the other parts of the pipeline, the statuses and the debug endpoint read."""
+
+    world: World
+    listeners: Table[ListenerId, AttachPoint]
+    listeners_by_gateway: Index[Key, ListenerId, AttachPoint]
+    gateway_verdicts: Table[Key, GatewayVerdict]
+    claims: Table[ClaimId, Claim]
+    parent_verdicts: Table[Key, tuple[ParentVerdict, ...]]
+    rules: Table[Key, RouteRules]
+    rules_verdicts: Table[Key, RulesVerdict]
+    spreads: Table[ListenerId, Spread]
+    placed: Table[PlacedId, Placed]
+    placed_by_leaf: Index[tuple[Key, str], PlacedId, Placed]
+    segments: Table[ListenerHost, Part]
+    claims_by_host: Index[ScopeHost, ClaimId, Claim]
+    uses: Table[tuple[Key, Backend, PlacedId], None]
+    clusters: Table[Backend, Part]
+    secrets: Table[Key, Part]
+
+
+def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
+    """Creates the tables from listeners to the parts of resources."""
+    kinds = inputs.kinds
+    services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
+    certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, serve(row))])
+    world = World(
+        classes=kinds["GatewayClass"],
+        gateways=kinds["Gateway"],
+        namespaces=kinds["Namespace"],
+        services=services,
+        slices_by_service=inputs.slices_by_service,
+        grants_by_namespace=inputs.grants_by_namespace,
+        certificates=certificates,
+        controller_name=options.controller_name,
+        any_class=options.any_class,
+        checks=options.checks,
+    )
+    points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], partial(listeners.judge, world=world))
+    by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
+    tables = Listeners(verdicts, by_gateway)
+    claims, parents = graph.derive_judged("claims", kinds["HTTPRoute"], partial(_claims, world=world, tables=tables))
+    rules, rules_verdicts = graph.derive_judged(
+        "rules", kinds["HTTPRoute"], partial(_rules, world=world, options=options)
+    )
+    spreads = _spreads(graph, claims, options)
+    claims_by_route = claims.by("route", lambda id_, _: ((id_.kind, id_.route),))
+    placed = graph.derive("placed", rules, partial(_placed, claims_by_route=claims_by_route, options=options))
+    entries = graph.derive("entries", claims, partial(_entries, placed=placed, spreads=spreads))
+    by_host = entries.by("host", lambda id_, _: ((id_[0], id_[1]),), order=lambda _, entry: entry.order)
+    segments = graph.group("segments", by_host, _segment)
+    uses = graph.derive("uses", placed, _uses)
+    clusters = graph.group("clusters", uses.by("backend", lambda id_, _: (id_[1],)), _cluster)
+    by_secret = points.by("secret", lambda _, point: point.served.secrets if point.served else ())
+    secrets = graph.group("secrets.parts", by_secret, partial(_secret, certificates=certificates))
+    return GatewayTables(
+        world=world,
+        listeners=points,
+        listeners_by_gateway=by_gateway,
+        gateway_verdicts=verdicts,
+        claims=claims,
+        parent_verdicts=parents,
+        rules=rules,
+        rules_verdicts=rules_verdicts,
+        spreads=spreads,
+        placed=placed,
+        placed_by_leaf=placed.by("leaf", lambda id_, row: [(id_.gateway, leaf.id) for _, leaf in row.leaves]),
+        segments=segments,
+        claims_by_host=claims.by("host", lambda _, claim: ((claim.listener.scope, claim.host),)),
+        uses=uses,
+        clusters=clusters,
+        secrets=secrets,
+    )
+
+
+def _claims(
+    key: Key, row: HTTPRoute, look: Lookup, world: World, tables: Listeners
+) -> Judged[ClaimId, Claim, tuple[ParentVerdict, ...]]:
+    return attach.judge(key, row, KIND, look, world, tables)
+
+
+def _rules(
+    key: Key, row: HTTPRoute, look: Lookup, world: World, options: Options
+) -> Judged[Key, RouteRules, RulesVerdict]:
+    rules, verdict = http.translate(key, row, options.features, look, world)
+    return Judged([(key, rules)], verdict)
+
+
+def _spreads(graph: Graph, claims: Table[ClaimId, Claim], options: Options) -> Table[ListenerId, Spread]:
+    by_host = claims.by("listener and host", lambda id_, _: ((id_.listener, id_.host),))
+    hosts = graph.group("hosts", by_host, lambda *_: True)
+    narrower = hosts.by("wider", lambda id_, _: [(id_[0], wider) for wider in ancestors(id_[1])])
+    wildcards = claims.by("wildcards", lambda id_, claim: (id_.listener,) if is_wildcard(claim.host) else ())
+
+    def function(listener: ListenerId, rows: Sequence[Claim], look: Lookup) -> Spread:
+        return spread(rows, lambda host: len(look.keys(narrower, (listener, host))), options.repeated_matches_limit)
+
+    return graph.group("spreads", wildcards, function)
+
+
+def _placed(
+    key: Key,
+    rules: RouteRules,
+    look: Lookup,
+    claims_by_route: Index[RouteKey, ClaimId, Claim],
+    options: Options,
+) -> Iterable[tuple[PlacedId, Placed]]:
+    """The route's rules encoded once for each Gateway and port that serves them."""
+    claims = look.rows(claims_by_route, (KIND, key))
+    places = {(claim.listener.id.gateway, claim.listener.port, claim.listener.scheme) for claim in claims}
+    for gateway, port, scheme in sorted(places):
+        leaves = tuple(
+            (rule.rank, route.build(rule, Place(port, scheme, rule.match), options.features, str(port)))
+            for rule in rules.rules
+        )
+        yield PlacedId(KIND, key, gateway, port, scheme), Placed(leaves, rules.backends)
+
+
+def _entries(
+    _: ClaimId,
+    claim: Claim,
+    look: Lookup,
+    placed: Table[PlacedId, Placed],
+    spreads: Table[ListenerId, Spread],
+) -> Iterable[tuple[EntryId, Entry]]:
+    listener = claim.listener
+    if is_wildcard(claim.host):
+        found = look.get(spreads, listener.id)
+        if found is not None and (claim.kind, claim.route) in found.refused:
+            return
+    row = look.get(placed, PlacedId(claim.kind, claim.route, listener.id.gateway, listener.port, listener.scheme))
+    if row is None:
+        return
+    exact, length = specificity(claim.written)
+    for rank, leaf in row.leaves:
+        yield (listener.id, claim.host, leaf.id), Entry((not exact, -length, *rank), leaf)
+
+
+def _segment(id_: ListenerHost, entries: Sequence[Entry], _: Lookup) -> Part:
+    return virtual_host.segment(id_[1], [entry.leaf for entry in entries])
+
+
+def _uses(id_: PlacedId, row: Placed, _: Lookup) -> Iterable[tuple[tuple[Key, Backend, PlacedId], None]]:
+    return [((id_.gateway, backend, id_), None) for backend in row.backends]
+
+
+def _cluster(backend: Backend, _: Sequence[None], __: Lookup) -> Part:
+    return cluster.build(backend)
+
+
+def _secret(key: Key, _: Sequence[AttachPoint], look: Lookup, certificates: Table[Key, Any]) -> Part | None:
+    row = look.get(certificates, key)
+    return secret.certificate(key, row.chain, row.key) if isinstance(row, Certificate) else None

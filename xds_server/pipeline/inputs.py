@@ -1,0 +1,61 @@
+"""The tables that are filled from outside: one per kind that is read, and what the shell knows besides.
+
+In: objects, binds, what Envoys acknowledged, what they rejected. Out: tables, with the indexes that rules ask.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from xds_server.flow.graph import Graph
+from xds_server.flow.table import Index, Input
+from xds_server.model.core import EndpointSlice, ReferenceGrant, Secret
+from xds_server.model.document import Object
+from xds_server.model.kinds import KINDS
+from xds_server.model.meta import Key
+from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.routing.listener import Bind
+from xds_server.semantics.certificates import KeptSecret, keep
+from xds_server.semantics.statuses import Served
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All inputs. `kinds` has one table per row of KINDS, by kind."""
+
+    kinds: dict[str, Input[Key, Any]]
+    binds: Input[Key, Bind]
+    served: Input[Key, Served]
+    holds: Input[HoldId, Hold]
+    slices_by_service: Index[Key, Key, EndpointSlice]
+    grants_by_namespace: Index[str, Key, ReferenceGrant]
+
+    def put(self, kind: str, key: Key, value: Object) -> None:
+        """Adds or replaces an object."""
+        self.kinds[kind].put(key, KeptSecret(value, None) if isinstance(value, Secret) else value)
+
+    def remove(self, kind: str, key: Key) -> None:
+        """Removes an object, if it is there."""
+        self.kinds[kind].remove(key)
+
+
+def build(graph: Graph) -> Inputs:
+    """Creates the inputs in the graph."""
+    kinds: dict[str, Input[Key, Any]] = {
+        row.kind: graph.input(row.plural, carry=keep if row.kind == "Secret" else None) for row in KINDS
+    }
+    return Inputs(
+        kinds=kinds,
+        binds=graph.input("binds"),
+        served=graph.input("served"),
+        holds=graph.input("holds"),
+        slices_by_service=kinds["EndpointSlice"].by("service", _service_of),
+        grants_by_namespace=kinds["ReferenceGrant"].by("namespace", lambda key, _: (key.namespace,)),
+    )
+
+
+def _service_of(key: Key, slice_: EndpointSlice) -> Iterable[Key]:
+    name = slice_.metadata.labels.get(SERVICE_NAME_LABEL)
+    return (Key(key.namespace, name),) if name else ()

@@ -1,0 +1,26 @@
+"""What the pipeline can be told when it is built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xds_server.filters import BY_TYPE
+from xds_server.routing.feature import Feature
+from xds_server.semantics.spread import DEFAULT_LIMIT
+from xds_server.semantics.world import CONTROLLER_NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`any_class`: serve Gateways of any class while no GatewayClass is given (files).
+
+    `checks` is False only in tests: values that Envoy would reject are then sent to it.
+    """
+
+    controller_name: str = CONTROLLER_NAME
+    any_class: bool = False
+    checks: bool = True
+    strict: bool = False
+    """Raise what a function raises instead of keeping the last good rows (tests)."""
+    repeated_matches_limit: int = DEFAULT_LIMIT
+    features: Mapping[str, Feature[Any, Any, Any]] = field(default_factory=lambda: BY_TYPE)

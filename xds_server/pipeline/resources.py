@@ -1,0 +1,291 @@
+"""From parts to resources: virtual hosts, route configurations, listeners, and what each Gateway's proxies get.
+
+In: the tables of `gateway`. Out: tables of Variants, and for a settled batch the changes to publish. A part that is
+held for an Envoy build gives that build a variant of the resource.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from xds_server.envoy import endpoint, filter_chain, listener, names, virtual_host
+from xds_server.flow.graph import Graph, Settled
+from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Index, Table
+from xds_server.model.meta import Key
+from xds_server.pipeline.gateway import GatewayTables, ScopeHost
+from xds_server.pipeline.holds import Hold, HoldId, HoldOf, Variants, serve, serve_all
+from xds_server.pipeline.inputs import Inputs
+from xds_server.routing.audience import Audience, ForGateway
+from xds_server.routing.backend import Backend
+from xds_server.routing.hostname import ANY, ancestors, covers
+from xds_server.routing.listener import Bind, Listener, ListenerId, Scope
+from xds_server.semantics.attach import Claim
+from xds_server.semantics.endpoints import serving
+from xds_server.semantics.listeners import AttachPoint
+from xds_server.wire.part import Owner, Part
+from xds_server.xds.resource import Resource, ResourceType
+
+Change = tuple[Audience, ResourceType, str]
+GatewayType = tuple[Key, ResourceType]
+GatewaySecret = tuple[Key, Key]
+GatewayPort = tuple[Key, int]
+ServicePort = tuple[Key, int]
+DEFAULT_BIND = Bind()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A table whose rows are resources of one type, and whose Gateway and references each row has."""
+
+    type: ResourceType
+    table: Table[Any, Variants]
+    gateway: Callable[[Any], Key]
+    references: Callable[[Any, Part], tuple[tuple[ResourceType, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """How functions ask for the holds that concern them. `builds` is empty for a Gateway without any."""
+
+    table: Table[HoldId, Hold]
+    builds: Table[GatewayType, tuple[str, ...]]
+
+    def variants(self, gateway: Key, type_: ResourceType, look: Lookup) -> Iterable[tuple[str, HoldOf]]:
+        """Each build that something is held for, and the holds of the given type there."""
+        for build in look.get(self.builds, (gateway, type_)) or ():
+            yield build, lambda leaf, build=build: look.get(self.table, HoldId(gateway, build, type_, leaf))  # type: ignore[misc]
+
+
+def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> tuple[Output, ...]:
+    """Creates the tables of resources, in the order in which types are pushed."""
+    held = inputs.holds.by("gateway and type", lambda id_, _: ((id_.gateway, id_.type),))
+    builds = graph.group("builds", held, partial(_builds, index=held))
+    holds = Holds(inputs.holds, builds)
+    used = tables.uses.by("gateway and backend", lambda id_, _: ((id_[0], id_[1]),))
+    clusters = graph.group("gateway.clusters", used, partial(_cluster, tables=tables, holds=holds))
+    assigned = tables.uses.by("service port", lambda id_, _: ((id_[1].service, id_[1].port),))
+    assignments = graph.group("assignments", assigned, partial(_assignment, tables=tables))
+    by_assignment = tables.uses.by("gateway and service port", lambda id_, _: ((id_[0], id_[1].service, id_[1].port),))
+    endpoints = graph.group("gateway.endpoints", by_assignment, partial(_endpoints, assignments=assignments))
+    points = tables.listeners
+    secret_use = points.by("gateway and secret", _secret_uses)
+    secrets = graph.group("gateway.secrets", secret_use, partial(_secret, tables=tables, holds=holds))
+    ports = points.by("gateway and port", lambda _, point: ((point.id.gateway, point.port),) if point.served else ())
+    listeners = graph.group("gateway.listeners", ports, partial(_listener, inputs=inputs, secrets=secrets, holds=holds))
+    hosts = graph.group("virtual_hosts", tables.claims_by_host, partial(_virtual_host, tables=tables, holds=holds))
+    hosts_by_scope = hosts.by("scope", lambda id_, _: (id_[0],))
+    scopes = points.by("scope", lambda _, point: (point.served.scope,) if point.served else ())
+    routes = graph.group("gateway.routes", scopes, partial(_route_configuration, hosts=hosts_by_scope))
+    return (
+        Output(
+            ResourceType.CLUSTER,
+            clusters,
+            _first,
+            lambda key, _: ((ResourceType.ENDPOINT, _endpoints_name(key[1])),),
+        ),
+        Output(ResourceType.ENDPOINT, endpoints, _first, lambda *_: ()),
+        Output(ResourceType.LISTENER, listeners, _first, partial(_listener_secrets, ports=ports)),
+        Output(ResourceType.SECRET, secrets, _first, lambda *_: ()),
+        Output(ResourceType.ROUTE, routes, _first, lambda *_: ()),
+    )
+
+
+def _first(key: Any) -> Key:
+    gateway: Key = key[0]
+    return gateway
+
+
+def _builds(
+    value: GatewayType, _: Sequence[Hold], look: Lookup, index: Index[GatewayType, HoldId, Hold]
+) -> tuple[str, ...]:
+    return tuple(sorted({id_.build for id_ in look.keys(index, value)}))
+
+
+def _leaf(part: Part, gateway: Key, type_: ResourceType, look: Lookup, holds: Holds) -> Variants:
+    """A resource that is one leaf."""
+    variants = holds.variants(gateway, type_, look)
+    return Variants(part, tuple((name, serve(part, hold_of(part.id))) for name, hold_of in variants))
+
+
+def _cluster(
+    key: tuple[Key, Backend], _: Sequence[None], look: Lookup, tables: GatewayTables, holds: Holds
+) -> Variants | None:
+    gateway, backend = key
+    part = look.get(tables.clusters, backend)
+    return _leaf(part, gateway, ResourceType.CLUSTER, look, holds) if part else None
+
+
+def _endpoints_name(backend: Backend) -> str:
+    return names.endpoints(backend.service, backend.port)
+
+
+def _assignment(key: ServicePort, _: Sequence[None], look: Lookup, tables: GatewayTables) -> Part:
+    service, number = key
+    known = look.get(tables.world.services, service)
+    port = known.port(number) if known else None
+    slices = look.rows(tables.world.slices_by_service, service) if port else ()
+    return endpoint.assignment(names.endpoints(service, number), serving(slices, port.name) if port else ())
+
+
+def _endpoints(
+    key: tuple[Key, Key, int], _: Sequence[None], look: Lookup, assignments: Table[ServicePort, Part]
+) -> Variants | None:
+    part = look.get(assignments, (key[1], key[2]))
+    return Variants(part) if part else None
+
+
+def _secret_uses(_: ListenerId, point: AttachPoint) -> list[tuple[Key, Key]]:
+    return [(point.id.gateway, secret) for secret in point.served.secrets] if point.served else []
+
+
+def _secret(
+    key: GatewaySecret, _: Sequence[AttachPoint], look: Lookup, tables: GatewayTables, holds: Holds
+) -> Variants | None:
+    gateway, secret = key
+    part = look.get(tables.secrets, secret)
+    return _leaf(part, gateway, ResourceType.SECRET, look, holds) if part else None
+
+
+def _listener(
+    key: GatewayPort,
+    points: Sequence[AttachPoint],
+    look: Lookup,
+    inputs: Inputs,
+    secrets: Table[GatewaySecret, Variants],
+    holds: Holds,
+) -> Variants:
+    gateway = key[0]
+    bind = look.get(inputs.binds, gateway) or DEFAULT_BIND
+    served = sorted((point.served for point in points if point.served), key=lambda one: one.hostname)
+    chains = _chains(served)
+    first = served[0]
+    header = listener.header(first, bind, tuple(served))
+    plain = listener.join(header, [part for _, part in chains])
+    builds = []
+    for name, hold_of in holds.variants(gateway, ResourceType.LISTENER, look):
+        usable = [part for one, part in chains if not _lost(one, name, look, secrets)]
+        kept = serve_all(usable, hold_of)
+        top = serve(header, hold_of(header.id))
+        builds.append((name, listener.join(top, kept) if kept and top else None))
+    return Variants(plain, tuple(builds))
+
+
+def _lost(one: Listener, build: str, look: Lookup, secrets: Table[GatewaySecret, Variants]) -> bool:
+    """Is none of the listener's certificates left for that build?"""
+    rows = [look.get(secrets, (one.id.gateway, secret)) for secret in one.secrets]
+    return bool(rows) and all(row is None or row.of(build) is None for row in rows)
+
+
+def _chains(served: Sequence[Listener]) -> list[tuple[Listener, Part]]:
+    if served[0].scheme == "http":
+        return [(served[0], filter_chain.build(served[0], tuple(served)))]
+    return [(one, filter_chain.build(one, (one,))) for one in served]
+
+
+def _listener_secrets(
+    key: GatewayPort, _: Part, ports: Index[GatewayPort, ListenerId, AttachPoint]
+) -> tuple[tuple[ResourceType, str], ...]:
+    secrets = {names.secret(secret) for point in ports.rows(key) if point.served for secret in point.served.secrets}
+    return tuple((ResourceType.SECRET, name) for name in sorted(secrets))
+
+
+def _virtual_host(
+    key: ScopeHost, claims: Sequence[Claim], look: Lookup, tables: GatewayTables, holds: Holds
+) -> Variants | None:
+    scope, host = key
+    owner = claims[0].listener
+    wider = [pattern for pattern in ancestors(host) if covers(owner.hostname, pattern)]
+    found = [look.get(tables.segments, (owner.id, pattern)) for pattern in (host, *wider)]
+    segments = [part for part in found if part is not None]
+    header = virtual_host.header(host, [_hostname_owner(claim) for claim in claims])
+    plain = virtual_host.join(header, segments)
+    builds = []
+    for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
+        kept = [_held_segment(part, hold_of) for part in segments]
+        same = all(new is old for new, old in zip(kept, segments, strict=True))
+        top = serve(header, hold_of(header.id))
+        builds.append((name, plain if same and top is header else virtual_host.join(top, kept) if top else None))
+    return Variants(plain, tuple(builds))
+
+
+def _hostname_owner(claim: Claim) -> Owner:
+    return Owner(claim.kind, claim.route.namespace, claim.route.name, f"hostname {claim.written}")
+
+
+def _held_segment(part: Part, hold_of: HoldOf) -> Part:
+    kept = serve_all(part.parts, hold_of)
+    return part if kept is part.parts else virtual_host.segment(part.id, kept)
+
+
+def _route_configuration(
+    scope: Scope, points: Sequence[AttachPoint], look: Lookup, hosts: Index[Scope, ScopeHost, Variants]
+) -> Variants:
+    """All virtual hosts of the scope. Every listener's own hostname has one: a request that it owns and no route
+    takes is a 404 there, not the business of a wider listener.
+    """
+    rows = list(look.rows(hosts, scope))
+    known = {row.base.id for row in rows}
+    own = {point.hostname for point in points} - known
+    rows += [Variants(virtual_host.join(virtual_host.header(host, ()), ())) for host in sorted(own) if host != ANY]
+    plain = virtual_host.route_configuration(scope, [row.base for row in rows])
+    names_ = sorted({name for row in rows for name, _ in row.builds}) if any(row.builds for row in rows) else ()
+    builds = []
+    for name in names_:
+        parts = [part for row in rows if (part := row.of(name)) is not None]
+        builds.append((name, virtual_host.route_configuration(scope, parts)))
+    return Variants(plain, tuple(builds))
+
+
+class Publisher:
+    """Turns settled changes into changes of the catalog; remembers which names each row has published."""
+
+    def __init__(self, outputs: Sequence[Output]) -> None:
+        self._outputs = outputs
+        self._published: dict[tuple[ResourceType, Any], frozenset[tuple[Audience, str]]] = {}
+        self._rows: dict[Change, tuple[str, Any]] = {}
+
+    def changes(self, settled: Settled) -> Mapping[Change, Resource | None]:
+        """What to publish after a settle; None removes."""
+        changes: dict[Change, Resource | None] = {}
+        for output in self._outputs:
+            for key in settled.keys(output.table):
+                self._row(output, key, changes)
+        return changes
+
+    def row_of(self, change: Change) -> tuple[str, Any] | None:
+        """The table and key that a published resource was made from."""
+        return self._rows.get(change)
+
+    def _row(self, output: Output, key: Any, changes: dict[Change, Resource | None]) -> None:
+        row = output.table.get(key)
+        resources = _resources(output, key, row) if row is not None else {}
+        now = frozenset((audience, name) for audience, _, name in resources)
+        for audience, name in self._published.get((output.type, key), frozenset()) - now:
+            gone = (audience, output.type, name)
+            if self._rows.get(gone) == (output.table.name, key):
+                del self._rows[gone]
+                changes.setdefault(gone, None)
+        for change, resource in resources.items():
+            changes[change] = resource
+            self._rows[change] = (output.table.name, key)
+        if now:
+            self._published[output.type, key] = now
+        else:
+            self._published.pop((output.type, key), None)
+
+
+def _resources(output: Output, key: Any, row: Variants) -> dict[Change, Resource]:
+    gateway = output.gateway(key)
+    references = output.references(key, row.base)
+    everyone = ForGateway(gateway.namespace, gateway.name)
+    name = row.base.id
+    found: dict[Change, Resource] = {
+        (everyone, output.type, name): Resource(output.type, name, everyone, row.base, references)
+    }
+    for build_, part in row.builds:
+        audience = everyone._replace(build=build_)
+        hidden = Part(name, b"")
+        found[audience, output.type, name] = Resource(output.type, name, audience, part or hidden, references)
+    return found

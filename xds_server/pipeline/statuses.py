@@ -1,0 +1,154 @@
+"""The status of every object that has one, as rows."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from xds_server.envoy import names
+from xds_server.flow.graph import Graph
+from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Index, Table
+from xds_server.model.gateway import Gateway, GatewayClass
+from xds_server.model.httproute import HTTPRoute
+from xds_server.model.meta import Key
+from xds_server.pipeline.gateway import KIND, GatewayTables
+from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.inputs import Inputs
+from xds_server.routing.backend import Backend
+from xds_server.routing.listener import ListenerId
+from xds_server.routing.rule import Rule
+from xds_server.semantics import conditions, statuses
+from xds_server.semantics.attach import ParentVerdict
+from xds_server.semantics.statuses import GatewayClassStatus, GatewayStatus, Rejected, RouteStatus, Served
+from xds_server.xds.resource import ResourceType
+
+NOT_SERVED = Served()
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """Status tables, each keyed like its kind's input."""
+
+    classes: Table[Key, GatewayClassStatus]
+    gateways: Table[Key, GatewayStatus]
+    routes: Table[Key, RouteStatus]
+
+
+def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
+    """Creates the tables of statuses."""
+    kinds = inputs.kinds
+    controller = tables.world.controller_name
+    classes = graph.derive("statuses.classes", kinds["GatewayClass"], partial(_class, controller=controller))
+    attached_to = tables.parent_verdicts.by("listener", _listeners_of)
+    attached = graph.group("attached", attached_to, lambda _, rows, __: len(rows))
+    rejected = inputs.holds.by("owner", _owners)
+    rejected_clusters = inputs.holds.by("cluster", _clusters)
+    gateways = graph.derive(
+        "statuses.gateways",
+        kinds["Gateway"],
+        partial(_gateway, inputs=inputs, tables=tables, attached=attached, rejected=rejected),
+    )
+    route = partial(
+        _route, tables=tables, rejected=rejected, rejected_clusters=rejected_clusters, controller=controller
+    )
+    routes = graph.derive("statuses.httproutes", kinds["HTTPRoute"], route)
+    return Statuses(classes, gateways, routes)
+
+
+def _class(key: Key, row: GatewayClass, _: Lookup, controller: str) -> Iterable[tuple[Key, GatewayClassStatus]]:
+    status = statuses.gateway_class_status(row, controller)
+    return [(key, status)] if status else []
+
+
+def _listeners_of(_: Hashable, verdicts: tuple[ParentVerdict, ...]) -> Iterable[Hashable]:
+    return {listener for verdict in verdicts for listener in verdict.listeners}
+
+
+def _owners(_: HoldId, hold: Hold) -> Iterable[tuple[str, str, str]]:
+    return {owner[:3] for owner in hold.owners} if hold.rejected else ()
+
+
+def _gateway(
+    key: Key, row: Gateway, look: Lookup, inputs: Inputs, tables: GatewayTables, attached: Any, rejected: Any
+) -> Iterable[tuple[Key, GatewayStatus]]:
+    verdict = look.get(tables.gateway_verdicts, key)
+    if verdict is None or not verdict.ours:
+        return
+    counts = {one.name: look.get(attached, ListenerId(key, one.name)) or 0 for one in verdict.listeners}
+    served = look.get(inputs.served, key) or NOT_SERVED
+    rejections = _rejections(("Gateway", *key), key, look, rejected)
+    for point in look.rows(tables.listeners_by_gateway, key):
+        for secret in point.served.secrets if point.served else ():
+            for found in _rejections(("Secret", *secret), key, look, rejected):
+                rejections.append(Rejected(f"listeners[{point.id.name}]", f"Secret {secret}: {found.detail}"))
+    status = statuses.gateway_status(row, verdict, served, counts, rejections)
+    if status is not None:
+        yield key, status
+
+
+def _route(
+    key: Key,
+    row: HTTPRoute,
+    look: Lookup,
+    tables: GatewayTables,
+    rejected: Any,
+    rejected_clusters: Any,
+    controller: str,
+) -> Iterable[tuple[Key, RouteStatus]]:
+    parents = look.get(tables.parent_verdicts, key) or ()
+    rules = look.get(tables.rules_verdicts, key)
+    if not parents or rules is None:
+        return
+    parents = tuple(_within_spread(parent, key, look, tables) for parent in parents)
+    rejections = {
+        parent.gateway: [
+            *_rejections((KIND, *key), parent.gateway, look, rejected),
+            *_without_cluster(key, parent.gateway, look, tables, rejected_clusters),
+        ]
+        for parent in parents
+    }
+    yield key, statuses.route_status(row, parents, rules, rejections, controller)
+
+
+def _within_spread(parent: ParentVerdict, route: Key, look: Lookup, tables: GatewayTables) -> ParentVerdict:
+    for listener in parent.listeners:
+        spread = look.get(tables.spreads, listener)
+        if spread is not None and (KIND, route) in spread.refused:
+            refused = conditions.not_accepted("UnsupportedValue", spread.message(listener))
+            return ParentVerdict(parent.reference, parent.gateway, refused, parent.listeners)
+    return parent
+
+
+def _rejections(
+    owner: tuple[str, ...], gateway: Key, look: Lookup, rejected: Index[Any, HoldId, Hold]
+) -> list[Rejected]:
+    """What Envoys of this Gateway rejected of the object, as it is now."""
+    found = {}
+    for id_, hold in zip(look.keys(rejected, owner), look.rows(rejected, owner), strict=True):
+        if id_.gateway == gateway:
+            for one in hold.owners:
+                if one[:3] == owner:
+                    found[one.field] = Rejected(one.field, hold.detail)
+    return [found[field] for field in sorted(found)]
+
+
+def _clusters(id_: HoldId, hold: Hold) -> Iterable[tuple[Key, str]]:
+    return ((id_.gateway, id_.leaf),) if id_.type is ResourceType.CLUSTER and hold.rejected else ()
+
+
+def _without_cluster(
+    route: Key, gateway: Key, look: Lookup, tables: GatewayTables, rejected: Index[Any, HoldId, Hold]
+) -> Iterable[Rejected]:
+    """Rules that answer 500 since Envoy rejected a cluster that they name."""
+    rules = look.get(tables.rules, route)
+    for backend in rules.backends if rules else ():
+        name = names.cluster(backend)
+        for hold in look.rows(rejected, (gateway, name)):
+            fields = {rule.id.field for rule in rules.rules if _uses(rule, backend)} if rules else set()
+            for place in sorted(fields):
+                yield Rejected(place, f"cluster {name}: {hold.detail}")
+
+
+def _uses(rule: Rule, backend: Backend) -> bool:
+    return any(entry.backend == backend for entry in rule.action.backends)
