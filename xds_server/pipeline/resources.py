@@ -155,9 +155,11 @@ def _listener(
     inputs: Inputs,
     secrets: Table[GatewaySecret, Variants],
     holds: Holds,
-) -> Variants:
+) -> Variants | None:
     gateway = key[0]
     bind = look.get(inputs.binds, gateway) or DEFAULT_BIND
+    if key[1] in bind.unavailable:
+        return None
     served = sorted((point.served for point in points if point.served), key=lambda one: one.hostname)
     chains = _chains(served)
     first = served[0]

@@ -49,6 +49,8 @@ class Bind:
 
     address: str = "::"
     ports: tuple[tuple[int, int], ...] = ()
+    unavailable: frozenset[int] = frozenset()
+    """Ports of listeners that cannot be bound now: something else holds them."""
     share_port: bool = True
     """False where two processes must never split connections silently (local mode)."""
 

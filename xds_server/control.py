@@ -1,0 +1,232 @@
+"""The loop: batches of changes go in, tables settle, resources are published, streams are woken.
+
+The first change after quiet is published at once; changes that follow are collected for a moment while settling and
+sending take place. Streams report back here what Envoys acknowledged and rejected, which becomes input of its own.
+Knows the pipeline and the catalog; neither Kubernetes nor files nor gRPC. Only this module settles the graph.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
+
+import structlog
+
+from xds_server.flow.graph import Settled
+from xds_server.model.document import Object
+from xds_server.model.meta import Key
+from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.program import Pipeline
+from xds_server.pipeline.quarantine import Quarantine
+from xds_server.routing.audience import Audience, Everyone, ForGateway
+from xds_server.routing.listener import Bind
+from xds_server.semantics.statuses import Served
+from xds_server.xds.catalog import Catalog
+from xds_server.xds.events import Acknowledged, Event, Rejected
+from xds_server.xds.node import GATEWAY, Node
+from xds_server.xds.progress import Progress
+from xds_server.xds.resource import Resource, ResourceType
+
+log = structlog.get_logger()
+
+_STEP_CALLS = 100
+"""Function calls after which a long settle lets other tasks run."""
+_ROUNDS = 8
+"""How often a settle may feed back into inputs within one batch; it needs two or three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A batch of changed inputs: objects by kind and key, and binds of Gateways. Either is complete or not applied."""
+
+    upserts: tuple[tuple[str, Key, Object], ...] = ()
+    removals: tuple[tuple[str, Key], ...] = ()
+    binds: Mapping[Key, Bind | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one settle came to; given to whoever watches the loop."""
+
+    settled: Settled
+    seconds: float
+    serial: int
+    resources: int
+
+
+class Control:
+    """The only writer of inputs and the only caller of settle. All methods are called in one event loop."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        wake: Callable[[Collection[Audience]], None],
+        batch_seconds: float,
+        batch_max_seconds: float,
+    ) -> None:
+        self.pipeline = pipeline
+        self.catalog = Catalog()
+        self.quarantine = Quarantine()
+        self.progress = Progress()
+        self.ready = asyncio.Event()
+        """Set once the first batch has been published."""
+        self._wake = wake
+        self._batch_seconds = batch_seconds
+        self._batch_max_seconds = batch_max_seconds
+        self._pending: list[Changes] = []
+        self._touched: set[Key] = set()
+        self._woken = asyncio.Event()
+        self._watchers: list[Callable[[Round], None]] = []
+
+    def watch(self, watcher: Callable[[Round], None]) -> None:
+        """Calls `watcher` after every settle, in the loop."""
+        self._watchers.append(watcher)
+
+    def submit(self, changes: Changes) -> None:
+        """Adds a batch; it is applied as a whole, soon."""
+        self._pending.append(changes)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Settles and publishes until cancelled."""
+        last = float("-inf")
+        while True:
+            await self._woken.wait()
+            if monotonic() - last < self._batch_seconds:
+                await self._collect()
+            self._woken.clear()
+            await self._settle()
+            last = monotonic()
+
+    async def _collect(self) -> None:
+        """Waits until nothing came for a moment, or for the longest a batch may take."""
+        deadline = monotonic() + self._batch_max_seconds
+        while monotonic() < deadline:
+            self._woken.clear()
+            try:
+                await asyncio.wait_for(self._woken.wait(), self._batch_seconds)
+            except TimeoutError:
+                return
+
+    async def _settle(self) -> None:
+        if self._pending:
+            pending, self._pending = self._pending, []
+            self._apply(pending)
+            first = True
+        else:
+            first = False
+        for _ in range(_ROUNDS):
+            started = perf_counter()
+            for _ in self.pipeline.graph.steps(_STEP_CALLS):
+                await asyncio.sleep(0)
+            settled = self.pipeline.graph.last
+            self._publish(settled, perf_counter() - started)
+            if first and not self.ready.is_set():
+                self.ready.set()
+            if not self._feed_back(settled):
+                return
+        log.warning("settling did not come to rest", rounds=_ROUNDS)
+
+    def _apply(self, pending: Iterable[Changes]) -> None:
+        inputs = self.pipeline.inputs
+        for changes in pending:
+            for kind, key in changes.removals:
+                inputs.remove(kind, key)
+            for kind, key, value in changes.upserts:
+                inputs.put(kind, key, value)
+            for gateway, bind in changes.binds.items():
+                if bind is None:
+                    inputs.binds.remove(gateway)
+                else:
+                    inputs.binds.put(gateway, bind)
+
+    def _publish(self, settled: Settled, seconds: float) -> None:
+        changes = self.pipeline.publisher.changes(settled)
+        published = self.catalog.publish(changes)
+        if published.audiences:
+            self._wake(published.audiences)
+        touched = {Key(one.namespace, one.name) for one in published.audiences if isinstance(one, ForGateway)}
+        gateways = self.pipeline.inputs.kinds["Gateway"]
+        self._touched |= touched | set(settled.keys(gateways))
+        for watcher in self._watchers:
+            watcher(Round(settled, seconds, published.serial, len(changes)))
+
+    def _feed_back(self, settled: Settled) -> bool:
+        """What a settle means for inputs that only this loop knows. True when another settle is needed."""
+        inputs = self.pipeline.inputs
+        holds = dict(self.quarantine.refresh(self.pipeline.leaf)) if settled.changed else {}
+        touched, self._touched = self._touched, set()
+        answered: set[Key] = set()
+        for key in touched:
+            gateway = inputs.kinds["Gateway"].get(key)
+            if gateway is None:
+                self.progress.withdrawn(key)
+                holds |= self.quarantine.forget(key)
+                inputs.served.remove(key)
+            else:
+                self.progress.published(key, gateway.metadata.generation, self.catalog.serial)
+                answered.add(key)
+        changed = self._hold(holds)
+        for key in answered:
+            changed |= self._serve(key)
+        return changed
+
+    def _hold(self, changes: Mapping[HoldId, Hold | None]) -> bool:
+        for id_, hold in changes.items():
+            if hold is None:
+                self.pipeline.inputs.holds.remove(id_)
+            else:
+                self.pipeline.inputs.holds.put(id_, hold)
+        return bool(changes)
+
+    def _serve(self, gateway: Key) -> bool:
+        """Tells the pipeline what Envoys have of a Gateway; True when that is new."""
+        served = Served(self.progress.programmed(gateway), self.progress.connected(gateway))
+        if self.pipeline.inputs.served.get(gateway) == served:
+            return False
+        self.pipeline.inputs.served.put(gateway, served)
+        return True
+
+    # What streams report (shell.serve.observer.Observer).
+
+    def opened(self, stream: int, node: Node) -> None:
+        """An Envoy connected."""
+        self.progress.opened(stream, node)
+        self._report(node)
+
+    def closed(self, stream: int, node: Node) -> None:
+        """An Envoy is gone."""
+        self.progress.closed(stream, node)
+        self._report(node)
+
+    def synced(self, stream: int, node: Node, serial: int) -> None:
+        """An Envoy has everything up to `serial`."""
+        if self.progress.synced(stream, node, serial):
+            self._report(node)
+
+    def event(self, _: int, node: Node, event: Event) -> None:
+        """An Envoy subscribed, acknowledged or rejected."""
+        if node.kind != GATEWAY or not node.build:
+            return
+        gateway = Key(node.namespace, node.name)
+        current = self._current(node)
+        changes: Mapping[HoldId, Hold | None] = {}
+        if isinstance(event, Acknowledged):
+            self.quarantine.removed(gateway, node.build, event.type, event.removed)
+            changes = self.quarantine.acknowledged(gateway, node.build, event.type, event.resources, current)
+        elif isinstance(event, Rejected):
+            changes = self.quarantine.rejected(gateway, node.build, event.type, event.resources, current, event.detail)
+        if self._hold(changes):
+            self._woken.set()
+
+    def _current(self, node: Node) -> Callable[[ResourceType, str], Resource | None]:
+        gateway = ForGateway(node.namespace, node.name)
+        audiences = (Everyone(), gateway, gateway._replace(build=node.build))
+        return lambda type_, name: self.catalog.view(audiences).get(type_, name)
+
+    def _report(self, node: Node) -> None:
+        if node.kind == GATEWAY:
+            gateway = Key(node.namespace, node.name)
+            if self.pipeline.inputs.kinds["Gateway"].get(gateway) is not None and self._serve(gateway):
+                self._woken.set()
