@@ -9,7 +9,7 @@ as a last resort.
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from itertools import islice
 from operator import lt
@@ -25,27 +25,26 @@ _SMALL = 8
 
 def rank(value: Any) -> tuple[Any, ...]:
     """A tuple that sorts like `value` among its own kind, and compares with the rank of any other value."""
+    if value is None:
+        return (0,)
+    if isinstance(value, (int, float)):
+        return (1, value)
+    if isinstance(value, str):
+        return (2, value)
+    if isinstance(value, bytes):
+        return (3, value)
+    if isinstance(value, (tuple, list)):
+        return (4, isinstance(value, list), tuple([rank(item) for item in value]))
+    if isinstance(value, frozenset):
+        # A subset is `<`; it is also shorter, so the length goes first.
+        return (5, len(value), tuple(sorted([rank(item) for item in value])))
     kind = type(value)
-    match value:
-        case None:
-            return (0,)
-        case int() | float():
-            return (1, value)
-        case str():
-            return (2, value)
-        case bytes():
-            return (3, value)
-        case tuple() | list():
-            return (4, kind is list, tuple(rank(item) for item in value))
-        case frozenset():
-            # A subset is `<`; it is also shorter, so the length goes first.
-            return (5, len(value), tuple(sorted(rank(item) for item in value)))
     if any("__lt__" in vars(parent) for parent in kind.__mro__[:-1]):
         return (6, kind.__qualname__, value)
     if isinstance(value, Enum):
         return (7, kind.__qualname__, rank(value.value))
     if is_dataclass(value):
-        return (8, kind.__qualname__, tuple(rank(getattr(value, field.name)) for field in fields(value)))
+        return (8, kind.__qualname__, tuple([rank(getattr(value, name)) for name in kind.__dataclass_fields__]))
     return (9, kind.__qualname__, repr(value))
 
 
