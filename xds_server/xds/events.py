@@ -22,6 +22,8 @@ class Acknowledged:
     resources: Mapping[str, Resource]
     removed: tuple[str, ...]
     serial: int
+    version: str = ""
+    """The response's version_info or system_version_info."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Rejected:
     type: ResourceType
     resources: Mapping[str, Resource]
     detail: str
+    version: str = ""
 
 
 Event = Subscribed | Acknowledged | Rejected

@@ -9,8 +9,8 @@ from xds_server.xds.node import Node
 class Observer(Protocol):
     """`stream` is a number that no other stream of this process ever has.
 
-    For each stream: `opened` once, then any number of `event` and `synced`, then `closed` once. A client that never
-    said who it is is not reported.
+    For each stream: `opened` once, then any number of `event` and `synced`, then `closed` once. A client
+    that never said who it is is not reported.
     """
 
     def opened(self, stream: int, node: Node) -> None:

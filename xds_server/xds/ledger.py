@@ -1,0 +1,298 @@
+"""Ledger: what one client holds of one type, what it lacks, and what is on its way to it; for both protocols.
+In: what the client asks for and answers, and views of the catalog. Out: which names are to be sent (`adds`)
+and which are gone (`removals`). When to send, in which order and in which bytes, is decided by the stream.
+
+A name is looked at only when something about it changed: the view, the subscription, or an answer. Then it
+is in exactly one of these: adds, removals, a rejection, unasked, or none because the client has it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from xds_server.xds.catalog import View
+from xds_server.xds.encoding import stand_in
+from xds_server.xds.events import Acknowledged, Event, Rejected
+from xds_server.xds.flight import Flight, Rejection, rejection_of, repair_of, version_of
+from xds_server.xds.limits import Limits
+from xds_server.xds.resource import Resource, ResourceType
+from xds_server.xds.subscription import Change, Subscription
+
+_MOST_FLIGHTS = 8
+_NEVER = -1
+_UNKNOWN = "unknown"
+
+
+class Ledger:
+    """One type on one stream. Times are seconds of a monotonic clock."""
+
+    def __init__(self, type_: ResourceType, limits: Limits) -> None:
+        self.type = type_
+        self.subscription = Subscription(type_)
+        self.requested = False
+        """The client has asked for this type on this stream."""
+        self.pushed = False
+        """All of the type is sent without having been asked for."""
+        self.answer_due = False
+        """A wildcard was subscribed to: it is answered even if there is nothing."""
+        self.held: dict[str, Resource | None] = {}
+        """What the client has once it accepts what is on its way; None for an unknown version of that name."""
+        self.adds: set[str] = set()
+        self.removals: dict[str, float] = {}
+        """Names that are gone from the view, and since when."""
+        self.unasked: set[str] = set()
+        """Names in the view that the client has not asked for."""
+        self.repair: dict[str, Resource | None] = {}
+        """What takes back a rejected cluster: the version before it, or None to remove it."""
+        self.rejections: list[Rejection] = []
+        self.flights: dict[str, Flight] = {}
+        self.last_nonce = ""
+        self._limits = limits
+        self._serial = _NEVER
+        self._owed: set[str] = set()
+        self._volunteered: set[str] = set()
+        self._dirty: set[str] = set()
+        self._claims: Mapping[str, str] = {}
+        self._claimed_set = ""
+        self._recheck = False
+
+    # What the client says
+
+    def begin(self, change: Change, claims: Mapping[str, str], claimed_set: str = "") -> None:
+        """The type's first request on this stream. What the client says it holds replaces what was assumed.
+
+        `claims` are delta's initial_resource_versions, `claimed_set` is SotW's version_info of a whole set.
+        A claimed name is not sent again if its version is the current one.
+        """
+        if claims or not self.pushed:
+            self.held = {}
+        self.requested = True
+        self.pushed = False
+        self.adds.clear()
+        self.removals.clear()
+        self._claims = claims
+        self._claimed_set = claimed_set
+        self._serial = _NEVER
+        self.answer_due = change.wildcard_began or self.subscription.wildcard
+        self._owe(change.asked - claims.keys())
+
+    def changed(self, change: Change) -> None:
+        """A later request changed the subscription: what was asked for is owed, what was dropped is forgotten."""
+        self._owe(change.asked)
+        self._dirty |= change.asked | change.dropped
+        if change.wildcard_began or change.wildcard_ended:
+            self.answer_due = change.wildcard_began
+            self._serial = _NEVER
+        uncovered = [name for name in self.held if not self.subscription.covers(name)]
+        for name in uncovered if change.wildcard_ended else change.dropped:
+            self.held.pop(name, None)
+            self._owed.discard(name)
+            for rejection in self.rejections:
+                rejection.forget(name)
+
+    def refresh(self, names: Iterable[str], *, volunteer: bool) -> None:
+        """The client needs these again, since what refers to them is sent again.
+
+        With `volunteer` also those that it has not asked for yet; it will have by the time it reads them.
+        """
+        names = set(names)
+        if volunteer:
+            self._volunteered |= names
+        elif self.requested:
+            names = {name for name in names if self.subscription.covers(name)}
+        self._owe(names)
+
+    def answered(self, nonce: str, detail: str | None) -> list[Event]:
+        """The client accepted (no `detail`) or rejected a response. What it did not answer before, it never will."""
+        if nonce not in self.flights:
+            return []
+        while (oldest := next(iter(self.flights))) != nonce:
+            self._doubt(self.flights.pop(oldest))
+        flight = self.flights.pop(nonce)
+        if detail is not None:
+            return [self._rejected(flight, detail)]
+        return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
+
+    # What the catalog says
+
+    def take(self, view: View, now: float) -> None:
+        """Look at what changed, in the view or in what the client said, since the last call."""
+        if self.requested or self.pushed:
+            self._take_claims(view)
+            if view.serial != self._serial:
+                changed = view.changed(self.type, self._serial) if self._serial >= 0 else None
+                self._dirty |= self._all_names(view) if changed is None else changed
+                self._serial = view.serial
+                self._recheck = True
+        if self._recheck:
+            self._release(view)
+        if self._dirty:
+            for name in self._dirty:
+                self._classify(name, view, now)
+            self._dirty.clear()
+
+    def target(self, view: View, name: str) -> Resource | None:
+        """What the client is to hold of a name, None if nothing: what exists, or an empty one for a missing one."""
+        resource = view.get(self.type, name)
+        if resource is None and name in self.subscription.names:
+            return stand_in(self.type, name)
+        return resource
+
+    def full_state(self, view: View, gone: Collection[str]) -> Mapping[str, Resource]:
+        """All that a SotW response has to carry, without the removals in `gone`: leaving out is removing.
+
+        Other removals still wait, and of a rejected resource the client keeps what it accepted.
+        """
+        exists = view.resources(self.type)
+        if self.subscription.wildcard and not self.removals and not self.rejections:
+            return exists
+        full = {name: resource for name, resource in exists.items() if self.subscription.covers(name)}
+        waiting = {name: self.held.get(name) for name in self.removals if name not in gone}
+        full.update((name, resource) for name, resource in waiting.items() if resource)
+        for rejection in self.rejections:
+            for name in rejection.versions:
+                full.pop(name, None)
+            full.update(rejection.accepted)
+        return full
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to send that does not have to wait for anything else to be gone."""
+        return bool(self.adds or self.answer_due or self.repair)
+
+    def ripe_removals(self, now: float) -> list[str]:
+        """Removals that have waited long enough, whoever may still refer to them."""
+        return [name for name, since in self.removals.items() if now >= self.removal_due(since)]
+
+    def removal_due(self, since: float) -> float:
+        """When a removal that is known `since` then is sent at the latest."""
+        return since + self._limits.removal_seconds
+
+    def missing(self, view: View) -> bool:
+        """Whether the view has anything of this type that the client has not asked for."""
+        return bool(self.unasked) if self.requested else bool(view.resources(self.type))
+
+    # What is on its way
+
+    def sent(self, flight: Flight, holds: Mapping[str, Resource] | None = None) -> None:
+        """A response was made. `holds` is all that the client has after it, when the response says that (SotW)."""
+        if holds is not None:
+            self.held = dict(holds)
+        else:
+            self.held.update((n, r) for n, r in flight.resources.items() if self.subscription.covers(n))
+            for name in flight.removed:
+                self.held.pop(name, None)
+        self.told((*flight.resources, *flight.removed))
+        self.answer_due = False
+        self.repair = {}
+        self.flights[flight.nonce] = flight
+        self.last_nonce = flight.nonce
+        while len(self.flights) > _MOST_FLIGHTS:
+            del self.flights[next(iter(self.flights))]
+
+    def give_up(self, names: Iterable[str]) -> None:
+        """These are missing, and the protocol has no way to say so."""
+        for name in names:
+            self.held.pop(name, None)
+        self.told(names)
+
+    def told(self, names: Iterable[str]) -> None:
+        """Nothing is owed for these names any more."""
+        for name in names:
+            self.adds.discard(name)
+            self.removals.pop(name, None)
+            self._owed.discard(name)
+            self._volunteered.discard(name)
+
+    def busy(self, now: float) -> bool:
+        """Whether a response is on its way and its answer may still be waited for."""
+        return any(now < self._expiry(flight) for flight in self.flights.values())
+
+    def forget_unheard(self, now: float) -> None:
+        """Give up on responses that carried only names never asked for: Envoy drops such a response silently."""
+        for nonce, flight in list(self.flights.items()):
+            unheard = flight.resources and not any(map(self.subscription.covers, flight.resources))
+            if unheard and now >= self._expiry(flight):
+                del self.flights[nonce]
+
+    def expiries(self) -> list[float]:
+        """When each answer will have been waited for long enough."""
+        return [self._expiry(flight) for flight in self.flights.values()]
+
+    def _expiry(self, flight: Flight) -> float:
+        return flight.sent_at + self._limits.ack_seconds
+
+    # Inside
+
+    def _owe(self, names: Collection[str]) -> None:
+        """These are to be sent whatever the client holds. Asking again ends the wait for a better version."""
+        self._owed.update(names)
+        self._dirty.update(names)
+        for rejection in [r for r in self.rejections if not r.versions.keys().isdisjoint(names)]:
+            self.rejections.remove(rejection)
+            self._dirty.update(rejection.versions)
+
+    def _doubt(self, flight: Flight) -> None:
+        """What the client holds of these names is unknown: of a rejected response Envoy may apply any part."""
+        for name, resource in flight.resources.items():
+            if self.subscription.covers(name) and self.held.get(name) is resource:
+                self.held[name] = None
+        for name in filter(self.subscription.covers, flight.removed):
+            self.held.setdefault(name, None)
+        self._dirty.update(flight.resources, flight.removed)
+
+    def _rejected(self, flight: Flight, detail: str) -> Rejected:
+        self._doubt(flight)
+        rejection = rejection_of(self.type, flight, detail)
+        if self.type is ResourceType.CLUSTER:
+            self.repair.update(repair_of(flight, detail))
+        for name in [name for name in rejection.versions if not self.subscription.covers(name)]:
+            rejection.forget(name)
+        self.rejections.append(rejection)
+        self._recheck = True
+        return Rejected(self.type, flight.resources, detail, flight.version)
+
+    def _all_names(self, view: View) -> set[str]:
+        return {*view.resources(self.type), *self.held, *self.subscription.names}
+
+    def _take_claims(self, view: View) -> None:
+        """Compare what the client said it holds. Of names that nobody subscribed to, it may say anything."""
+        for name, version in self._claims.items():
+            if self.subscription.covers(name):
+                target = self.target(view, name)
+                self.held[name] = target if target and target.version == version else None
+        if self._claimed_set and self._claimed_set == view.version(self.type):
+            self.held = dict(view.resources(self.type))
+            self.answer_due = False
+        self._claims = {}
+        self._claimed_set = ""
+
+    def _release(self, view: View) -> None:
+        """Stop waiting for the rejected names of which one has another version by now."""
+        self._recheck = False
+        waiting = []
+        for rejection in self.rejections:
+            current = {name: self.target(view, name) for name in rejection.versions}
+            if any(version_of(current[name]) != version for name, version in rejection.versions.items()):
+                self._dirty.update(rejection.versions)
+            elif rejection.versions:
+                waiting.append(rejection)
+        self.rejections = waiting
+
+    def _classify(self, name: str, view: View, now: float) -> None:
+        self.adds.discard(name)
+        self.unasked.discard(name)
+        since = self.removals.pop(name, now)
+        exists = view.get(self.type, name) is not None
+        if not self.subscription.covers(name):
+            if exists:
+                (self.adds if name in self._volunteered else self.unasked).add(name)
+            return
+        if any(name in rejection.versions for rejection in self.rejections):
+            return
+        target = self.target(view, name)
+        if name in self._owed or (name not in self.held and target is not None):
+            self.adds.add(name)
+        elif name in self.held and (version_of(self.held[name]) or _UNKNOWN) != version_of(target):
+            if exists:
+                self.adds.add(name)
+            else:
+                self.removals[name] = since

@@ -1,0 +1,196 @@
+"""The order of pushes on one stream, whichever protocol it speaks: what is sent now, and what has to wait.
+
+In: the ledgers that a protocol fills from requests, a View, the time. Out: responses, one at a time, each
+computed from what is true at that moment; when to ask again; how far the client is in sync. No I/O, no
+clock, no queue: a slow client is simply asked less often.
+
+Make before break (xDS protocol, "Eventual consistency considerations"; measured with Envoy 1.40): clusters,
+their endpoints, listeners, secrets, routes; then what is gone: listeners, clusters, the rest. Listeners and
+routes wait until the clusters and endpoints that they may name are sent. Endpoints and secrets wait for
+nothing, since a warming cluster waits for them. Removals wait until everything else is accepted. Every wait
+has a bound in Limits.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from xds_server.xds.catalog import View
+from xds_server.xds.errors import RemoteProtocolError
+from xds_server.xds.ledger import Ledger
+from xds_server.xds.limits import Limits
+from xds_server.xds.resource import BY_URL, Resource, ResourceType
+
+_NAMES_CLUSTERS = frozenset({ResourceType.LISTENER, ResourceType.ROUTE})
+_NAMED_BY_THEM = frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINT})
+_REMOVED_FIRST = (ResourceType.LISTENER, ResourceType.CLUSTER)
+_REMOVED_LAST = (ResourceType.ENDPOINT, ResourceType.SECRET, ResourceType.ROUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response: `data` is what goes out; the rest says what is in it."""
+
+    type: ResourceType
+    nonce: str
+    version: str
+    resources: Mapping[str, Resource]
+    removed: tuple[str, ...]
+    data: bytes
+
+
+class Stream(ABC):
+    """What DeltaStream and SotwStream share. `responses` is called whenever anything happened, or its deadline came."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
+        self._nonces = 0
+        self._began: float | None = None
+        self._moved = 0.0
+        self._deadline: float | None = None
+        self._settles: float | None = None
+        self._synced: int | None = None
+
+    def responses(self, view: View, now: float) -> Iterator[Response]:
+        """What to send now, in order. Each is computed when it is asked for, and counts as sent from then on."""
+        while (response := self._next(view, now)) is not None:
+            self._moved = now
+            yield response
+        self._note_sync(view, now)
+        self._deadline = min((time for time in self._times() if time > now), default=None)
+
+    def deadline(self) -> float | None:
+        """When `responses` is to be called though nothing happened; None for never."""
+        return self._deadline
+
+    def synced_serial(self) -> int | None:
+        """The serial up to which the client has accepted all it sees, in all types; None if it never has."""
+        return self._synced
+
+    @abstractmethod
+    def _compose(self, ledger: Ledger, view: View, names: Collection[str], now: float) -> Response | None:
+        """A response that carries `names` (and what else the protocol demands), entered into the ledger."""
+
+    # For the protocols
+
+    def _heard(self, now: float) -> None:
+        """A request came."""
+        if self._began is None:
+            self._began = now
+        self._moved = now
+
+    def _ledger(self, type_url: str) -> Ledger | None:
+        """The ledger of a request's type; None for a type that is not served, which is never answered."""
+        if not type_url:
+            raise RemoteProtocolError("type_url is empty; on an ADS stream every request names its type")
+        type_ = BY_URL.get(type_url)
+        return self._ledgers[type_] if type_ else None
+
+    def _nonce(self) -> str:
+        """A nonce that no other response of this stream has, of whatever type."""
+        self._nonces += 1
+        return str(self._nonces)
+
+    def _check(self, count: int) -> None:
+        """Refuse a client that asks for more names than anyone needs."""
+        if count > self._limits.names:
+            raise RemoteProtocolError(f"{count} resource names; at most {self._limits.names} are served")
+
+    # Order
+
+    def _next(self, view: View, now: float) -> Response | None:
+        self._push_clusters_if_late(now)
+        for ledger in self._ledgers.values():
+            ledger.forget_unheard(now)
+            ledger.take(view, now)
+        held_back = False
+        for type_, ledger in self._ledgers.items():
+            if not ledger.has_news or (held_back and type_ in _NAMES_CLUSTERS):
+                continue
+            if ledger.busy(now):
+                held_back = held_back or type_ in _NAMED_BY_THEM
+            elif response := self._send(ledger, view, ledger.adds, now):
+                return response
+        return self._next_removal(view, now)
+
+    def _next_removal(self, view: View, now: float) -> Response | None:
+        quiet = self._all_accepted()
+        for type_ in _REMOVED_FIRST:
+            ledger = self._ledgers[type_]
+            names = list(ledger.removals) if quiet else ledger.ripe_removals(now)
+            if names and not ledger.busy(now) and (response := self._send(ledger, view, names, now)):
+                return response
+        # By now the client has no more use for these. If it still asks for them, the grace is over.
+        for type_ in _REMOVED_LAST:
+            ledger = self._ledgers[type_]
+            names = ledger.ripe_removals(now)
+            if names and not ledger.busy(now) and (response := self._send(ledger, view, names, now)):
+                return response
+        return None
+
+    def _all_accepted(self) -> bool:
+        """Nothing is on its way or to be sent, and no listener or routes are rejected: old ones may be in use."""
+        return not any(
+            ledger.has_news or ledger.flights or (ledger.rejections and type_ in _NAMES_CLUSTERS)
+            for type_, ledger in self._ledgers.items()
+        )
+
+    def _send(self, ledger: Ledger, view: View, names: Collection[str], now: float) -> Response | None:
+        response = self._compose(ledger, view, names, now)
+        if response is None:
+            return None
+        # A starting Envoy asks for the endpoints of each cluster before it asks for listeners, and hears nothing sooner.
+        volunteer = ledger.type is ResourceType.CLUSTER and self._ledgers[ResourceType.LISTENER].requested
+        wanted: dict[ResourceType, set[str]] = {}
+        for resource in response.resources.values():
+            for type_, name in resource.references:
+                wanted.setdefault(type_, set()).add(name)
+        for type_, references in wanted.items():
+            self._ledgers[type_].refresh(references, volunteer=volunteer)
+        return response
+
+    def _push_clusters_if_late(self, now: float) -> None:
+        """A returning Envoy does not ask for clusters while one is warming: send them all, and their endpoints."""
+        clusters = self._ledgers[ResourceType.CLUSTER]
+        if not self._clusters_open() and now >= self._push_time():
+            clusters.pushed = True
+            clusters.subscription.everything()
+
+    def _clusters_open(self) -> bool:
+        clusters = self._ledgers[ResourceType.CLUSTER]
+        return clusters.requested or clusters.pushed
+
+    def _push_time(self) -> float:
+        return float("inf") if self._began is None else self._began + self._limits.cluster_push_seconds
+
+    # Deadline and sync
+
+    def _times(self) -> Iterator[float]:
+        if not self._clusters_open():
+            yield self._push_time()
+        for ledger in self._ledgers.values():
+            yield from ledger.expiries()
+            yield from map(ledger.removal_due, ledger.removals.values())
+        if self._settles is not None:
+            yield self._settles
+
+    def _note_sync(self, view: View, now: float) -> None:
+        """In sync: nothing is left to send, nothing unanswered or rejected, and all there is has been asked for.
+
+        The last is waited for, since Envoy asks for routes and secrets only once it has read what names them; but not
+        without a bound, since nothing may name them at all.
+        """
+        self._settles = None
+        if not self._ledgers[ResourceType.LISTENER].requested or not self._clusters_open():
+            return
+        for type_, ledger in self._ledgers.items():
+            if ledger.has_news or ledger.flights or ledger.rejections:
+                return
+            if ledger.removals and type_ in _REMOVED_FIRST:
+                return
+        settled = self._moved + self._limits.settle_seconds
+        if now < settled and any(ledger.missing(view) for ledger in self._ledgers.values()):
+            self._settles = settled
+        else:
+            self._synced = view.serial
