@@ -16,9 +16,7 @@ class Contest:
         self.graph = Graph(strict=strict)
         self.source = self.graph.input("source")
         self.derived = self.graph.derive("derived", self.source, lambda key, row, _: [(x, key) for x in row])
-        self.count = self.graph.group(
-            "count", self.derived.by("all", lambda *_: (0,)), lambda _, rows, __: len(rows)
-        )
+        self.count = self.graph.group("count", self.derived.by("all", lambda *_: (0,)), lambda _, rows, __: len(rows))
 
     def settle(self, **rows):
         for key, row in rows.items():
@@ -141,9 +139,7 @@ def test_one_call_may_say_the_same_twice_but_not_different_things():
     source.put("b", [("y", 1), ("y", 2)])
     failures = graph.settle().failures
     assert derived.items() == [("x", 1)]
-    assert failures["derived", "b"].error == (
-        "DuplicateKeyError: table 'derived': 'b' yields two rows for 'y'"
-    )
+    assert failures["derived", "b"].error == ("DuplicateKeyError: table 'derived': 'b' yields two rows for 'y'")
 
 
 def test_contests_beyond_number_stay_affordable():
