@@ -300,44 +300,48 @@ asyncio.run(main())
 """
 
 
-async def parent() -> tuple[asyncio.subprocess.Process, int, Path]:
-    """Another process that supervises an Envoy, as the leader of a process group; the Envoy's pid, its folder."""
+@pytest.fixture
+async def parent() -> AsyncIterator[asyncio.subprocess.Process]:
+    """Another process that supervises an Envoy, as the leader of its own process group."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        PARENT,
-        start_new_session=True,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
+        sys.executable, "-c", PARENT, start_new_session=True,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.write(json.dumps(config()).encode())
     process.stdin.close()
-    pid, folder = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().split()
-    return process, int(pid), Path(folder)
+    yield process
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
-async def test_kill_9_of_the_parent_ends_its_envoy_and_its_folder_is_removed_by_the_next() -> None:
-    process, pid, folder = await parent()
+async def its_envoy(parent: asyncio.subprocess.Process) -> tuple[int, Path]:
+    """The pid of the Envoy of that process, and its folder."""
+    assert parent.stdout is not None
+    pid, folder = (await asyncio.wait_for(parent.stdout.readline(), 20)).decode().split()
+    return int(pid), Path(folder)
+
+
+async def test_kill_9_of_the_parent_ends_its_envoy(parent: asyncio.subprocess.Process) -> None:
+    pid, folder = await its_envoy(parent)
     assert runs(pid)
-    process.kill()
-    await process.wait()
+    parent.kill()
+    await parent.wait()
     assert await until(lambda: not runs(pid), 2.0) < 2.0
     assert folder.exists()
     async with Supervisor(options()) as supervisor:
-        assert not folder.exists()
-        assert supervisor.folder.exists()
+        assert not folder.exists(), "the folder of a dead process was left"
         async with Supervisor(options()):
             assert supervisor.folder.exists(), "the folder of a living process was removed"
 
 
-async def test_ctrl_c_reaches_the_parent_first() -> None:
-    process, pid, folder = await parent()
-    assert process.stdout is not None
-    os.killpg(process.pid, signal.SIGINT)
-    said = await asyncio.wait_for(process.stdout.read(), 10)
-    assert await process.wait() == 0
+async def test_ctrl_c_reaches_the_parent_first(parent: asyncio.subprocess.Process) -> None:
+    pid, folder = await its_envoy(parent)
+    assert parent.stdout is not None
+    os.killpg(parent.pid, signal.SIGINT)
+    said = await asyncio.wait_for(parent.stdout.read(), 10)
+    assert await parent.wait() == 0
     assert said.decode().split() == ["untouched", "gone"]
     assert not runs(pid)
     assert not folder.exists()
