@@ -102,26 +102,28 @@ def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Read
                 key = data[pos]
                 pos += 1
                 if key > 127:
-                    key, pos = reader.varint(data, pos - 1)
+                    key, pos = reader.long_tag(data, pos - 1)
                 handler = handlers.get(key)
                 pos = reader.skip(data, pos, key) if handler is None else handler(data, pos, end, out)
         except _Twice:
-            merged = _merge(fields, data, start, end)
+            merged = _merged(name, fields, data, start, end)
             return decode(merged, 0, len(merged))
-        except Malformed as fault:
-            raise _error(name, fields, key, fault.offset, str(fault)) from None
-        except IndexError:
-            raise _error(name, fields, key, len(data), "the bytes end within a value") from None
+        except (Malformed, IndexError) as fault:
+            raise _error(name, fields, key, data, fault) from None
         if pos > end:
-            raise _error(name, fields, key, end, "a value runs past the end of its message")
+            raise _error(name, fields, key, data, Malformed("a value runs past the end of its message", end))
         return out
 
     return decode
 
 
-def _error(name: str, fields: Sequence[Field], key: int, offset: int, reason: str) -> DecodeError:
-    known = {field.number: field.name for field in fields}
-    return DecodeError(f"{name}.{known.get(key >> 3, f'field {key >> 3}')} at byte {offset}: {reason}")
+def _error(
+    name: str, fields: Sequence[Field], key: int, data: bytes, fault: Malformed | IndexError
+) -> DecodeError:
+    field = {field.number: field.name for field in fields}.get(key >> 3, f"field {key >> 3}")
+    if isinstance(fault, IndexError):
+        fault = Malformed("the bytes end within a value", len(data))
+    return DecodeError(f"{name}.{field} at byte {fault.offset}: {fault}")
 
 
 def _reader(field: Field) -> Reader:
@@ -247,27 +249,33 @@ def _into_map(name: str, read: Reader) -> _Handler:
     return handle
 
 
-def _merge(fields: Sequence[Field], data: bytes, pos: int, end: int) -> bytes:
+def _merged(name: str, fields: Sequence[Field], data: bytes, pos: int, end: int) -> bytes:
     """The same message with every singular message field once: merging is decoding what was joined.
 
     Another member of its oneof, coming in between, makes an earlier value void.
     """
+    key = 0
     singular = {field.number: field for field in fields if field.message is not None and not field.repeated}
     groups = {field.number: field.group for field in fields if field.group}
     rest, joined = bytearray(), dict[int, bytearray]()
-    while pos < end:
-        start = pos
-        key, pos = reader.varint(data, pos)
-        number, stop = key >> 3, reader.skip(data, pos, key)
-        if number in groups:
-            for other in [one for one in joined if one != number and groups.get(one) == groups[number]]:
-                del joined[other]
-        if number in singular and key & 7 == LENGTH:
-            inner, stop = delimited(data, pos, end)
-            joined.setdefault(number, bytearray()).extend(data[inner:stop])
-        else:
-            rest += data[start:stop]
-        pos = stop
+    try:
+        while pos < end:
+            start = pos
+            key, pos = reader.long_tag(data, pos)
+            number, stop = key >> 3, reader.skip(data, pos, key)
+            if number in groups:
+                for other in [one for one in joined if one != number and groups.get(one) == groups[number]]:
+                    del joined[other]
+            if number in singular and key & 7 == LENGTH:
+                inner, stop = delimited(data, pos, end)
+                joined.setdefault(number, bytearray()).extend(data[inner:stop])
+            else:
+                rest += data[start:stop]
+            pos = stop
+    except (Malformed, IndexError) as fault:
+        raise _error(name, fields, key, data, fault) from None
+    if pos > end:
+        raise _error(name, fields, key, data, Malformed("a value runs past the end of its message", end))
     for number, payload in joined.items():
         rest += tag(number, LENGTH) + length(bytes(payload)) + payload
     return bytes(rest)

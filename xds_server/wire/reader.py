@@ -44,6 +44,14 @@ def varint(data: bytes, pos: int) -> tuple[int, int]:
     raise Malformed("a varint of more than ten bytes", start)
 
 
+def long_tag(data: bytes, pos: int) -> tuple[int, int]:
+    """The tag at `pos`, which is at most five bytes and 32 bits, and the position after it."""
+    tag, after = varint(data, pos)
+    if after - pos > 5 or tag >= 1 << 32:
+        raise Malformed("a tag beyond 32 bits", pos)
+    return tag, after
+
+
 def delimited(data: bytes, pos: int, end: int) -> tuple[int, int]:
     """Where the length-delimited value at `pos` begins and where it stops."""
     size = data[pos]
@@ -72,7 +80,7 @@ def skip(data: bytes, pos: int, tag: int) -> int:
             pos = _skip_value(data, pos, wire_type)
         if not open_groups:
             return pos
-        tag, pos = varint(data, pos)
+        tag, pos = long_tag(data, pos)
 
 
 def _skip_value(data: bytes, pos: int, wire_type: int) -> int:
