@@ -78,18 +78,12 @@ def _with_frontend(spec: Body, listeners: list[Any]) -> Body:
     asked: dict[int, list[Any]] = {}
     for listener in listeners:
         port = _mapping(listener).get("port")
-        if (
-            isinstance(port, int)
-            and "tls" in listener
-            and not any(_port(entry) == port for entry in per_port)
-        ):
+        if isinstance(port, int) and "tls" in listener and not any(_port(entry) == port for entry in per_port):
             asked.setdefault(port, []).append(_client_validation(listener))
     moved = {port: all_[0] for port, all_ in asked.items() if all_[0] and all(one == all_[0] for one in all_)}
     if not moved:
         return spec
-    per_port = per_port + [
-        {"port": port, "tls": {"validation": validation}} for port, validation in moved.items()
-    ]
+    per_port = per_port + [{"port": port, "tls": {"validation": validation}} for port, validation in moved.items()]
     stripped = [
         _without_client_validation(one) if _port(one) in list(moved) else one  # a port may be unhashable
         for one in listeners

@@ -106,9 +106,7 @@ def _prepare_http_route(body: dict[str, Any]) -> None:
         return
     if (rules := spec.get("rules")) == []:
         body["spec"] = {key: value for key, value in spec.items() if key != "rules"}
-    elif isinstance(rules, list) and any(
-        isinstance(rule, dict) and rule.get("matches") == [] for rule in rules
-    ):
+    elif isinstance(rules, list) and any(isinstance(rule, dict) and rule.get("matches") == [] for rule in rules):
         body["spec"] = {**spec, "rules": [_without_empty_matches(rule) for rule in rules]}
 
 

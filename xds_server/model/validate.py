@@ -26,8 +26,7 @@ def faults(value: Object) -> tuple[Fault, ...]:
         return ()
     kind, key = kind_of(value).kind, value.metadata.key
     return tuple(
-        Fault(reason, kind=kind, namespace=key.namespace, name=key.name, field=field)
-        for field, reason in found
+        Fault(reason, kind=kind, namespace=key.namespace, name=key.name, field=field) for field, reason in found
     )
 
 
@@ -68,14 +67,10 @@ def _plan(model: Any) -> _Plan:
     lineage = [parent for parent in reversed(model.__mro__) if issubclass(parent, Struct)]
     checks = {attribute: check for parent in lineage for attribute, check in FIELDS.get(parent, {}).items()}
     return _Plan(
-        checks=tuple(
-            (attribute, fields[attribute].encode_name, check) for attribute, check in checks.items()
-        ),
+        checks=tuple((attribute, fields[attribute].encode_name, check) for attribute, check in checks.items()),
         rules=tuple(rule for parent in lineage for rule in RULES.get(parent, ())),
         nested=tuple(
-            (name, field.encode_name, field.default)
-            for name, field in fields.items()
-            if _holds_structs(hints[name])
+            (name, field.encode_name, field.default) for name, field in fields.items() if _holds_structs(hints[name])
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What Kubernetes asks of core kinds and of metadata, where breaking it would reach Envoy or hide an object."""
+"""What Kubernetes asks of core kinds and metadata, where breaking it would reach Envoy or hide an object."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -101,9 +101,7 @@ qualified_key = matching(
     317,
     "a name with an optional DNS prefix",
 )
-timestamp = matching(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", 40, "a time in UTC such as 2026-01-31T00:00:00Z"
-)
+timestamp = matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", 40, "a time in UTC such as 2026-01-31T00:00:00Z")
 port = between(1, 65535)
 
 
@@ -114,11 +112,7 @@ def group(value: str) -> str:
 
 def duration(value: str) -> str:
     """A GEP-2257 duration: at most four numbers of at most five digits, each with h, m, s or ms."""
-    return (
-        ""
-        if _DURATION.fullmatch(value)
-        else f"must be a duration such as 1h30m, 10s or 500ms, is {shown(value)}"
-    )
+    return "" if _DURATION.fullmatch(value) else f"must be a duration such as 1h30m, 10s or 500ms, is {shown(value)}"
 
 
 def milliseconds(value: str) -> int:
