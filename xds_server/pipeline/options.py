@@ -6,6 +6,7 @@ from typing import Any
 
 from xds_server.filters import BY_TYPE
 from xds_server.routing.feature import Feature
+from xds_server.routing.listener import Bind
 from xds_server.semantics.spread import DEFAULT_LIMIT
 from xds_server.semantics.world import CONTROLLER_NAME
 
@@ -23,4 +24,6 @@ class Options:
     strict: bool = False
     """Raise what a function raises instead of keeping the last good rows (tests)."""
     repeated_matches_limit: int = DEFAULT_LIMIT
+    default_bind: Bind | None = Bind()
+    """Where a Gateway without a bind of its own is bound; None: it has no listeners until it is given one."""
     features: Mapping[str, Feature[Any, Any, Any]] = field(default_factory=lambda: BY_TYPE)

@@ -64,7 +64,7 @@ def build(options: Options) -> Pipeline:
     graph = Graph(strict=options.strict)
     all_inputs = inputs.build(graph)
     tables = gateway.build(graph, all_inputs, options)
-    outputs = resources.build(graph, all_inputs, tables)
+    outputs = resources.build(graph, all_inputs, tables, options)
     return Pipeline(
         graph=graph,
         inputs=all_inputs,

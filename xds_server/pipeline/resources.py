@@ -17,6 +17,7 @@ from xds_server.model.meta import Key
 from xds_server.pipeline.gateway import GatewayTables, ScopeHost
 from xds_server.pipeline.holds import Hold, HoldId, HoldOf, Variants, serve, serve_all
 from xds_server.pipeline.inputs import Inputs
+from xds_server.pipeline.options import Options
 from xds_server.routing.audience import Audience, ForGateway
 from xds_server.routing.backend import Backend
 from xds_server.routing.hostname import ANY, ancestors, covers
@@ -32,7 +33,6 @@ GatewayType = tuple[Key, ResourceType]
 GatewaySecret = tuple[Key, Key]
 GatewayPort = tuple[Key, int]
 ServicePort = tuple[Key, int]
-DEFAULT_BIND = Bind()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Holds:
             yield build, lambda leaf, build=build: look.get(self.table, HoldId(gateway, build, type_, leaf))  # type: ignore[misc]
 
 
-def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> tuple[Output, ...]:
+def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options) -> tuple[Output, ...]:
     """Creates the tables of resources, in the order in which types are pushed."""
     held = inputs.holds.by("gateway and type", lambda id_, _: ((id_.gateway, id_.type),))
     builds = graph.group("builds", held, partial(_builds, index=held))
@@ -73,7 +73,8 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> tuple[Output, 
     secret_use = points.by("gateway and secret", _secret_uses)
     secrets = graph.group("gateway.secrets", secret_use, partial(_secret, tables=tables, holds=holds))
     ports = points.by("gateway and port", lambda _, point: ((point.id.gateway, point.port),) if point.served else ())
-    listeners = graph.group("gateway.listeners", ports, partial(_listener, inputs=inputs, secrets=secrets, holds=holds))
+    listener_of = partial(_listener, inputs=inputs, default_bind=options.default_bind, secrets=secrets, holds=holds)
+    listeners = graph.group("gateway.listeners", ports, listener_of)
     hosts = graph.group("virtual_hosts", tables.claims_by_host, partial(_virtual_host, tables=tables, holds=holds))
     hosts_by_scope = hosts.by("scope", lambda id_, _: (id_[0],))
     scopes = points.by("scope", lambda _, point: (point.served.scope,) if point.served else ())
@@ -153,12 +154,13 @@ def _listener(
     points: Sequence[AttachPoint],
     look: Lookup,
     inputs: Inputs,
+    default_bind: Bind | None,
     secrets: Table[GatewaySecret, Variants],
     holds: Holds,
 ) -> Variants | None:
     gateway = key[0]
-    bind = look.get(inputs.binds, gateway) or DEFAULT_BIND
-    if key[1] in bind.unavailable:
+    bind = look.get(inputs.binds, gateway) or default_bind
+    if bind is None or key[1] in bind.unavailable:
         return None
     served = sorted((point.served for point in points if point.served), key=lambda one: one.hostname)
     chains = _chains(served)

@@ -1,0 +1,54 @@
+"""`xds-server bootstrap`: the bootstrap of an Envoy that someone else runs."""
+
+import socket
+from typing import Annotated
+
+import typer
+
+from xds_server.cli.input import fail
+from xds_server.cli.output import Format, dump
+from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
+from xds_server.model.meta import Key
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command(
+        name="bootstrap", help="Print an Envoy bootstrap that points at a server: envoy -c <(xds-server bootstrap …)."
+    )
+    def command(
+        gateway: Annotated[str, typer.Option(help="The Gateway that the Envoy serves.", metavar="NAMESPACE/NAME")],
+        ads_address: Annotated[
+            str, typer.Option(help="Where the server listens.", metavar="HOST:PORT")
+        ] = "127.0.0.1:18000",
+        admin_address: Annotated[
+            str, typer.Option(help="Envoy's admin interface.", metavar="HOST:PORT")
+        ] = "127.0.0.1:0",
+        pod: Annotated[
+            str, typer.Option(help="A name that no other Envoy of this Gateway has.")
+        ] = socket.gethostname(),
+        output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.YAML,
+    ) -> None:
+        namespace, _, name = gateway.partition("/")
+        if not namespace or not name or "/" in name:
+            fail(f"--gateway {gateway}: it is NAMESPACE/NAME")
+        host, port = endpoint("--ads-address", ads_address)
+        admin_host, admin_port = endpoint("--admin-address", admin_address)
+        options = BootstrapOptions(
+            gateway=Key(namespace, name),
+            pod=pod.replace(".", "-"),
+            ads_host=host,
+            ads_port=port,
+            admin_address=admin_host,
+            admin_port=admin_port,
+        )
+        print(dump(to_json(bootstrap(options)), output), end="")
+
+
+def endpoint(option: str, text: str) -> tuple[str, int]:
+    """HOST:PORT or [HOST]:PORT. Exits with 2 when it is neither."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        fail(f"{option} {text}: it is HOST:PORT, with the port from 0 to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,120 @@
+"""`xds-server check`: every object's conditions and every fault, without a server."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from xds_server.app import Offline, offline
+from xds_server.cli.input import FAULTY, Filenames, Paths, objects
+from xds_server.cli.output import Format, dump
+from xds_server.model.document import Fault
+from xds_server.model.meta import Condition, Key
+
+ONLY_ENVOY_KNOWS = ("Programmed", "Ready")
+"""Without an Envoy these can only be pending; they are shown when something else keeps them False."""
+BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
+
+
+class CheckFormat(StrEnum):
+    """Formats of the verdicts."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One verdict: a condition of an object, or a fault."""
+
+    object: str
+    part: str
+    condition: str
+    status: str
+    reason: str
+    message: str
+    good: bool
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command(name="check", help="Say what is accepted and what is wrong. Exit status 1 when anything is.")
+    def command(
+        paths: Paths = None,
+        filenames: Filenames = None,
+        output: Annotated[CheckFormat, typer.Option("-o", "--output", help="Output format.")] = CheckFormat.TABLE,
+    ) -> None:
+        found, faults = objects(paths, filenames)
+        rows = [*_faults(faults), *verdicts(offline(found))]
+        if output is CheckFormat.TABLE:
+            _print(rows)
+        else:
+            print(dump([asdict(row) for row in rows], Format(output.value)), end="")
+        if not all(row.good for row in rows):
+            raise typer.Exit(FAULTY)
+
+
+def verdicts(world: Offline) -> Iterator[Row]:
+    """Every condition of every object that has a status, and routes that no Gateway here serves."""
+    statuses = world.pipeline.statuses
+    for key, class_ in statuses.classes.items():
+        yield from _rows("GatewayClass", key, "", class_.conditions)
+    for key, gateway in statuses.gateways.items():
+        yield from _rows("Gateway", key, "", gateway.conditions)
+        for listener in gateway.listeners:
+            part = f"listener {listener.name} ({listener.attached_routes} routes)"
+            yield from _rows("Gateway", key, part, listener.conditions)
+    for key, route in statuses.routes.items():
+        for parent in route.parents:
+            part = f"parent {parent.parent_ref.namespace or key.namespace}/{parent.parent_ref.name}"
+            yield from _rows("HTTPRoute", key, part, parent.conditions)
+    yield from _unserved(world)
+
+
+def _rows(kind: str, key: Key, part: str, conditions: tuple[Condition, ...]) -> Iterator[Row]:
+    for condition in conditions:
+        if condition.type in ONLY_ENVOY_KNOWS and condition.reason in ("Pending", "ListenersNotReady"):
+            continue
+        if condition.type == "Ready":
+            continue
+        good = condition.status == ("False" if condition.type in BAD_WHEN_TRUE else "True")
+        yield Row(f"{kind} {key}", part, condition.type, condition.status, condition.reason, condition.message, good)
+
+
+def _unserved(world: Offline) -> Iterator[Row]:
+    for key, route in world.pipeline.inputs.kinds["HTTPRoute"].items():
+        for reference in route.spec.parent_refs:
+            parent = Key(reference.namespace or key.namespace, reference.name)
+            if reference.kind == "Gateway" and world.pipeline.inputs.kinds["Gateway"].get(parent) is None:
+                message = f"there is no Gateway {parent} among the files"
+                yield Row(
+                    f"HTTPRoute {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False
+                )
+
+
+def _faults(faults: list[Fault]) -> Iterator[Row]:
+    for fault in faults:
+        place = ":".join(str(part) for part in (fault.file, fault.line or "") if part)
+        key = Key(fault.namespace, fault.name)
+        name = f"{fault.kind} {key}".strip() if fault.name else place
+        message = f"{fault.field}: {fault.reason}" if fault.field else fault.reason
+        yield Row(name, place, "Read", "False", "Invalid", message, good=False)
+
+
+def _print(rows: list[Row]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("OBJECT", "PART", "CONDITION", "STATUS", "REASON", "MESSAGE"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        style = None if row.good else "red"
+        table.add_row(row.object, row.part, row.condition, row.status, row.reason, row.message, style=style)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    bad = sum(not row.good for row in rows)
+    console.print(f"{bad} of {len(rows)} verdicts are bad" if bad else f"all {len(rows)} verdicts are good")

@@ -1,0 +1,51 @@
+"""What verbs that read objects share: where they read from, and how they tell what is wrong."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xds_server.model.document import Fault, Object
+from xds_server.shell.files import read
+
+GOOD, FAULTY, USAGE = 0, 1, 2
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Files or directories with YAML or JSON; - is standard input.", metavar="PATH..."),
+]
+Filenames = Annotated[
+    list[Path] | None,
+    typer.Option("-f", "--filename", help="A further file, directory or -; may be repeated.", metavar="PATH"),
+]
+
+
+def given(paths: Sequence[Path] | None, filenames: Sequence[Path] | None) -> list[Path]:
+    """The paths of a command line, all of which must exist and of which there must be one. Exits with 2."""
+    found = [*(paths or ()), *(filenames or ())]
+    if not found:
+        fail("no input: name a file, a directory, or - for standard input")
+    for path in found:
+        if str(path) != "-" and not path.exists():
+            fail(f"{path}: no such file or directory")
+    return found
+
+
+def objects(paths: Sequence[Path] | None, filenames: Sequence[Path] | None) -> tuple[list[Object], list[Fault]]:
+    """Everything that the paths hold."""
+    return read(given(paths, filenames))
+
+
+def report(faults: Sequence[Fault]) -> int:
+    """Prints faults to standard error, one line each; the exit status that they mean."""
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return FAULTY if faults else GOOD
+
+
+def fail(message: str) -> None:
+    """Wrong usage: one line on standard error, exit status 2."""
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(USAGE)

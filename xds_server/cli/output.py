@@ -1,0 +1,36 @@
+"""How verbs print data: YAML or JSON on standard output."""
+
+import json
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+
+class Format(StrEnum):
+    """Formats for data."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style, no anchors: what is printed can be read and pasted in parts."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        """Never writes anchors."""
+        return True
+
+
+def dump(value: Any, format_: Format) -> str:
+    """The value as text with a final newline; mappings keep their order."""
+    if format_ is Format.JSON:
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def dump_all(values: list[Any], format_: Format) -> str:
+    """Several documents: a YAML stream, or a JSON array."""
+    if format_ is Format.JSON:
+        return dump(values, format_)
+    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,62 @@
+"""curl commands that reach the routes of a Gateway, for a person to try."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from xds_server.model.meta import Key
+from xds_server.pipeline.program import Pipeline
+from xds_server.routing.listener import Listener
+from xds_server.routing.match import Match, PathKind
+from xds_server.semantics.attach import Claim
+
+_MOST = 10
+
+
+def curl_lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[int, int]) -> list[str]:
+    """A command per route and host, at most ten. `ports` maps a listener's port to the bound one."""
+    lines: list[str] = []
+    for claim in pipeline.tables.claims.values():
+        if claim.listener.id.gateway == gateway and claim.listener.port in ports:
+            lines += _lines(pipeline, claim, address, ports[claim.listener.port])
+    unique = list(dict.fromkeys(lines))
+    more = len(unique) - _MOST
+    return unique[:_MOST] + ([f"… and {more} more"] if more > 0 else [])
+
+
+def _lines(pipeline: Pipeline, claim: Claim, address: str, port: int) -> Iterator[str]:
+    rules = pipeline.tables.rules.get(claim.route)
+    for rule in rules.rules[:1] if rules else ():
+        yield _line(claim.listener, _host(claim.host), rule.match, address, port)
+
+
+def _host(pattern: str) -> str:
+    if pattern == "*":
+        return ""
+    return f"www{pattern[1:]}" if pattern.startswith("*.") else pattern
+
+
+def _line(listener: Listener, host: str, match: Match, address: str, port: int) -> str:
+    literal = f"[{address}]" if ":" in address else address
+    words = ["curl"]
+    if match.method not in (None, "GET"):
+        words += ["-X", str(match.method)]
+    for header in match.headers:
+        if not header.regex:
+            words += ["-H", f"{header.name}: {header.value}"]
+    path = match.path.value if match.path.kind is not PathKind.REGEX else "/"
+    query = "&".join(f"{one.name}={one.value}" for one in match.query if not one.regex)
+    path = f"{path}?{query}" if query else path
+    if listener.scheme == "https":
+        name = host or literal
+        words += ["-k", "--resolve", f"{name}:{port}:{address}"] if host else ["-k"]
+        words.append(f"https://{name}:{port}{path}")
+    else:
+        words += ["-H", f"Host: {host}"] if host else []
+        words.append(f"http://{literal}:{port}{path}")
+    return " ".join(word if word == "curl" else _quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    """As people write it: double quotes where that is enough."""
+    quoted = shlex.quote(word)
+    return f'"{word}"' if quoted != word and not set(word) & set('"$`\\!') else quoted

@@ -1,0 +1,133 @@
+"""The machine as the data plane: an address and an Envoy for every Gateway, and what to try, printed.
+
+In: what each settle came to. Out: binds submitted to the loop, Envoys started and ended, lines for a person.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from xds_server.control import Changes, Control, Round
+from xds_server.infra.binding import Binding, Port, Probe, Wanted, allocate
+from xds_server.model.meta import Key
+from xds_server.routing.listener import Bind
+from xds_server.shell.curl import curl_lines
+from xds_server.shell.envoy import Supervisor, unavailable
+
+log = structlog.get_logger()
+
+_RETRY_SECONDS = 2.0
+"""How often a port that something else holds is asked for again."""
+
+
+@dataclass(slots=True)
+class Local:
+    """Follows the Gateways of one loop. `supervisor` is None where someone else runs the Envoys."""
+
+    control: Control
+    supervisor: Supervisor | None
+    bootstrap: Callable[[Key], dict[str, Any]]
+    port_offset: int
+    say: Callable[[str], None]
+    _bindings: dict[Key, Binding] = field(default_factory=dict)
+    _said: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    _programmed: set[Key] = field(default_factory=set)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def settled(self, round_: Round) -> None:
+        """Called after each settle."""
+        changed = round_.settled.changed
+        if "listeners" in changed or "gateways" in changed:
+            self._changed.set()
+        for key in changed.get("statuses.gateways", ()):
+            self._announce(key)
+
+    async def run(self) -> None:
+        """Keeps addresses and Envoys in step with the Gateways until cancelled."""
+        while True:
+            blocked = any(binding.problems for binding in self._bindings.values())
+            try:
+                await asyncio.wait_for(self._changed.wait(), _RETRY_SECONDS if blocked else None)
+            except TimeoutError:
+                log.debug("asking again for ports that were taken")
+            self._changed.clear()
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        wanted = self._wanted()
+        before, self._bindings = (
+            self._bindings,
+            allocate(wanted, self._bindings, self._probe(), port_offset=self.port_offset),
+        )
+        self._submit(before)
+        if self.supervisor is None:
+            return
+        for gone in before.keys() - self._bindings.keys():
+            await self.supervisor.remove(gone)
+            self.say(f"Gateway {gone} is gone; its Envoy has ended.")
+        for gateway, binding in self._bindings.items():
+            if binding.ports:
+                await self.supervisor.ensure(gateway, self.bootstrap(gateway))
+
+    def _probe(self) -> Probe:
+        """Without Envoys of our own, a port in use is in use by the Envoy that is to serve it."""
+        return unavailable if self.supervisor is not None else lambda _: None
+
+    def _wanted(self) -> list[Wanted]:
+        pipeline = self.control.pipeline
+        gateways = pipeline.inputs.kinds["Gateway"]
+        found = []
+        for key in pipeline.gateways():
+            gateway = gateways.get(key)
+            points = pipeline.tables.listeners_by_gateway.rows(key)
+            ports = frozenset(Port(point.port) for point in points if point.served)
+            if gateway is not None and ports:
+                addresses = tuple(one.value for one in gateway.spec.addresses if one.type == "IPAddress")
+                found.append((gateway.metadata.creation_timestamp, key, Wanted(key, ports, addresses)))
+        return [want for *_, want in sorted(found, key=lambda one: one[:2])]
+
+    def _submit(self, before: dict[Key, Binding]) -> None:
+        binds: dict[Key, Bind | None] = dict.fromkeys(before.keys() - self._bindings.keys())
+        for key, binding in self._bindings.items():
+            if before.get(key) != binding:
+                binds[key] = _bind(binding)
+                self._tell(key, binding)
+        if binds:
+            self.control.submit(Changes(binds=binds))
+
+    def _tell(self, gateway: Key, binding: Binding) -> None:
+        lines = (*binding.notes, *binding.problems)
+        if lines != self._said.get(gateway):
+            self._said[gateway] = lines
+            for note in binding.notes:
+                self.say(note)
+            for problem in binding.problems:
+                log.error("port not served", gateway=str(gateway), problem=problem)
+
+    def _announce(self, gateway: Key) -> None:
+        status = self.control.pipeline.statuses.gateways.get(gateway)
+        programmed = status is not None and any(
+            condition.type == "Programmed" and condition.status == "True" for condition in status.conditions
+        )
+        if not programmed:
+            self._programmed.discard(gateway)
+        elif gateway not in self._programmed and (binding := self._bindings.get(gateway)) is not None:
+            self._programmed.add(gateway)
+            self._say_all(f"Gateway {gateway} is served on {binding.address}. Try:", gateway, binding)
+
+    def _say_all(self, heading: str, gateway: Key, binding: Binding) -> None:
+        ports = {port.number: bound for port, bound in binding.ports.items()}
+        lines: Iterable[str] = curl_lines(self.control.pipeline, gateway, binding.address, ports)
+        self.say("\n".join([heading, *(f"  {line}" for line in lines)]))
+
+
+def _bind(binding: Binding) -> Bind:
+    return Bind(
+        address=binding.address,
+        ports=tuple(sorted((port.number, bound) for port, bound in binding.ports.items())),
+        unavailable=frozenset(port.number for port in binding.blocked),
+        share_port=False,
+    )
