@@ -1,0 +1,225 @@
+"""Session: one ADS stream. It moves messages between gRPC and the protocol, and decides nothing.
+
+Two tasks: the handler writes, and a child reads; so only one write is ever outstanding, and a client that does not
+read can still be heard. The reader hands each request to the protocol and wakes the writer; the writer sends what the
+protocol computes from the newest view and sleeps until it is woken or the protocol's deadline. A session ends by
+returning or by aborting: cancelling a handler would leave the client waiting for ever. When the client vanishes gRPC
+cancels the handler, which passes that on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import grpc
+import structlog
+
+from xds_server.routing.audience import Audience
+from xds_server.shell.serve.clients import ClientRecord, Clients
+from xds_server.shell.serve.observer import Observer
+from xds_server.shell.serve.options import ServeOptions
+from xds_server.xds.catalog import Catalog
+from xds_server.xds.delta import DeltaStream
+from xds_server.xds.errors import RemoteProtocolError
+from xds_server.xds.events import Event, Rejected
+from xds_server.xds.node import Node, audiences, node_of, require_same
+from xds_server.xds.sotw import SotwStream
+
+log = structlog.get_logger()
+
+_SHOWN_NAMES = 5
+
+
+class Call(Protocol):
+    """What a session needs of grpc.aio's ServicerContext."""
+
+    def peer(self) -> str:
+        """The client's address, e.g. "ipv4:127.0.0.1:51234"."""
+
+    async def write(self, message: bytes, /) -> None:
+        """Hand over one message; returns when gRPC has room for the next."""
+
+    async def abort(self, code: grpc.StatusCode, details: str, /) -> None:
+        """End the stream with a status; always raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all sessions share."""
+
+    catalog: Catalog
+    observer: Observer
+    clients: Clients
+    options: ServeOptions
+    ready: asyncio.Event
+    """Until it is set, clients are heard and not answered."""
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+
+
+class Session:
+    """One stream, from the call of its handler to its end. `number` is unique in the process."""
+
+    def __init__(self, number: int, stream: DeltaStream | SotwStream, call: Call, world: World) -> None:
+        self.number = number
+        self._stream = stream
+        self._call = call
+        self._world = world
+        self._opened_at = world.clock()
+        self._node: Node | None = None
+        self._audiences: tuple[Audience, ...] = ()
+        self._wake = asyncio.Event()
+        self._over = False
+        self._fault: tuple[grpc.StatusCode, str] | None = None
+        self._seen = -1
+        """The catalog's serial that the client was last served from."""
+        self._synced: int | None = None
+
+    async def run(self, requests: AsyncIterator[Any]) -> None:
+        """Serve the stream until the client leaves, breaks the protocol or stalls, or `end` is called."""
+        reader = asyncio.create_task(self._read(requests), name=f"ads-{self.number}-reader")
+        try:
+            while not self._over:
+                self._wake.clear()
+                await self._flush()
+                if not self._over:
+                    await self._sleep()
+        finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+            self._close()
+        if not reader.cancelled() and (error := reader.exception()) is not None:
+            raise error
+        if self._fault is not None:
+            await self._call.abort(*self._fault)
+
+    def wake(self) -> None:
+        """Look at everything anew: the catalog, readiness."""
+        self._wake.set()
+
+    def end(self, code: grpc.StatusCode, reason: str) -> None:
+        """Close the stream soon, with this status."""
+        self._fault = self._fault or (code, reason)
+        self._over = True
+        self._wake.set()
+
+    def catalog_changed(self, changed: frozenset[Audience]) -> None:
+        """The catalog changed for these audiences. A client in sync that sees none of them stays in sync."""
+        if not changed.isdisjoint(self._audiences):
+            self._wake.set()
+        elif self._node is not None and self._synced == self._seen and not self._wake.is_set():
+            self._seen = self._world.catalog.serial
+            self._report_synced(self._seen)
+
+    # Reading
+
+    async def _read(self, requests: AsyncIterator[Any]) -> None:
+        try:
+            async for request in requests:
+                self._receive(request)
+                self._wake.set()
+        except RemoteProtocolError as error:
+            self._fault = self._fault or (grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        finally:
+            self._over = True
+            self._wake.set()
+
+    def _receive(self, request: Any) -> None:
+        if self._node is None:
+            self._open(node_of(request.node))
+        elif request.HasField("node"):
+            require_same(self._node, request.node)
+        for event in self._stream.receive(request, self._world.clock()):
+            self._report(event)
+
+    # Writing
+
+    async def _flush(self) -> None:
+        """Send what there is to send, from the newest view, until nothing is left."""
+        if self._node is None or not self._world.ready.is_set():
+            return
+        view = self._world.catalog.view(self._audiences)
+        for response in self._stream.responses(view, self._world.clock()):
+            if self._over or not await self._write(response.data):
+                return
+            self._world.clients.sent(self.number, response)
+        self._seen = view.serial
+        if (synced := self._stream.synced_serial()) is not None and synced != self._synced:
+            self._report_synced(synced)
+        if view.serial != self._world.catalog.serial:
+            self._wake.set()
+
+    async def _write(self, data: bytes) -> bool:
+        seconds = self._world.options.write_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._call.write(data)
+        except TimeoutError:
+            self.end(grpc.StatusCode.DEADLINE_EXCEEDED, f"nothing was read for {seconds:g} s")
+            return False
+        return True
+
+    async def _sleep(self) -> None:
+        """Until woken, or until the protocol, or the wait for a first request, has a deadline."""
+        until = self._stream.deadline()
+        if self._node is None:
+            until = self._opened_at + self._world.options.first_request_seconds
+        try:
+            async with asyncio.timeout(None if until is None else max(0.0, until - self._world.clock())):
+                await self._wake.wait()
+        except TimeoutError:
+            if self._node is None:
+                self.end(grpc.StatusCode.DEADLINE_EXCEEDED, "no request came")
+
+    # Reporting
+
+    def _open(self, node: Node) -> None:
+        self._node = node
+        self._audiences = audiences(node)
+        record = ClientRecord(
+            stream=self.number,
+            node=node,
+            peer=self._call.peer(),
+            protocol="delta" if isinstance(self._stream, DeltaStream) else "sotw",
+            connected_at=datetime.now(UTC),
+        )
+        self._world.clients.opened(record)
+        self._world.observer.opened(self.number, node)
+        log.info("envoy connected", **_fields(node), peer=record.peer, protocol=record.protocol, build=node.build)
+
+    def _report(self, event: Event) -> None:
+        assert self._node is not None
+        if isinstance(event, Rejected):
+            names = tuple(event.resources)
+            log.warning(
+                "envoy rejected",
+                **_fields(self._node),
+                type=event.type.value,
+                names=names[:_SHOWN_NAMES],
+                count=len(names),
+                detail=event.detail,
+            )
+        self._world.clients.event(self.number, event, datetime.now(UTC))
+        self._world.observer.event(self.number, self._node, event)
+
+    def _report_synced(self, serial: int) -> None:
+        assert self._node is not None
+        self._synced = serial
+        self._world.clients.synced(self.number, serial)
+        self._world.observer.synced(self.number, self._node, serial)
+
+    def _close(self) -> None:
+        if self._node is None:
+            if self._fault is not None:
+                log.warning("client refused", peer=self._call.peer(), reason=self._fault[1])
+            return
+        reason = self._fault[1] if self._fault else "closed by the client"
+        log.info("envoy disconnected", **_fields(self._node), reason=reason)
+        self._world.clients.closed(self.number)
+        self._world.observer.closed(self.number, self._node)
+
+
+def _fields(node: Node) -> dict[str, str]:
+    return {"node": node.id, node.kind: f"{node.namespace}/{node.name}"}
