@@ -11,7 +11,6 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
-import betterproto2
 from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Admin,
     Bootstrap,
@@ -64,10 +63,12 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
 )
-from envoy_data_plane.google.protobuf import Any as AnyMessage
 from envoy_data_plane.google.protobuf import Struct, Value
 
 from xds_server.model.meta import Key
+from xds_server.wire import decode
+from xds_server.wire.construct import any_of
+from xds_server.wire.encode import encode
 
 ADS_CLUSTER: Final = "xds-server"
 """The cluster of the control plane; no served cluster has this name, since theirs contain slashes."""
@@ -119,7 +120,7 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
 
 def to_json(message: Bootstrap) -> dict[str, Any]:
     """Proto3 JSON of a bootstrap, as `envoy -c` reads it."""
-    return message.to_dict(output_format=betterproto2.OutputFormat.PROTO_JSON)
+    return decode.to_json(Bootstrap, encode(message))
 
 
 def _admin(options: BootstrapOptions) -> Admin:
@@ -177,9 +178,7 @@ def _ads_cluster(options: BootstrapOptions) -> Cluster:
         load_assignment=ClusterLoadAssignment(
             cluster_name=ADS_CLUSTER, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]
         ),
-        typed_extension_protocol_options={
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": AnyMessage.pack(protocol)
-        },
+        typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any_of(protocol)},
         upstream_connection_options=UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive()),
     )
 
@@ -193,11 +192,11 @@ def _layered_runtime() -> LayeredRuntime:
 def _overload_manager(options: BootstrapOptions) -> OverloadManager:
     """Connections are limited by their monitor alone; the heap's monitor triggers the actions."""
     connections = DownstreamConnectionsConfig(max_active_downstream_connections=options.max_connections)
-    monitors = [ResourceMonitor(name=_CONNECTIONS, typed_config=AnyMessage.pack(connections))]
+    monitors = [ResourceMonitor(name=_CONNECTIONS, typed_config=any_of(connections))]
     actions: list[OverloadAction] = []
     if options.max_heap_bytes is not None:
         heap = FixedHeapConfig(max_heap_size_bytes=options.max_heap_bytes)
-        monitors.append(ResourceMonitor(name=_FIXED_HEAP, typed_config=AnyMessage.pack(heap)))
+        monitors.append(ResourceMonitor(name=_FIXED_HEAP, typed_config=any_of(heap)))
         actions = [
             _at_heap("envoy.overload_actions.shrink_heap", 0.95),
             _at_heap("envoy.overload_actions.stop_accepting_requests", 0.98),
