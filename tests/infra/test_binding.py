@@ -72,9 +72,7 @@ def test_offset(offset: int, expected: dict[int, int]) -> None:
         ([80, 8080, 9080], {80: 10_080, 8080: 8080, 9080: 9080}),
     ],
 )
-def test_a_collision_within_the_gateway_moves_the_shifted_port_on(
-    ports: list[int], expected: dict[int, int]
-) -> None:
+def test_a_collision_within_the_gateway_moves_the_shifted_port_on(ports: list[int], expected: dict[int, int]) -> None:
     result = bind(want("a", *ports))
     assert {p.number: n for p, n in result[Key("ns", "a")].ports.items()} == expected
     (moved,) = (n for n in ports if n < 1024)
@@ -282,9 +280,7 @@ PORTS = st.frozensets(
 )
 ADDRESSES = st.sampled_from([(), (), (), ("127.0.0.1",), ("127.0.0.2", "::1"), ("10.0.0.1",)])
 STEP = st.dictionaries(st.sampled_from("abcd"), st.tuples(PORTS, ADDRESSES), max_size=4)
-HELD = st.frozensets(
-    st.sampled_from(["127.0.0.1:8080", "127.0.0.2:8080", "127.0.0.1:8443", "[::1]:8080"]), max_size=2
-)
+HELD = st.frozensets(st.sampled_from(["127.0.0.1:8080", "127.0.0.2:8080", "127.0.0.1:8443", "[::1]:8080"]), max_size=2)
 
 
 def sockets(bindings: Iterable[Binding]) -> list[Socket]:

@@ -150,17 +150,13 @@ async def test_response_headers(client: aiohttp.ClientSession) -> None:
     ("query", "headers"),
     [("delay=soon", {}), ("status=99", {}), ("status=ok", {}), ("", {"X-Echo-Set-Header": "no-colon"})],
 )
-async def test_wishes_that_make_no_sense(
-    client: aiohttp.ClientSession, query: str, headers: dict[str, str]
-) -> None:
+async def test_wishes_that_make_no_sense(client: aiohttp.ClientSession, query: str, headers: dict[str, str]) -> None:
     async with client.get(f"/?{query}", headers=headers) as response:
         assert response.status == 400
         assert (await response.json())["error"]
 
 
-async def h2c(
-    address: str, headers: list[tuple[str, str]], body: bytes = b""
-) -> tuple[dict[bytes, bytes], Any]:
+async def h2c(address: str, headers: list[tuple[str, str]], body: bytes = b"") -> tuple[dict[bytes, bytes], Any]:
     """One exchange by HTTP/2 with prior knowledge."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))

@@ -31,9 +31,7 @@ def written(log_format: str, level: str = "info") -> io.StringIO:
 
 def test_console_line_is_plain_text_without_a_terminal() -> None:
     stream = written("console")
-    log.info(
-        "gateway served", gateway=Key("shop", "web"), ports=(80, 443), owner=ObjectRef("Gateway", "a", "b")
-    )
+    log.info("gateway served", gateway=Key("shop", "web"), ports=(80, 443), owner=ObjectRef("Gateway", "a", "b"))
     line = stream.getvalue()
     assert line.count("\n") == 1
     assert "\x1b" not in line

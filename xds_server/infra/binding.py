@@ -177,9 +177,7 @@ class _Plan:
     addresses: dict[Key, str] = field(default_factory=dict)
     targets: dict[Key, dict[Port, int]] = field(default_factory=dict)
 
-    def keep(
-        self, want: Wanted, kept: Mapping[Key, Binding], part: Callable[[Binding], Mapping[Port, int]]
-    ) -> None:
+    def keep(self, want: Wanted, kept: Mapping[Key, Binding], part: Callable[[Binding], Mapping[Port, int]]) -> None:
         """Claims again what the Gateway still wants of a part of what it had."""
         if want.gateway not in kept:
             return

@@ -142,9 +142,7 @@ class _Echo:
     stop: asyncio.Event
     turns: Counter[str] = field(default_factory=Counter)
 
-    async def __call__(
-        self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
-    ) -> None:
+    async def __call__(self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -152,9 +150,7 @@ class _Echo:
         else:
             await _lifespan(receive, send)
 
-    async def _http(
-        self, scope: Mapping[str, Any], receive: "ASGIReceiveCallable", send: "ASGISendCallable"
-    ) -> None:
+    async def _http(self, scope: Mapping[str, Any], receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         # The body is always read to its end: hypercorn fails on DATA frames of a stream that was answered.
         if (request := await _read(receive)) is None:
             return
@@ -233,9 +229,7 @@ class _Echo:
         finally:
             stopping.cancel()
 
-    async def _reply(
-        self, scope: Mapping[str, Any], message: Mapping[str, Any], send: "ASGISendCallable"
-    ) -> bool:
+    async def _reply(self, scope: Mapping[str, Any], message: Mapping[str, Any], send: "ASGISendCallable") -> bool:
         """Answers one WebSocket event; False when the connection has ended."""
         if message["type"] == "websocket.connect":
             offered = scope["subprotocols"]
