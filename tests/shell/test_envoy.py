@@ -31,7 +31,6 @@ from xds_server.shell.envoy import (
 )
 
 WEB = Key("shop", "web")
-LAUNCHER = Path(shell_envoy.__file__).with_name("die_with_parent.py")
 
 
 def config(gateway: Key = WEB, **changes: Any) -> dict[str, Any]:
@@ -345,24 +344,6 @@ async def test_ctrl_c_reaches_the_parent_first(parent: asyncio.subprocess.Proces
     assert said.decode().split() == ["untouched", "gone"]
     assert not runs(pid)
     assert not folder.exists()
-
-
-async def run_launcher(parent_pid: int, *command: str) -> tuple[int | None, bytes]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", LAUNCHER, str(parent_pid), *command,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    return process.returncode, said
-
-
-async def test_the_launcher_runs_nothing_when_its_parent_is_gone() -> None:
-    assert await run_launcher(os.getpid(), "/bin/echo", "ran") == (0, b"ran\n")
-    assert await run_launcher(os.getppid(), "/bin/echo", "ran") == (127, b"")
-
-
-async def test_the_launcher_names_what_cannot_be_run() -> None:
-    assert await run_launcher(os.getpid(), "/no/such") == (127, b"/no/such: No such file or directory\n")
 
 
 async def test_version() -> None:
