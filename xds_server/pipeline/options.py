@@ -24,6 +24,6 @@ class Options:
     strict: bool = False
     """Raise what a function raises instead of keeping the last good rows (tests)."""
     repeated_matches_limit: int = DEFAULT_LIMIT
-    default_bind: Bind | None = Bind()
+    default_bind: Bind | None = field(default_factory=Bind)
     """Where a Gateway without a bind of its own is bound; None: it has no listeners until it is given one."""
     features: Mapping[str, Feature[Any, Any, Any]] = field(default_factory=lambda: BY_TYPE)

@@ -7,6 +7,7 @@ held for an Envoy build gives that build a variant of the resource.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from xds_server.envoy import endpoint, filter_chain, listener, names, virtual_host
@@ -29,6 +30,8 @@ from xds_server.wire.part import Owner, Part
 from xds_server.xds.resource import Resource, ResourceType
 
 Change = tuple[Audience, ResourceType, str]
+_MOST_OWNERS = 100
+"""How many routes are told when Envoy rejects a hostname that all of them have."""
 GatewayType = tuple[Key, ResourceType]
 GatewaySecret = tuple[Key, Key]
 GatewayPort = tuple[Key, int]
@@ -58,6 +61,22 @@ class Holds:
             yield build, lambda leaf, build=build: look.get(self.table, HoldId(gateway, build, type_, leaf))  # type: ignore[misc]
 
 
+@dataclass(frozen=True, slots=True)
+class HostHeader:
+    """A virtual host without its routes, and the listener that owns the host."""
+
+    listener: Listener
+    header: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The virtual hosts, and those of one RouteConfiguration."""
+
+    table: Table[ScopeHost, Variants]
+    by_scope: Index[Scope, ScopeHost, Variants]
+
+
 def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options) -> tuple[Output, ...]:
     """Creates the tables of resources, in the order in which types are pushed."""
     held = inputs.holds.by("gateway and type", lambda id_, _: ((id_.gateway, id_.type),))
@@ -75,10 +94,11 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     ports = points.by("gateway and port", lambda _, point: ((point.id.gateway, point.port),) if point.served else ())
     listener_of = partial(_listener, inputs=inputs, default_bind=options.default_bind, secrets=secrets, holds=holds)
     listeners = graph.group("gateway.listeners", ports, listener_of)
-    hosts = graph.group("virtual_hosts", tables.claims_by_host, partial(_virtual_host, tables=tables, holds=holds))
-    hosts_by_scope = hosts.by("scope", lambda id_, _: (id_[0],))
+    headers = graph.group("virtual_hosts.headers", tables.claims_by_host, _header)
+    hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
+    found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)))
     scopes = points.by("scope", lambda _, point: (point.served.scope,) if point.served else ())
-    routes = graph.group("gateway.routes", scopes, partial(_route_configuration, hosts=hosts_by_scope))
+    routes = graph.group("gateway.routes", scopes, partial(_route_configuration, hosts=found, holds=holds))
     return (
         Output(
             ResourceType.CLUSTER,
@@ -195,27 +215,31 @@ def _listener_secrets(
     return tuple((ResourceType.SECRET, name) for name in sorted(secrets))
 
 
-def _virtual_host(
-    key: ScopeHost, claims: Sequence[Claim], look: Lookup, tables: GatewayTables, holds: Holds
-) -> Variants | None:
-    scope, host = key
-    owner = claims[0].listener
-    wider = [pattern for pattern in ancestors(host) if covers(owner.hostname, pattern)]
-    found = [look.get(tables.segments, (owner.id, pattern)) for pattern in (host, *wider)]
-    segments = [part for part in found if part is not None]
-    header = virtual_host.header(host, [_hostname_owner(claim) for claim in claims])
-    plain = virtual_host.join(header, segments)
-    builds = []
-    for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
-        kept = [_held_segment(part, hold_of) for part in segments]
-        same = all(new is old for new, old in zip(kept, segments, strict=True))
-        top = serve(header, hold_of(header.id))
-        builds.append((name, plain if same and top is header else virtual_host.join(top, kept) if top else None))
-    return Variants(plain, tuple(builds))
+def _header(key: ScopeHost, claims: Sequence[Claim], _: Lookup) -> HostHeader:
+    owners = [_hostname_owner(claim) for claim in islice(claims, _MOST_OWNERS)]
+    return HostHeader(claims[0].listener, virtual_host.header(key[1], owners))
 
 
 def _hostname_owner(claim: Claim) -> Owner:
     return Owner(claim.kind, claim.route.namespace, claim.route.name, f"hostname {claim.written}")
+
+
+def _virtual_host(
+    key: ScopeHost, row: HostHeader, look: Lookup, tables: GatewayTables, holds: Holds
+) -> Iterable[tuple[ScopeHost, Variants]]:
+    scope, host = key
+    wider = [pattern for pattern in ancestors(host) if covers(row.listener.hostname, pattern)]
+    found = [look.get(tables.segments, (row.listener.id, pattern)) for pattern in (host, *wider)]
+    segments = [part for part in found if part is not None]
+    plain = virtual_host.join(row.header, segments)
+    builds = []
+    for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
+        kept = [_held_segment(part, hold_of) for part in segments]
+        same = all(new is old for new, old in zip(kept, segments, strict=True))
+        top = serve(row.header, hold_of(row.header.id))
+        changed = virtual_host.join(top, kept) if top else None
+        builds.append((name, plain if same and top is row.header else changed))
+    yield key, Variants(plain, tuple(builds))
 
 
 def _held_segment(part: Part, hold_of: HoldOf) -> Part:
@@ -224,19 +248,18 @@ def _held_segment(part: Part, hold_of: HoldOf) -> Part:
 
 
 def _route_configuration(
-    scope: Scope, points: Sequence[AttachPoint], look: Lookup, hosts: Index[Scope, ScopeHost, Variants]
+    scope: Scope, points: Sequence[AttachPoint], look: Lookup, hosts: Hosts, holds: Holds
 ) -> Variants:
     """All virtual hosts of the scope. Every listener's own hostname has one: a request that it owns and no route
     takes is a 404 there, not the business of a wider listener.
     """
-    rows = list(look.rows(hosts, scope))
-    known = {row.base.id for row in rows}
-    own = {point.hostname for point in points} - known
-    rows += [Variants(virtual_host.join(virtual_host.header(host, ()), ())) for host in sorted(own) if host != ANY]
+    rows = list(look.rows(hosts.by_scope, scope))
+    own = sorted({point.hostname for point in points} - {ANY})
+    bare = [hostname for hostname in own if look.get(hosts.table, (scope, hostname)) is None]
+    rows += [Variants(virtual_host.join(virtual_host.header(hostname, ()), ())) for hostname in bare]
     plain = virtual_host.route_configuration(scope, [row.base for row in rows])
-    names_ = sorted({name for row in rows for name, _ in row.builds}) if any(row.builds for row in rows) else ()
     builds = []
-    for name in names_:
+    for name, _ in holds.variants(scope.gateway, ResourceType.ROUTE, look):
         parts = [part for row in rows if (part := row.of(name)) is not None]
         builds.append((name, virtual_host.route_configuration(scope, parts)))
     return Variants(plain, tuple(builds))
