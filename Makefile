@@ -1,0 +1,53 @@
+# xds-server. `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check lint types imports format bench golden protos clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xds-server needs Python 3.11 or newer; name one with PYTHON=python3.12 make ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@
+
+setup: $(STAMP) ## make .venv and install the project with real Envoy and the development tools
+
+run: $(STAMP) ## serve the example of examples/istio-task with a real Envoy and an echo backend; Ctrl-C ends it
+	@exec $(BIN)/xds-server run examples/istio-task --echo 127.0.0.1:8000 $(ARGS)
+
+test: $(STAMP) check ## everything that must hold: lint, types, import rules, all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types imports ## lint, types, import rules
+
+lint: $(STAMP) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(STAMP) ## import-linter: layers, purity
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+golden: $(STAMP) ## rewrite the expected output of all scenarios; read the difference before committing it
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/scenarios/test_scenarios.py
+
+bench: $(STAMP) ## how fast, each figure beside its floor
+	$(BIN)/python -m tests.bench $(ARGS)
+
+protos: $(STAMP) ## generate xds_server/pb from protos/
+	$(BIN)/python protos/generate.py
+
+clean: ## remove what make setup made
+	rm -rf $(VENV) build dist *.egg-info
