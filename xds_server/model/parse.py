@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from xds_server.model.convert import respelled
-from xds_server.model.document import Document, Fault, Ignored, Object, text_at, without_nulls
+from xds_server.model.document import Fault, Ignored, Object, text_at, without_nulls
 from xds_server.model.kinds import BY_GROUP_KIND, GATEWAY_GROUP, KINDS, Kind
 
 DEFAULT_NAMESPACE = "default"
@@ -56,7 +56,7 @@ def parse(document: object) -> Object | Fault | Ignored:
         reason = f"names version {version}; versions of {row.kind} that are read: {', '.join(row.versions)}"
         return Fault(kind=row.kind, namespace=namespace, name=name, field="apiVersion", reason=reason)
     try:
-        return _object(row, document, namespace)
+        return _object(row, dict(document), namespace)
     except _Unreadable as wrong:
         return Fault(kind=row.kind, namespace=namespace, name=name, field=wrong.field, reason=wrong.reason)
     except RecursionError:
@@ -77,8 +77,18 @@ def _misspelt(group: str, kind: str) -> str:
     return f"and kind name nothing known; perhaps meant: {row.api_version} {row.kind}" if row else ""
 
 
-def _object(row: Kind, document: Document, namespace: str) -> Object:
-    body: dict[str, Any] = without_nulls(dict(document))
+def _object(row: Kind, document: dict[str, Any], namespace: str) -> Object:
+    try:
+        return _converted(row, document, namespace)
+    except _Unreadable:
+        pruned = without_nulls(document)  # costs more than converting, and few documents have nulls
+        if pruned is document:
+            raise
+    return _converted(row, pruned, namespace)
+
+
+def _converted(row: Kind, document: dict[str, Any], namespace: str) -> Object:
+    body = dict(document)
     if not isinstance(metadata := body.get("metadata"), dict) or not metadata.get("name"):
         raise _Unreadable("metadata.name", "is required")
     body["metadata"] = {**metadata, "namespace": namespace}

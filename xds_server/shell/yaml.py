@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -166,6 +167,7 @@ def _no_number(word: str) -> NoReturn:
 _JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
 
 
+@lru_cache(maxsize=4096)
 def _plain(text: str) -> Any:
     """What a plain scalar means; numbers that JSON could not hold stay text, leading zeros too."""
     if text in _NULLS:
@@ -224,8 +226,8 @@ class _Composer:
         self.starts.append(event.start_mark.line + 1)
 
     def scalar(self, event: Any) -> None:
-        self._count(event, 1)
-        if self._expects_key():
+        self._values += 1
+        if self._frames and self._frames[-1].key is None and type(self._frames[-1].value) is dict:
             self._key(event)
             return
         value = event.value
