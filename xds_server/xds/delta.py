@@ -60,7 +60,6 @@ class DeltaStream(Stream):
         if len(resources) == 1 and not removed:
             version = next(iter(resources.values())).version
         nonce = self._nonce()
-        before = {name: ledger.held[name] for name in resources if name in ledger.held}
         data = delta_response(ledger.type, nonce, version, resources.values(), removed)
-        ledger.sent(Flight(nonce, now, view.serial, version, resources, tuple(removed), before))
+        ledger.sent(Flight(nonce, now, view.serial, version, resources, tuple(removed)))
         return Response(ledger.type, nonce, version, resources, tuple(removed), data)

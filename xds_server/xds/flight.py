@@ -1,7 +1,7 @@
 """A response on its way, and what is remembered of a rejected one: values that a Ledger keeps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xds_server.xds.encoding import named_in
 from xds_server.xds.resource import Resource, ResourceType
@@ -9,13 +9,12 @@ from xds_server.xds.resource import Resource, ResourceType
 _APPLIED_ONE_BY_ONE = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Flight:
-    """A response on its way. `resources` are those that it changes, which in SotW are not all that it
-    carries.
+    """A response on its way. `resources` are those that it changes, which in SotW are not all that it carries.
 
-    `before` is what the client held of these names: a name is absent when it held none, None when that is
-    unknown.
+    The ledger adds what was so when it was sent: `before` is what the client held of these names (absent when it held
+    none, None when that is unknown), `unasked` are those that it had not asked for.
     """
 
     nonce: str
@@ -24,7 +23,8 @@ class Flight:
     version: str
     resources: Mapping[str, Resource]
     removed: tuple[str, ...]
-    before: Mapping[str, Resource | None]
+    before: Mapping[str, Resource | None] = field(default_factory=dict)
+    unasked: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -72,11 +72,11 @@ class Ledger:
         self._claimed_set = claimed_set
         self._serial = _NEVER
         self.answer_due = change.wildcard_began or self.subscription.wildcard
-        self._owe(change.asked - claims.keys())
+        self._owe(change.asked - claims.keys() - self._underway(change.asked))
 
     def changed(self, change: Change) -> None:
         """A later request changed the subscription: what was asked for is owed, what was dropped is forgotten."""
-        self._owe(change.asked)
+        self._owe(change.asked - self._underway(change.asked))
         self._dirty |= change.asked | change.dropped
         if change.wildcard_began or change.wildcard_ended:
             self.answer_due = change.wildcard_began
@@ -174,10 +174,13 @@ class Ledger:
 
     def sent(self, flight: Flight, holds: Mapping[str, Resource] | None = None) -> None:
         """A response was made. `holds` is all that the client has after it, when the response says that (SotW)."""
+        covers = self.subscription.covers
+        flight.before = {name: self.held[name] for name in flight.resources if name in self.held}
+        flight.unasked = frozenset(name for name in self._volunteered & flight.resources.keys() if not covers(name))
         if holds is not None:
             self.held = dict(holds)
         else:
-            self.held.update((n, r) for n, r in flight.resources.items() if self.subscription.covers(n))
+            self.held.update((name, r) for name, r in flight.resources.items() if name not in flight.unasked)
             for name in flight.removed:
                 self.held.pop(name, None)
         self.told((*flight.resources, *flight.removed))
@@ -221,6 +224,18 @@ class Ledger:
         return flight.sent_at + self._limits.ack_seconds
 
     # Inside
+
+    def _underway(self, asked: Collection[str]) -> set[str]:
+        """Names that the client asks for while they are on their way to it unasked: it will find what it asked for.
+
+        It asked before it read that response, or it would have answered it.
+        """
+        found: set[str] = set()
+        for flight in self.flights.values():
+            for name in flight.unasked.intersection(asked):
+                self.held[name] = flight.resources[name]
+                found.add(name)
+        return found
 
     def _owe(self, names: Collection[str]) -> None:
         """These are to be sent whatever the client holds. Asking again ends the wait for a better version."""

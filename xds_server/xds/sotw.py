@@ -79,8 +79,7 @@ class SotwStream(Stream):
                 return None
             version = set_version(carried)
         nonce = self._nonce()
-        before = {name: ledger.held[name] for name in changed if name in ledger.held}
         data = sotw_response(ledger.type, nonce, version, carried.values())
-        flight = Flight(nonce, now, view.serial, version, changed, gone, before)
+        flight = Flight(nonce, now, view.serial, version, changed, gone)
         ledger.sent(flight, carried if ledger.type in _IN_FULL else None)
         return Response(ledger.type, nonce, version, carried, gone, data)

@@ -140,10 +140,10 @@ class Stream(ABC):
         response = self._compose(ledger, view, names, now)
         if response is None:
             return None
-        # A starting Envoy asks for the endpoints of each cluster before it asks for listeners, and hears nothing sooner.
+        # A starting Envoy asks for the endpoints of each cluster before it asks for listeners, and drops them sooner.
         volunteer = ledger.type is ResourceType.CLUSTER and self._ledgers[ResourceType.LISTENER].requested
         wanted: dict[ResourceType, set[str]] = {}
-        for resource in response.resources.values():
+        for resource in ledger.flights[response.nonce].resources.values():
             for type_, name in resource.references:
                 wanted.setdefault(type_, set()).add(name)
         for type_, references in wanted.items():

@@ -1,0 +1,1 @@
+"""Tests of the ADS server: over real gRPC, and against real Envoys."""
