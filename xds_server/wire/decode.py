@@ -102,7 +102,8 @@ def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Read
                 key = data[pos]
                 pos += 1
                 if key > 127:
-                    key, pos = reader.long_tag(data, pos - 1)
+                    key, pos = 0, pos - 1
+                    key, pos = reader.long_tag(data, pos)
                 handler = handlers.get(key)
                 pos = reader.skip(data, pos, key) if handler is None else handler(data, pos, end, out)
         except _Twice:
@@ -117,13 +118,13 @@ def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Read
     return decode
 
 
-def _error(
-    name: str, fields: Sequence[Field], key: int, data: bytes, fault: Malformed | IndexError
-) -> DecodeError:
-    field = {field.number: field.name for field in fields}.get(key >> 3, f"field {key >> 3}")
+def _error(name: str, fields: Sequence[Field], key: int, data: bytes, fault: Malformed | IndexError) -> DecodeError:
+    number = key >> 3
+    known = {field.number: f".{field.name}" for field in fields}
+    where = name + known.get(number, f".field {number}" if number else "")
     if isinstance(fault, IndexError):
         fault = Malformed("the bytes end within a value", len(data))
-    return DecodeError(f"{name}.{field} at byte {fault.offset}: {fault}")
+    return DecodeError(f"{where} at byte {fault.offset}: {fault}")
 
 
 def _reader(field: Field) -> Reader:

@@ -154,13 +154,15 @@ def double_json(value: float) -> float | int | str:
 
 
 def float_json(value: float) -> float | int | str:
-    """A 32-bit float by the fewest digits that mean it: 0.1, not 0.10000000149011612."""
-    if math.isfinite(value):
-        for digits in (6, 7, 8):
-            short = float(f"{value:.{digits}g}")
-            if struct.pack("<f", short) == struct.pack("<f", value):
-                return double_json(short)
-    return double_json(value)
+    """A 32-bit float by the fewest digits that mean it: 0.1, not 0.10000000149011612; nine always do."""
+    if not math.isfinite(value):
+        return double_json(value)
+    short = value
+    for digits in (6, 7, 8, 9):
+        short = float(f"{value:.{digits}g}")
+        if struct.pack("<f", short) == struct.pack("<f", value):
+            break
+    return double_json(short)
 
 
 _READERS: dict[str, Reader] = {
