@@ -104,6 +104,22 @@ def test_a_row_under_the_source_keys_own_key_can_be_contested_too():
     assert records(contest.graph) == {}
 
 
+def test_a_loser_that_ran_again_and_went_does_not_come_back():
+    graph = Graph()
+    source = graph.input("source")
+    derived = graph.derive("derived", source, lambda key, row, _: [("b", (key, row))])
+    source.replace({"a": 1, "b": 1})
+    graph.settle()
+    source.put("b", 2)
+    graph.settle()
+    source.remove("b")
+    graph.settle()
+    source.remove("a")
+    graph.settle()
+    assert derived.items() == []
+    assert records(graph) == {}
+
+
 @pytest.mark.parametrize(("old", "new"), ["ab", "ba"])
 def test_a_key_may_move_between_source_keys(old, new):
     """Not even strict minds, and an equal row is no change."""

@@ -25,7 +25,7 @@ class TestFailures:
         graph, source, derived = build()
         source.replace({"a": 1, "b": -1, "c": 3})
         settled = graph.settle()
-        assert {key for key, _ in derived.keys()} == {"a", "c"}
+        assert {key for key, _ in derived} == {"a", "c"}
         assert list(settled.failures) == [("derived", "b")]
         assert settled.failures["derived", "b"].error == "ValueError: -1 is negative"
         assert "in fragile" in settled.failures["derived", "b"].traceback

@@ -6,7 +6,7 @@ import weakref
 from xds_server.flow.failure import Failure, failure_of
 
 
-class Wordless(Exception):
+class WordlessError(Exception):
     def __str__(self):
         raise RuntimeError("no words")
 
@@ -26,7 +26,7 @@ def test_a_failure_tells_type_message_and_place():
 
 
 def test_an_exception_that_cannot_be_printed_still_makes_a_failure():
-    assert caught(Wordless()).error == "Wordless: <exception str() failed>"
+    assert caught(WordlessError()).error == "WordlessError: <exception str() failed>"
 
 
 def test_neither_exception_nor_frames_are_kept():

@@ -278,3 +278,15 @@ class TestSteps:
         assert settled.changed == {"source": list(range(10)), "derived": list(range(10)), "total": [0]}
         assert total.get(0) == 109
         assert graph.settle() == Settled()
+
+    def test_what_is_carried_over_is_not_lost_with_a_settle_that_is_given_up(self):
+        graph = Graph(strict=True)
+        totals = graph.input("totals", carry=lambda old, new: (old or 0) + new)
+        totals.put("a", 1)
+        totals.put("b", 1)
+        steps = graph.steps(1)
+        next(steps)
+        totals.put("b", 10)
+        steps.close()
+        graph.settle()
+        assert totals.items() == [("a", 1), ("b", 11)]

@@ -121,9 +121,12 @@ def test_a_view_stays_as_it_was():
     before = members.view()
     assert members.view() is before
     members.replace(3, 3, "other")
-    members.remove(4)
-    assert before == tuple(f"row {number}" for number in range(20))
     assert members.view()[3] == "other"
+    members.remove(4)
+    assert members.view()[4] == "row 5"
+    members.insert(4, "new")
+    assert members.view()[4] == "new"
+    assert before == tuple(f"row {number}" for number in range(20))
 
 
 def test_members_stay_findable_where_order_breaks_down():

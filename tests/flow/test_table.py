@@ -16,7 +16,7 @@ def filled(rows):
 
 def test_a_table_lists_in_the_order_of_keys_whatever_the_order_of_arrival():
     _, table = filled({"b": 2, "c": 3, "a": 1})
-    assert table.keys() == ("a", "b", "c")
+    assert table.keys() == tuple(table) == ("a", "b", "c")
     assert table.values() == [1, 2, 3]
     assert table.items() == [("a", 1), ("b", 2), ("c", 3)]
     assert (len(table), "a" in table, "x" in table) == (3, True, False)

@@ -182,9 +182,7 @@ class Graph:
                 table.store.changed.clear()
         calls, self._calls = self._calls, Counter()
         failures = {
-            (node.name, key): failure
-            for node in self._nodes
-            for key, failure in node.store.work.failures().items()
+            (node.name, key): failure for node in self._nodes for key, failure in node.store.work.failures().items()
         }
         return Settled(changed, calls, failures)
 

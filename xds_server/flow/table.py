@@ -101,6 +101,9 @@ class Table(Generic[K, V]):
     def __contains__(self, key: object) -> bool:
         return key in self._rows()
 
+    def __iter__(self) -> Iterator[K]:
+        return iter(self.keys())
+
     def __len__(self) -> int:
         return len(self._rows())
 
