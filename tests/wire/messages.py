@@ -98,7 +98,9 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _WRAPPED: dict[str, st.SearchStrategy[Any]] = {
     # betterproto2 writes negative durations wrongly and very long ones inexactly; tests of their own hold them.
     "Duration": st.timedeltas(datetime.timedelta(0), datetime.timedelta(days=36_500)),
-    "Timestamp": st.integers(-6 * 10**16, 6 * 10**16).map(lambda micros: _EPOCH + datetime.timedelta(microseconds=micros)),
+    "Timestamp": st.integers(-6 * 10**16, 6 * 10**16).map(
+        lambda micros: _EPOCH + datetime.timedelta(microseconds=micros)
+    ),
 }
 _INSIDE_ANY: tuple[type[betterproto2.Message], ...] = (
     router.Router,

@@ -1,5 +1,7 @@
 """Bytes that no encoder made: we read what google's protobuf reads, merge as it merges, and refuse what it refuses."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from google.protobuf.message import DecodeError as GoogleDecodeError
 from google.protobuf.message import Message
@@ -35,10 +37,16 @@ def drops_a_map_entry(truth: Message) -> bool:
     known = {field.number for field in truth.DESCRIPTOR.fields}
     if any(unknown.field_number in known for unknown in UnknownFieldSet(truth)):
         return True
-    inner: list[object] = []
-    for field, value in truth.ListFields():
-        inner += list(value.values()) if hasattr(value, "values") else list(value) if field.is_repeated else [value]
-    return any(isinstance(one, Message) and drops_a_map_entry(one) for one in inner)
+    return any(drops_a_map_entry(inner) for _, value in truth.ListFields() for inner in messages_in(value))
+
+
+def messages_in(value: object) -> list[Message]:
+    """The messages that one field holds."""
+    if isinstance(value, Message):
+        return [value]
+    if isinstance(value, Mapping):
+        return messages_in(list(value.values()))
+    return [one for one in value if isinstance(one, Message)] if isinstance(value, Sequence) else []
 
 
 def ours(cls, data: bytes) -> object:
