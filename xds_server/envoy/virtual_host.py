@@ -35,8 +35,16 @@ def join(top: Part, segments: Iterable[Part]) -> Part:
 
 
 def route_configuration(scope: Scope, virtual_hosts: Iterable[Part]) -> Part:
-    """A RouteConfiguration. The port of a Host header takes no part in matching, and clusters need not exist yet."""
+    """A RouteConfiguration. The port of a Host header takes no part in matching, clusters need not exist yet, and a
+    backend's header changes come after its rule's (Envoy's default is the other way round).
+    """
     name = names.route_configuration(scope)
     parts = tuple(virtual_hosts)
-    header = encode(RouteConfiguration(name=name, validate_clusters=False, ignore_port_in_host_matching=True))
+    message = RouteConfiguration(
+        name=name,
+        validate_clusters=False,
+        ignore_port_in_host_matching=True,
+        most_specific_header_mutations_wins=True,
+    )
+    header = encode(message)
     return Part(name, b"".join([header, *[part.data for part in parts]]), parts=parts)

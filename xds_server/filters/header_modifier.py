@@ -97,8 +97,14 @@ def _option(name: str, value: str, action: core.HeaderValueOptionHeaderAppendAct
 Target = route_v3.Route | route_v3.WeightedClusterClusterWeight
 
 
+def _options_after(earlier: list[core.HeaderValueOption], changes: HeaderChanges) -> list[core.HeaderValueOption]:
+    """Envoy removes before it adds; so what an earlier filter adds and this one removes is not added at all."""
+    kept = [option for option in earlier if option.header is None or option.header.key not in changes.remove]
+    return kept + _options(changes)
+
+
 def _edit_request(changes: HeaderChanges, target: Target) -> None:
-    target.request_headers_to_add += _options(changes)
+    target.request_headers_to_add = _options_after(target.request_headers_to_add, changes)
     target.request_headers_to_remove += list(changes.remove)
     if changes.host is not None:
         action = target.route if isinstance(target, route_v3.Route) else target
@@ -107,7 +113,7 @@ def _edit_request(changes: HeaderChanges, target: Target) -> None:
 
 
 def _edit_response(changes: HeaderChanges, target: Target) -> None:
-    target.response_headers_to_add += _options(changes)
+    target.response_headers_to_add = _options_after(target.response_headers_to_add, changes)
     target.response_headers_to_remove += list(changes.remove)
 
 

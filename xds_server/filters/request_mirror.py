@@ -64,5 +64,6 @@ REQUEST_MIRROR: Feature[HTTPRouteFilter, Mirror, route_v3.Route] = Feature(
     ),
     parse=_parse,
     edit_route=_edit_route,
+    forwards=True,
     backends=lambda mirror: (mirror.backend,),
 )

@@ -55,4 +55,5 @@ URL_REWRITE: Feature[HTTPRouteFilter, Rewrite, route_v3.Route] = Feature(
     advertises=("HTTPRouteBackendURLRewrite", "HTTPRouteHostRewrite", "HTTPRoutePathRewrite"),
     parse=_parse,
     edit_route=_edit_route,
+    forwards=True,
 )

@@ -98,7 +98,8 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
     found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)))
     scopes = points.by("scope", lambda _, point: (point.served.scope,) if point.served else ())
-    routes = graph.group("gateway.routes", scopes, partial(_route_configuration, hosts=found, holds=holds))
+    routes_of = partial(_route_configuration, hosts=found, holds=holds, tables=tables)
+    routes = graph.group("gateway.routes", scopes, routes_of)
     return (
         Output(
             ResourceType.CLUSTER,
@@ -248,13 +249,15 @@ def _held_segment(part: Part, hold_of: HoldOf) -> Part:
 
 
 def _route_configuration(
-    scope: Scope, points: Sequence[AttachPoint], look: Lookup, hosts: Hosts, holds: Holds
+    scope: Scope, __: Sequence[AttachPoint], look: Lookup, hosts: Hosts, holds: Holds, tables: GatewayTables
 ) -> Variants:
-    """All virtual hosts of the scope. Every listener's own hostname has one: a request that it owns and no route
-    takes is a 404 there, not the business of a wider listener.
+    """All virtual hosts of the scope. Every accepted listener's hostname has one, whoever serves it: a request that
+    it owns and no route takes is a 404 there, not the business of a wider listener.
     """
     rows = list(look.rows(hosts.by_scope, scope))
-    own = sorted({point.hostname for point in points} - {ANY})
+    points = look.rows(tables.listeners_by_gateway, scope.gateway)
+    accepted = {point.hostname for point in points if point.accepted and point.port == scope.port}
+    own = sorted(name for name in accepted - {ANY} if covers(scope.hostname or ANY, name))
     bare = [hostname for hostname in own if look.get(hosts.table, (scope, hostname)) is None]
     rows += [Variants(virtual_host.join(virtual_host.header(hostname, ()), ())) for hostname in bare]
     plain = virtual_host.route_configuration(scope, [row.base for row in rows])

@@ -1,12 +1,12 @@
 """The status of every object that has one, as rows."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from xds_server.envoy import names
-from xds_server.flow.graph import Graph
+from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.gateway import Gateway, GatewayClass
@@ -40,29 +40,25 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
     kinds = inputs.kinds
     controller = tables.world.controller_name
     classes = graph.derive("statuses.classes", kinds["GatewayClass"], partial(_class, controller=controller))
-    attached_to = tables.parent_verdicts.by("listener", _listeners_of)
-    attached = graph.group("attached", attached_to, lambda _, rows, __: len(rows))
     rejected = inputs.holds.by("owner", _owners)
     rejected_clusters = inputs.holds.by("cluster", _clusters)
+    route = partial(
+        _route, tables=tables, rejected=rejected, rejected_clusters=rejected_clusters, controller=controller
+    )
+    routes, accepted_by = graph.derive_judged("statuses.httproutes", kinds["HTTPRoute"], route)
+    attached_to = accepted_by.by("listener", lambda _, listeners: listeners)
+    attached = graph.group("attached", attached_to, lambda _, rows, __: len(rows))
     gateways = graph.derive(
         "statuses.gateways",
         kinds["Gateway"],
         partial(_gateway, inputs=inputs, tables=tables, attached=attached, rejected=rejected),
     )
-    route = partial(
-        _route, tables=tables, rejected=rejected, rejected_clusters=rejected_clusters, controller=controller
-    )
-    routes = graph.derive("statuses.httproutes", kinds["HTTPRoute"], route)
     return Statuses(classes, gateways, routes)
 
 
 def _class(key: Key, row: GatewayClass, _: Lookup, controller: str) -> Iterable[tuple[Key, GatewayClassStatus]]:
     status = statuses.gateway_class_status(row, controller)
     return [(key, status)] if status else []
-
-
-def _listeners_of(_: Hashable, verdicts: tuple[ParentVerdict, ...]) -> Iterable[Hashable]:
-    return {listener for verdict in verdicts for listener in verdict.listeners}
 
 
 def _owners(_: HoldId, hold: Hold) -> Iterable[tuple[str, str, str]]:
@@ -95,11 +91,12 @@ def _route(
     rejected: Any,
     rejected_clusters: Any,
     controller: str,
-) -> Iterable[tuple[Key, RouteStatus]]:
+) -> Judged[Key, RouteStatus, tuple[ListenerId, ...]]:
+    """The status of a route, and the listeners that it counts as attached to."""
     parents = look.get(tables.parent_verdicts, key) or ()
     rules = look.get(tables.rules_verdicts, key)
     if not parents or rules is None:
-        return
+        return Judged((), ())
     parents = tuple(_within_spread(parent, key, look, tables) for parent in parents)
     rejections = {
         parent.gateway: [
@@ -108,16 +105,30 @@ def _route(
         ]
         for parent in parents
     }
-    yield key, statuses.route_status(row, parents, rules, rejections, controller)
+    status = statuses.route_status(row, parents, rules, rejections, controller)
+    accepted = {
+        listener: None
+        for parent, entry in zip(parents, status.parents, strict=True)
+        if any((one.type, one.status) == ("Accepted", "True") for one in entry.conditions)
+        for listener in parent.listeners
+    }
+    return Judged([(key, status)], tuple(accepted))
 
 
 def _within_spread(parent: ParentVerdict, route: Key, look: Lookup, tables: GatewayTables) -> ParentVerdict:
+    """A listener on which the route's wildcards would spread too far does not take it; the others do."""
+    taking, messages = [], []
     for listener in parent.listeners:
         spread = look.get(tables.spreads, listener)
         if spread is not None and (KIND, route) in spread.refused:
-            refused = conditions.not_accepted("UnsupportedValue", spread.message(listener))
-            return ParentVerdict(parent.reference, parent.gateway, refused, parent.listeners)
-    return parent
+            messages.append(spread.message(listener))
+        else:
+            taking.append(listener)
+    if not messages:
+        return parent
+    message = "; ".join(messages)
+    accepted = conditions.accepted(message) if taking else conditions.not_accepted("UnsupportedValue", message)
+    return ParentVerdict(parent.reference, parent.gateway, accepted, tuple(taking))
 
 
 def _rejections(

@@ -54,6 +54,7 @@ class Feature(Generic[Spec, Config, Message]):
         makes that backend a route of its own.
     backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
     answers: the filter answers itself, backends are not asked.
+    forwards: the filter is about the request to the backend, so it does not go with one that answers.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Feature(Generic[Spec, Config, Message]):
     edit_backend: Callable[[Config, Any], None] | None = None
     backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
     answers: bool = False
+    forwards: bool = False
     on_backends: bool = True
 
 

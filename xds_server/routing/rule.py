@@ -78,8 +78,7 @@ class Rule:
         return (
             *precedence(self.match),
             self.created,
-            route.namespace,
-            route.name,
+            str(route),
             self.id.rule,
             self.id.match,
         )

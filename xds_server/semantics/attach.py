@@ -47,9 +47,9 @@ class Claim:
     size: int
 
     @property
-    def age(self) -> tuple[str, Key]:
-        """Sort key: oldest route first, then by name."""
-        return (self.created, self.route)
+    def age(self) -> tuple[str, str]:
+        """Sort key: oldest route first, then by `namespace/name`."""
+        return (self.created, str(self.route))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _hosts(point: AttachPoint, written: tuple[str, ...], points: Iterable[Attach
     others = [
         other.hostname
         for other in points
-        if other.port == point.port and other.id != point.id and other.hostname != point.hostname
+        if other.accepted and other.port == point.port and other.hostname != point.hostname
     ]
     hosts: dict[str, str] = {}
     for name in written or ("*",):

@@ -7,7 +7,6 @@ Source: Gateway API v1.7 `GatewayClassConditionType`, `GatewayConditionType`, `L
 
 from xds_server.model.meta import Condition
 
-
 _TRUE, _FALSE = "True", "False"
 
 
@@ -53,9 +52,7 @@ def not_programmed(reason: str, message: str) -> Condition:
 def ready_like(condition: Condition) -> Condition:
     """The older Ready condition, which says what Programmed says."""
     reason = {"Programmed": "Ready", "Pending": "ListenersNotReady", "Invalid": "ListenersNotValid"}
-    return _condition(
-        "Ready", condition.status, reason.get(condition.reason, condition.reason), condition.message
-    )
+    return _condition("Ready", condition.status, reason.get(condition.reason, condition.reason), condition.message)
 
 
 def conflicted(reason: str, message: str) -> Condition:
@@ -68,7 +65,9 @@ def gateway_accepted(valid: int, total: int) -> Condition:
     if valid == total:
         return accepted("The Gateway is accepted.")
     if valid:
-        return _condition("Accepted", _TRUE, "ListenersNotValid", f"{total - valid} of {total} listeners are not valid.")
+        return _condition(
+            "Accepted", _TRUE, "ListenersNotValid", f"{total - valid} of {total} listeners are not valid."
+        )
     return not_accepted("ListenersNotValid", "None of the listeners is valid.")
 
 

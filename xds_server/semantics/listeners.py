@@ -24,12 +24,16 @@ SCHEMES: dict[str, Scheme] = {"HTTP": "http", "HTTPS": "https"}
 
 @dataclass(frozen=True, slots=True)
 class AttachPoint:
-    """A listener as routes see it. `served` is None while it cannot take traffic; routes attach all the same."""
+    """A listener as routes see it. `served` is None while it cannot take traffic; routes attach all the same.
+
+    An `accepted` one owns its hosts, served or not: no wider listener answers for them.
+    """
 
     id: ListenerId
     port: int
     protocol: str
     hostname: str
+    accepted: bool
     kinds: tuple[str, ...]
     namespaces: api.RouteNamespaces
     served: Listener | None
@@ -77,7 +81,9 @@ def judge(
     address = _address_problem(gateway)
     valid = sum(verdict.accepted.status == "True" for verdict in verdicts)
     accepted = address or conditions.gateway_accepted(valid, len(verdicts))
-    return Judged(((point.id, point) for point in points), GatewayVerdict(ours=True, accepted=accepted, listeners=tuple(verdicts)))
+    return Judged(
+        ((point.id, point) for point in points), GatewayVerdict(ours=True, accepted=accepted, listeners=tuple(verdicts))
+    )
 
 
 def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, served: Listener | None) -> AttachPoint:
@@ -86,6 +92,7 @@ def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, se
         port=listener.port,
         protocol=listener.protocol,
         hostname=normalise(listener.hostname),
+        accepted=verdict.accepted.status == "True",
         kinds=verdict.kinds,
         namespaces=listener.allowed_routes.namespaces,
         served=served,
@@ -191,11 +198,14 @@ def _conflicts(listeners: Iterable[api.Listener]) -> dict[str, Condition]:
             message = f"port {port} is asked for with protocols {', '.join(protocols)}"
             found |= {listener.name: conditions.conflicted("ProtocolConflict", message) for listener in group}
             continue
-        hostnames: dict[str, list[str]] = {}
+        hostnames: dict[str, list[api.Listener]] = {}
         for listener in group:
-            hostnames.setdefault(normalise(listener.hostname), []).append(listener.name)
-        for hostname, names in hostnames.items():
-            if len(names) > 1:
-                message = f"listeners {', '.join(names)} ask for the same port {port} and hostname {hostname}"
-                found |= {name: conditions.conflicted("HostnameConflict", message) for name in names}
+            hostnames.setdefault(normalise(listener.hostname), []).append(listener)
+        for hostname, same in hostnames.items():
+            if len(same) > 1:
+                names = ", ".join(listener.name for listener in same)
+                message = f"listeners {names} ask for the same port {port} and hostname {hostname}"
+                one_protocol = len({listener.protocol for listener in same}) == 1
+                reason = "HostnameConflict" if one_protocol else "ProtocolConflict"
+                found |= {listener.name: conditions.conflicted(reason, message) for listener in same}
     return found

@@ -8,6 +8,8 @@ MAX_PROGRAM_SIZE = 10_000
 
 def problem(pattern: str) -> str | None:
     """Why Envoy would reject the expression, or None."""
+    if not pattern:
+        return "regular expression '': it is empty"
     options = re2.Options()
     options.log_errors = False
     try:

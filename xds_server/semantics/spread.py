@@ -28,8 +28,9 @@ class Spread:
     def message(self, listener: ListenerId) -> str:
         """Why a route was refused."""
         return (
-            f"listener {listener.name}: wildcard hostnames are repeated in the virtual host of every narrower host, and"
-            f" this route would exceed the limit of {self.limit} repeated matches ({self.repeated} used by older routes)"
+            f"listener {listener.name}: wildcard hostnames are repeated in the virtual host of every narrower host,"
+            f" and this route would exceed the limit of {self.limit} repeated matches ({self.repeated} used by older"
+            " routes)"
         )
 
 

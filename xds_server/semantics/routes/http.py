@@ -105,7 +105,7 @@ def _rule(
     around = Surroundings(resolve, tuple(match for _, match in matches))
     applied, refusals = _filters(f"{place}.filters", rule.filters, features, around)
     weighted, more = _weighted(place, rule, features, around)
-    refusals += more
+    refusals += [*_incompatible(place, applied, features), *more]
     timeouts = _timeouts(place, rule.timeouts)
     if isinstance(timeouts, Refused):
         refusals.append(timeouts)
@@ -185,12 +185,14 @@ def _values(field: str, specs: Iterable[api.NamedMatch], world: World, *, lower:
     found: dict[str, ValueMatch] = {}
     for index, spec in enumerate(specs):
         name = spec.name.lower() if lower else spec.name
+        if name in found:
+            continue
         if spec.type not in ("Exact", "RegularExpression"):
             return f"{field}[{index}].type: {spec.type} is not supported"
         regex = spec.type == "RegularExpression"
         if regex and world.checks and (problem := patterns.problem(spec.value)):
             return f"{field}[{index}].value: {problem}"
-        found.setdefault(name, ValueMatch(name, spec.value, regex))
+        found[name] = ValueMatch(name, spec.value, regex)
     return tuple(found.values())
 
 
@@ -210,6 +212,12 @@ def _filters(
         else:
             applied.append(Applied(spec.type, config))
     return tuple(applied), refusals
+
+
+def _incompatible(place: str, applied: Iterable[Applied], features: Features) -> list[Refused]:
+    answering = next((one.type for one in applied if features[one.type].answers), None)
+    lost = [one.type for one in applied if features[one.type].forwards] if answering else []
+    return [Refused("IncompatibleFilters", f"{place}.filters: {type_} and {answering}") for type_ in lost]
 
 
 def _weighted(
