@@ -9,7 +9,7 @@ is in exactly one of these: adds, removals, a rejection, unasked, or none becaus
 from collections.abc import Collection, Iterable, Mapping
 
 from xds_server.xds.catalog import View
-from xds_server.xds.encoding import stand_in
+from xds_server.xds.encoding import named_in, stand_in
 from xds_server.xds.events import Acknowledged, Event, Rejected
 from xds_server.xds.flight import Flight, Rejection, rejection_of, repair_of, version_of
 from xds_server.xds.limits import Limits
@@ -110,6 +110,15 @@ class Ledger:
         if detail is not None:
             return [self._rejected(flight, detail)]
         return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
+
+    def overtaken(self, flights: Collection[Flight], detail: str, *, doubt: bool) -> list[Event]:
+        """One of these was rejected, but a later response was accepted before the client could say so."""
+        blamed = [flight for flight in flights if named_in(detail, flight.resources.keys())]
+        for flight in flights:
+            del self.flights[flight.nonce]
+            if doubt:
+                self._doubt(flight)
+        return [Rejected(self.type, flight.resources, detail, flight.version) for flight in blamed or flights]
 
     # What the catalog says
 

@@ -51,10 +51,13 @@ class SotwStream(Stream):
         detail = request.error_detail.message if request.HasField("error_detail") else None
         merged = bool(earlier) and detail is not None and request.version_info == latest.version
         events: list[Event] = []
-        if merged or detail is None:
-            for flight in earlier:
-                events += ledger.answered(flight.nonce, detail)
+        if merged and detail is not None:
+            # What came later carried all of the type, or it is sent again to hear of it alone.
+            events += ledger.overtaken(earlier, detail, doubt=ledger.type not in _IN_FULL)
             detail = None
+        elif detail is None:
+            for flight in earlier:
+                events += ledger.answered(flight.nonce, None)
         return events + ledger.answered(latest.nonce, detail)
 
     def _claimed_set(self, ledger: Ledger, request: discovery_pb2.DiscoveryRequest) -> str:
