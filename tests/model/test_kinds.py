@@ -1,0 +1,57 @@
+import msgspec
+import pytest
+
+from tests.model.documents import GROUP
+from xds_server.model.kinds import BY_GROUP_KIND, BY_KIND, KINDS, kind_of
+from xds_server.model.meta import Metadata, Struct
+from xds_server.model.parse import parse
+
+
+def test_every_kind_of_the_core_is_there_once():
+    assert [row.kind for row in KINDS] == [
+        "GatewayClass",
+        "Gateway",
+        "HTTPRoute",
+        "ReferenceGrant",
+        "Service",
+        "EndpointSlice",
+        "Secret",
+        "ConfigMap",
+        "Namespace",
+    ]
+    assert len(BY_KIND) == len({row.plural for row in KINDS}) == len({row.model for row in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize("row", KINDS, ids=lambda row: row.kind)
+def test_a_model_is_a_struct_with_metadata_named_after_its_kind(row):
+    assert issubclass(row.model, Struct)
+    assert row.model.__name__ == row.kind
+    assert {field.name: field.type for field in msgspec.structs.fields(row.model)}["metadata"] is Metadata
+
+
+def test_versions_are_those_ever_released():
+    assert {row.kind: row.versions for row in KINDS if row.group == GROUP} == {
+        "GatewayClass": ("v1", "v1beta1", "v1alpha2"),
+        "Gateway": ("v1", "v1beta1", "v1alpha2"),
+        "HTTPRoute": ("v1", "v1beta1", "v1alpha2"),
+        "ReferenceGrant": ("v1", "v1beta1", "v1alpha2"),
+    }
+
+
+def test_scopes():
+    assert {row.kind for row in KINDS if not row.namespaced} == {"GatewayClass", "Namespace"}
+
+
+def test_api_versions_are_spelt_as_in_documents():
+    assert BY_KIND["HTTPRoute"].api_version == "gateway.networking.k8s.io/v1"
+    assert BY_KIND["Secret"].api_version == "v1"
+    assert BY_KIND["EndpointSlice"].api_version == "discovery.k8s.io/v1"
+
+
+def test_former_names_lead_to_the_same_row():
+    assert BY_GROUP_KIND[(GROUP, "ReferencePolicy")] is BY_KIND["ReferenceGrant"]
+
+
+def test_the_row_of_an_object():
+    namespace = parse({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "demo"}})
+    assert kind_of(namespace) is BY_KIND["Namespace"]
