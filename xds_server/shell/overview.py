@@ -1,0 +1,186 @@
+"""What the debug endpoint shows of clients, tables, statuses and faults, as JSON values.
+
+In: records, and rows copied from tables. Out: lists and dicts. All but `tables`, `status_tables`, `rows_of` and
+`message_of`, which look at the graph and so belong into the event loop, may be called in a thread.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from xds_server.flow.explain import explain
+from xds_server.flow.failure import Failure
+from xds_server.flow.graph import Graph
+from xds_server.flow.table import Input, Table
+from xds_server.model.document import Fault, Ignored
+from xds_server.model.kinds import KINDS
+from xds_server.model.meta import Key
+from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.program import Pipeline
+from xds_server.shell.readable import key_text, plain_text, readable
+from xds_server.shell.serve.clients import ClientRecord, TypeRecord
+from xds_server.shell.trace import failure_json
+from xds_server.wire.registry import PREFIX
+from xds_server.xds.node import GATEWAY
+from xds_server.xds.resource import ResourceType
+
+_SHOWN_FAILURES: Final = 20
+_KIND_OF_INPUT: Final = {row.plural: row.kind for row in KINDS}
+_VIRTUAL_HOST: Final = f"{PREFIX}envoy.config.route.v3.VirtualHost"
+_MESSAGES: Final = {
+    "placed": _VIRTUAL_HOST,
+    "entries": _VIRTUAL_HOST,
+    "segments": _VIRTUAL_HOST,
+    "virtual_hosts": ResourceType.ROUTE.url,
+    "clusters": ResourceType.CLUSTER.url,
+    "assignments": ResourceType.ENDPOINT.url,
+    "secrets.parts": ResourceType.SECRET.url,
+}
+"""By table: of which message the parts in its rows are pieces."""
+
+
+def clients(records: Iterable[ClientRecord], serial: int) -> dict[str, Any]:
+    """Every stream; `serial` is the catalog's now, and a client is in sync when it has that one."""
+    return {"catalog_serial": serial, "clients": [_client(record) for record in records]}
+
+
+def _client(record: ClientRecord) -> dict[str, Any]:
+    node = record.node
+    return {
+        "node": node.id,
+        "gateway" if node.kind == GATEWAY else "workload": f"{node.namespace}/{node.name}",
+        "build": node.build,
+        "peer": record.peer,
+        "protocol": record.protocol,
+        "stream": record.stream,
+        "connected_at": record.connected_at.isoformat(),
+        "synced_serial": record.synced,
+        "types": {type_.value: _type(one) for type_, one in list(record.types.items())},
+    }
+
+
+def _type(record: TypeRecord) -> dict[str, Any]:
+    rejected = None
+    if record.last_rejected_at is not None:
+        rejected = {
+            "at": record.last_rejected_at.isoformat(),
+            "resources": list(record.last_rejected),
+            "detail": plain_text(record.last_rejection),
+        }
+    return {
+        "subscribed": "*" if record.wildcard else f"{record.names_asked} names asked",
+        "version_sent": record.version_sent,
+        "version_acked": record.version_accepted,
+        "responses": record.responses,
+        "resources_sent": record.resources_sent,
+        "bytes_sent": record.bytes_sent,
+        "nacks": record.rejections,
+        "last_nack": rejected,
+    }
+
+
+def rows_of(table: Table[Any, Any]) -> dict[Any, Any]:
+    """A copy of a table's rows, unordered: to order some thousand keys takes too long for the event loop."""
+    return dict(table.store.rows)
+
+
+def tables(graph: Graph) -> dict[str, Any]:
+    """Every table, in the order in which they follow from each other."""
+    return {"tables": [_table(table) for table in graph.tables.values()]}
+
+
+def _table(table: Table[Any, Any]) -> dict[str, Any]:
+    failures = table.failures
+    shown = {
+        "table": table.name,
+        "input": isinstance(table, Input),
+        "rows": len(table),
+        "calls": table.calls,
+        "failures": len(failures),
+    }
+    if failures:
+        first = list(failures.items())[:_SHOWN_FAILURES]
+        shown["failing"] = {key_text(key): plain_text(failure.error) for key, failure in first}
+    return shown
+
+
+def keys(table: str, rows: Iterable[Any], failures: Mapping[Any, Failure]) -> dict[str, Any]:
+    """The keys of one table, and of its failures."""
+    return {
+        "table": table,
+        "keys": sorted(map(key_text, rows)),
+        "failing": {key_text(key): failure_json(failure) for key, failure in failures.items()},
+    }
+
+
+def row(
+    table: str, key: Any, rows: Mapping[Any, Any], failures: Mapping[Any, Failure], message: str | None
+) -> dict[str, Any]:
+    """One row; `present` is false for a source key that failed and has none."""
+    shown: dict[str, Any] = {"table": table, "key": key_text(key), "present": key in rows}
+    if key in rows:
+        shown["row"] = readable(rows[key], message)
+    if key in failures:
+        shown["failure"] = failure_json(failures[key])
+    return shown
+
+
+def message_of(pipeline: Pipeline, table: str) -> str | None:
+    """The type URL of the message that parts in rows of this table are pieces of; None where there are none."""
+    for output in pipeline.outputs:
+        if output.table.name == table:
+            return output.type.url
+    return _MESSAGES.get(table)
+
+
+def status_tables(pipeline: Pipeline) -> dict[str, Table[Key, Any]]:
+    """The tables of statuses by kind; a kind without any status is left out."""
+    found = {}
+    for field in fields(pipeline.statuses):
+        table: Table[Key, Any] = getattr(pipeline.statuses, field.name)
+        if (first := next(iter(table.store.rows), None)) is not None:
+            for source, _ in explain(pipeline.graph, table.name, first).sources:
+                found[_KIND_OF_INPUT[source]] = table
+    return found
+
+
+def statuses(rows: Mapping[str, Mapping[Key, Any]], name: str | None) -> dict[str, Any]:
+    """Statuses by kind and object; with `name`, only of objects called so."""
+    return {
+        kind: {str(key): readable(status) for key, status in sorted(of_kind.items()) if name in (None, str(key))}
+        for kind, of_kind in rows.items()
+    }
+
+
+def wrong(
+    faults: Sequence[Fault],
+    ignored: Sequence[Ignored],
+    holds: Mapping[HoldId, Hold],
+    failures: Mapping[str, Mapping[Any, Failure]],
+) -> dict[str, Any]:
+    """Everything that is wrong: with documents, in the eyes of Envoys, in the program's functions."""
+    return {
+        "faults": [{"text": plain_text(str(fault)), **readable(fault)} for fault in faults],
+        "ignored": [str(one) for one in ignored],
+        "rejected": [_held(id_, hold) for id_, hold in sorted(holds.items(), key=_by_text) if hold.rejected],
+        "failures": [
+            {"table": table, "key": key_text(key), **failure_json(failure)}
+            for table, of_table in failures.items()
+            for key, failure in of_table.items()
+        ],
+    }
+
+
+def _by_text(item: tuple[HoldId, Hold]) -> str:
+    return key_text(item[0])
+
+
+def _held(id_: HoldId, hold: Hold) -> dict[str, Any]:
+    return {
+        "gateway": str(id_.gateway),
+        "build": id_.build,
+        "type": id_.type.value,
+        "part": id_.leaf,
+        "owners": [str(owner) for owner in hold.owners],
+        "detail": plain_text(hold.detail),
+    }
