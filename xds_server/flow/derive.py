@@ -7,8 +7,7 @@ good rows. Not done here: deciding when to run (graph.py).
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from xds_server.flow.claims import Claims
 from xds_server.flow.failure import DuplicateKeyError, OrderError, failure_of
@@ -26,6 +25,7 @@ from xds_server.flow.store import (
 from xds_server.flow.table import Input
 
 R = TypeVar("R")
+Args = TypeVarTuple("Args")
 Placed = tuple[Any, list[Placement] | None]
 """A row, and its placements unless it equals the one that is stored."""
 
@@ -69,12 +69,12 @@ class Node:
         asker = self.askers.get(key)
         return asker.questions if asker is not None else ()
 
-    def attempt(self, key: Any, call: Callable[[], R]) -> R | Missing:
+    def attempt(self, key: Any, call: Callable[[*Args], R], *args: *Args) -> R | Missing:
         """The result of a user's function; MISSING when it raised, which is then the failure of `key`."""
         self._recorder.begin()
         self.store.guard.calling = self.store.name
         try:
-            result = call()
+            result = call(*args)
         except OrderError:
             raise
         except Exception as error:
@@ -87,18 +87,19 @@ class Node:
             return result
         finally:
             self.store.guard.calling = ""
-            self._record(key, self._recorder.end())
+            asked = self._recorder.end()
+            if asked or key in self.askers:
+                self._record(key, asked)
 
     def forget(self, key: Any) -> None:
         """Drops the failure and the record of a key that is gone."""
         self.store.work.errors.pop(key, None)
-        self._record(key, {})
+        if key in self.askers:
+            self._record(key, {})
 
     def _record(self, key: Any, asked: dict[Question, None]) -> None:
         asker = self.askers.get(key)
         if asker is None:
-            if not asked:
-                return
             asker = self.askers[key] = Asker(self.queue, key)
         asker.ask(asked)
         if not asked:
@@ -130,7 +131,7 @@ class Feed(Node):
             if change is MISSING:
                 row, placements = MISSING, None
                 self.forget(key)
-            elif (result := self.attempt(key, partial(self._carry, key, row, change))) is not MISSING:
+            elif (result := self.attempt(key, self._carry, key, row, change)) is not MISSING:
                 row, placements = result
         if row is MISSING:
             self.store.erase(key)
@@ -180,7 +181,7 @@ class Derivation(Node):
                 self._verdicts.erase(key)
             return False
         self.store.work.calls += 1
-        result = self.attempt(key, partial(self._derive, key, row))
+        result = self.attempt(key, self._derive, key, row)
         if result is not MISSING:
             rows, placements, (verdict, verdict_placements) = result
             self.claims.update(key, rows, placements)
@@ -246,7 +247,7 @@ class Grouping(Node):
             self.store.erase(key)
             return False
         self.store.work.calls += 1
-        result = self.attempt(key, partial(self._join, key, members))
+        result = self.attempt(key, self._join, key, members)
         if result is not MISSING:
             row, placements = result
             if row is None:

@@ -34,7 +34,7 @@ class Explanation:
     table: str
     key: Any
     kind: str
-    """"input", "derived" or "group"."""
+    """One of input, derived, group."""
     present: bool
     """Whether there is such a row."""
     sources: tuple[Row, ...] = ()
