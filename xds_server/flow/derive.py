@@ -140,6 +140,10 @@ class Feed(Node):
         del self._table.taken[key]
         return False
 
+    def finish(self) -> None:
+        """Nothing is left of what was taken; a dict that was large once is slow to iterate until it is cleared."""
+        self._table.taken.clear()
+
     def sources(self, cause: Any) -> list[tuple[str, Any]]:  # noqa: ARG002 - an input has none
         """None: an input row comes from outside."""
         return []
