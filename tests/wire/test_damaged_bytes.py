@@ -17,7 +17,7 @@ from xds_server.wire.encode import encode
 from xds_server.wire.registry import PREFIX, class_of, type_url_of
 from xds_server.wire.schema import fields_of
 
-ANY_EXAMPLES = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+ANY_EXAMPLES = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
