@@ -96,9 +96,11 @@ def _one_route_each(
 
 
 def _edited(route: api.Route, filters: tuple[Applied, ...], place: Place, features: Features) -> list[api.Route]:
-    """The route with its filters written in, after further routes that a filter asks to be tried first."""
+    """The route with its filters written in, after further routes that a filter asks to be tried first. The filter
+    that answers is written last, since such further routes are copies of what has been written until then.
+    """
     first: list[api.Route] = []
-    for filter_ in filters:
+    for filter_ in sorted(filters, key=lambda filter_: features[filter_.type].answers):
         if (edit := features[filter_.type].edit_route) is not None:
             first += edit(filter_.config, route, place)
     return [*first, route]

@@ -5,7 +5,6 @@ listener's; a port that is its scheme's own is left out. Envoy keeps the port of
 prints one that it was told: a request whose Host carries a port therefore has a route of its own.
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from xds_server.model.httproute import HTTPRouteFilter
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
 from xds_server.routing.path_change import PathChange
 from xds_server.semantics import path_modifier
-from xds_server.wire.construct import fast
+from xds_server.wire.construct import copy_of, fast
 
 RedirectAction = fast(route_v3.RedirectAction)
 HeaderMatcher = fast(route_v3.HeaderMatcher)
@@ -69,9 +68,9 @@ def _edit_route(redirect: Redirect, route: route_v3.Route, place: Place) -> list
         return []
     if redirect.hostname is not None:
         return []
-    with_port = copy.copy(route)
+    with_port = copy_of(route)
     assert with_port.match is not None
-    with_port.match = copy.copy(with_port.match)
+    with_port.match = copy_of(with_port.match)
     with_port.match.headers = [*with_port.match.headers, _host_has_port()]
     with_port.redirect = _action(redirect, place)
     with_port.redirect.port_redirect = port

@@ -52,6 +52,13 @@ def fast(cls: Callable[P, M]) -> Callable[P, M]:
     return construct
 
 
+def copy_of(message: M) -> M:
+    """A shallow copy: its fields are the same objects, but setting one changes the copy alone."""
+    instance = object.__new__(type(message))
+    instance.__dict__ = dict(message.__dict__)
+    return instance
+
+
 def any_of(message: betterproto2.Message) -> ProtobufAny:
     """`message` in a google.protobuf.Any, which says of what type it is. Raises as `encode` does."""
     return _any(type_url=type_url_of(type(message)), value=encode(message))
