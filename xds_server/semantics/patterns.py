@@ -2,7 +2,7 @@
 
 import re2
 
-MAX_PROGRAM_SIZE = 10_000
+MAX_PROGRAM_SIZE = 32_768
 """Instructions; our bootstraps raise Envoy's `re2.max_program_size.error_level` to this (its default is 100)."""
 
 
