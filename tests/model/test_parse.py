@@ -375,8 +375,6 @@ NAMES = st.sampled_from(
         "type",
         "tls",
         "data",
-    ]
-    + [
         "hostnames",
         "parentRefs",
         "from",

@@ -74,6 +74,13 @@ def test_a_slice_of_another_family():
 def test_slice_limits():
     assert fields(endpoint_slice(*[{"addresses": ["10.0.0.1"]}] * 1001)) == ["endpoints"]
     assert fields(endpoint_slice() | {"ports": [{"port": 0}]}) == ["ports[0].port"]
+    assert fields(endpoint_slice() | {"ports": [{"port": 80}] * 20_001}) == ["ports"]
+
+
+def test_service_limits():
+    ports = [{"port": i + 1, "name": f"p{i}"} for i in range(1001)]
+    assert fields(service(*ports[:1000])) == []
+    assert fields(service(*ports)) == ["spec.ports"]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,10 @@ def test_class_name():
             {"controllerName": "a.b/c", "parametersRef": {"group": "", "kind": "A", "name": "b", "namespace": "C"}},
             ["spec.parametersRef.namespace"],
         ),
+        (
+            {"controllerName": "a.b/c", "parametersRef": {"group": "*", "kind": "A", "name": "b"}},
+            ["spec.parametersRef.group"],
+        ),
     ],
 )
 def test_class(spec, wrong):
@@ -165,6 +169,9 @@ TO = {"group": "", "kind": "Service"}
         ({"to": [TO]}, ["spec.from"]),
         ({"from": [FROM] * 17, "to": [TO] * 17}, ["spec.from", "spec.to"]),
         ({"from": [FROM | {"namespace": "a.b"}], "to": [TO]}, ["spec.from[0].namespace"]),
+        ({"from": [FROM | {"group": "*"}], "to": [TO]}, ["spec.from[0].group"]),
+        ({"from": [FROM | {"kind": "*"}], "to": [TO]}, ["spec.from[0].kind"]),
+        ({"from": [FROM], "to": [TO | {"group": "*"}]}, ["spec.to[0].group"]),
         ({"from": [FROM], "to": [TO | {"kind": "*"}]}, ["spec.to[0].kind"]),
         ({"from": [FROM], "to": [TO | {"name": ""}]}, ["spec.to[0].name"]),
     ],

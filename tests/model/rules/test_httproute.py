@@ -70,6 +70,8 @@ def test_hostnames(hostnames, wrong):
         ([{"name": "a", "sectionName": "A"}], ["spec.parentRefs[0].sectionName"]),
         ([{"name": "a", "namespace": "a.b"}], ["spec.parentRefs[0].namespace"]),
         ([{"name": ""}], ["spec.parentRefs[0].name"]),
+        ([{"name": "a", "group": "*"}], ["spec.parentRefs[0].group"]),
+        ([{"name": "a", "kind": "*"}], ["spec.parentRefs[0].kind"]),
         ([{"name": f"p{i}"} for i in range(32)], []),
         ([{"name": f"p{i}"} for i in range(33)], ["spec.parentRefs"]),
     ],
@@ -187,6 +189,8 @@ def test_backends(refs, wrong):
         ([headers(add=[HEADER] * 2)], ["[0].requestHeaderModifier.add[1].name"]),
         ([headers(remove=["foo", "foo"])], ["[0].requestHeaderModifier.remove[1]"]),
         ([headers(remove=[str(i) for i in range(17)])], ["[0].requestHeaderModifier.remove"]),
+        ([headers(set=[{"name": f"n{i}", "value": "b"} for i in range(17)])], ["[0].requestHeaderModifier.set"]),
+        ([headers(add=[{"name": f"n{i}", "value": "b"} for i in range(17)])], ["[0].requestHeaderModifier.add"]),
         ([headers(set=[{"name": "a b", "value": "x"}])], ["[0].requestHeaderModifier.set[0].name"]),
         ([headers(set=[{"name": "a", "value": ""}])], ["[0].requestHeaderModifier.set[0].value"]),
         ([headers(add=[{"name": "a", "value": "x" * 4097}])], ["[0].requestHeaderModifier.add[0].value"]),
@@ -215,6 +219,7 @@ def test_filters(filters, wrong):
         ({"path": {"type": "Later", "replaceFullPath": "/"}}, "path.replaceFullPath"),
         ({"path": {"type": "ReplaceFullPath", "replaceFullPath": ""}}, ""),
         ({"path": {"type": "ReplaceFullPath", "replaceFullPath": "x" * 1025}}, "path.replaceFullPath"),
+        ({"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "x" * 1025}}, "path.replacePrefixMatch"),
     ],
 )
 def test_redirect(payload, wrong):
