@@ -1,13 +1,14 @@
 """One backend to one Envoy cluster: endpoints by EDS, the protocol it speaks, breakers that never trip by default."""
 
 from datetime import timedelta
+from functools import cache
 
 from envoy_data_plane.envoy.config.cluster import v3 as api
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 
 from xds_server.envoy import kit, names
-from xds_server.routing.backend import Backend
+from xds_server.routing.backend import Backend, Protocol
 from xds_server.wire.construct import any_of, fast
 from xds_server.wire.encode import encode
 from xds_server.wire.part import Part
@@ -16,7 +17,6 @@ Cluster = fast(api.Cluster)
 EdsClusterConfig = fast(api.ClusterEdsClusterConfig)
 CircuitBreakers = fast(api.CircuitBreakers)
 Thresholds = fast(api.CircuitBreakersThresholds)
-CommonLbConfig = fast(api.ClusterCommonLbConfig)
 HttpProtocolOptions = fast(http.HttpProtocolOptions)
 ExplicitHttpConfig = fast(http.HttpProtocolOptionsExplicitHttpConfig)
 Http1 = fast(core.Http1ProtocolOptions)
@@ -26,33 +26,36 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 UNLIMITED = 2**32 - 1
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 BUFFER_LIMIT_BYTES = 32_768
+_EDS = kit.ads(wait=False)
 
 
 def build(backend: Backend) -> Part:
     """The cluster of one backend. Routes that name it answer 500 while it does not exist."""
     name = names.cluster(backend)
+    service_name = names.endpoints(backend.service, backend.port)
+    own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
+    return Part(name, encode(own) + _shared(backend.protocol))
+
+
+@cache
+def _shared(protocol: Protocol) -> bytes:
+    """What all clusters of a protocol have in common. Protobuf lets a message's fields be concatenated."""
     breakers = Thresholds(
-        max_connections=UNLIMITED,
-        max_pending_requests=UNLIMITED,
-        max_requests=UNLIMITED,
-        max_retries=UNLIMITED,
+        max_connections=UNLIMITED, max_pending_requests=UNLIMITED, max_requests=UNLIMITED, max_retries=UNLIMITED
     )
-    message = Cluster(
-        name=name,
-        type=api.ClusterDiscoveryType.EDS,
-        eds_cluster_config=EdsClusterConfig(
-            eds_config=kit.ads(wait=False), service_name=names.endpoints(backend.service, backend.port)
-        ),
-        connect_timeout=CONNECT_TIMEOUT,
-        per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
-        lb_policy=api.ClusterLbPolicy.LEAST_REQUEST,
-        circuit_breakers=CircuitBreakers(thresholds=[breakers]),
-        typed_extension_protocol_options={HTTP_OPTIONS: any_of(_http_options(backend))},
+    return encode(
+        Cluster(
+            type=api.ClusterDiscoveryType.EDS,
+            connect_timeout=CONNECT_TIMEOUT,
+            per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
+            lb_policy=api.ClusterLbPolicy.LEAST_REQUEST,
+            circuit_breakers=CircuitBreakers(thresholds=[breakers]),
+            typed_extension_protocol_options={HTTP_OPTIONS: any_of(_http_options(protocol))},
+        )
     )
-    return Part(name, encode(message))
 
 
-def _http_options(backend: Backend) -> http.HttpProtocolOptions:
-    if backend.protocol in ("http2", "grpc"):
+def _http_options(protocol: Protocol) -> http.HttpProtocolOptions:
+    if protocol in ("http2", "grpc"):
         return HttpProtocolOptions(explicit_http_config=ExplicitHttpConfig(http2_protocol_options=Http2()))
     return HttpProtocolOptions(explicit_http_config=ExplicitHttpConfig(http_protocol_options=Http1()))
