@@ -31,6 +31,7 @@ _MESSAGES: Final = {
     "placed": _VIRTUAL_HOST,
     "entries": _VIRTUAL_HOST,
     "segments": _VIRTUAL_HOST,
+    "virtual_hosts.headers": _VIRTUAL_HOST,
     "virtual_hosts": ResourceType.ROUTE.url,
     "clusters": ResourceType.CLUSTER.url,
     "assignments": ResourceType.ENDPOINT.url,
