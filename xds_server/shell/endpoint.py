@@ -6,6 +6,7 @@ answered, for otherwise a web page that somebody visits could read along under a
 """
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -88,7 +89,7 @@ class Endpoint:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
-            raise BindError(address, f"{_words(error)}; end what listens there, or set {self._option}") from error
+            raise BindError(address, self._advice(error)) from error
         self._runner = runner
         bound_host, bound_port = runner.addresses[0][:2]
         bound = f"[{bound_host}]:{bound_port}" if ":" in bound_host else f"{bound_host}:{bound_port}"
@@ -107,6 +108,13 @@ class Endpoint:
         if not host or not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
             raise BindError(address, f"{self._option} is host:port, such as 127.0.0.1:18001 or [::1]:18001")
         return host.removeprefix("[").removesuffix("]"), int(port)
+
+    def _advice(self, error: OSError) -> str:
+        """What the system says (asyncio wraps that in a sentence of its own), and what to do."""
+        number = 0 if isinstance(error, socket.gaierror) else error.errno or 0
+        reason = (os.strerror(number) if number else error.strerror or str(error)).lower()
+        end = "end what listens there, or " if number == errno.EADDRINUSE else ""
+        return f"{reason}; {end}give another with {self._option}"
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._answer_errors])
@@ -146,12 +154,6 @@ class Endpoint:
             lines.append(f"{page.path}  {page.about}")
             lines += [f"    ?{name}=  {meaning}" for name, meaning in (page.parameters or {}).items()]
         return plain_response("\n".join(lines) + "\n")
-
-
-def _words(error: OSError) -> str:
-    """What the system says; asyncio wraps that in a sentence of its own."""
-    number = error.errno or 0
-    return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
 
 
 def _parameters(request: web.Request, known: Mapping[str, str]) -> dict[str, str]:
