@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envoy_data_plane.envoy.config.route import v3 as route_v3
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from xds_server.envoy import path_rewrite
 from xds_server.model.httproute import HTTPRouteFilter
@@ -38,15 +39,18 @@ def _edit_route(rewrite: Rewrite, route: route_v3.Route, place: Place) -> list[r
     assert action is not None
     if rewrite.hostname is not None:
         action.host_rewrite_literal = rewrite.hostname
-    if rewrite.path is not None and rewrite.path.full is not None:
-        action.regex_rewrite = path_rewrite.substitution("^/.*$", rewrite.path.full)
-    elif rewrite.path is not None and rewrite.path.prefix is not None:
-        changed = path_rewrite.prefix_rewrite(rewrite.path.prefix, place.match)
-        if isinstance(changed, str):
-            action.prefix_rewrite = changed
-        else:
-            action.regex_rewrite = changed
+    if (change := _path(rewrite, place)) is not None:  # instead of a rule's, where this is its backend's
+        action.prefix_rewrite = change if isinstance(change, str) else ""
+        action.regex_rewrite = None if isinstance(change, str) else change
     return []
+
+
+def _path(rewrite: Rewrite, place: Place) -> str | matcher.RegexMatchAndSubstitute | None:
+    if rewrite.path is not None and rewrite.path.full is not None:
+        return path_rewrite.substitution("^/.*$", rewrite.path.full)
+    if rewrite.path is not None and rewrite.path.prefix is not None:
+        return path_rewrite.prefix_rewrite(rewrite.path.prefix, place.match)
+    return None
 
 
 URL_REWRITE: Feature[HTTPRouteFilter, Rewrite, route_v3.Route] = Feature(

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtensionOID
 
 from xds_server.model.core import Secret
+
+LEAST_RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +72,33 @@ def parse(secret: Secret) -> Certificate | Unusable:
         return Unusable(f"it has no {missing}")
     try:
         certificates = x509.load_pem_x509_certificates(chain)
-    except ValueError as error:
-        return Unusable(f"tls.crt does not parse: {error}")
+    except ValueError:
+        return Unusable("tls.crt does not parse as certificates in PEM")
+    leaf = certificates[0]
     try:
         private = load_pem_private_key(key, password=None)
-    except (ValueError, TypeError) as error:
-        return Unusable(f"tls.key does not parse: {error}")
-    leaf = certificates[0]
+        of_leaf = leaf.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return Unusable("tls.key does not parse as a private key in PEM, of a kind that is known and not encrypted")
     spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if leaf.public_key().public_bytes(*spki) != private.public_key().public_bytes(*spki):
+    if of_leaf.public_bytes(*spki) != private.public_key().public_bytes(*spki):
         return Unusable("tls.key does not belong to the first certificate of tls.crt")
+    if problem := _key_problem(private):
+        return Unusable(problem)
     return Certificate(chain, key, _names(leaf), leaf.not_valid_after_utc)
+
+
+def _key_problem(private: PrivateKeyTypes) -> str | None:
+    """Why Envoy would refuse the key, or could not use it."""
+    match private:
+        case rsa.RSAPrivateKey() if private.key_size < LEAST_RSA_BITS:
+            return f"an RSA key of {private.key_size} bits is refused by Envoy; at least {LEAST_RSA_BITS} are asked for"
+        case ec.EllipticCurvePrivateKey() if private.curve.name not in CURVES:
+            return f"a key on curve {private.curve.name} is refused by Envoy; known are {', '.join(CURVES)}"
+        case rsa.RSAPrivateKey() | ec.EllipticCurvePrivateKey() | ed25519.Ed25519PrivateKey():
+            return None
+        case _:
+            return "the key is neither RSA nor ECDSA nor Ed25519"
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

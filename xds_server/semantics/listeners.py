@@ -5,7 +5,7 @@ Source: Gateway API `Listener`, "Distinct Listeners" and the listener conditions
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
@@ -19,6 +19,8 @@ from xds_server.semantics.grants import Referrer, permitted
 from xds_server.semantics.world import GROUP, World
 
 KINDS_BY_PROTOCOL = {"HTTP": ("HTTPRoute",), "HTTPS": ("HTTPRoute",)}
+SHARING_PORTS = ("HTTP", "HTTPS", "TLS", "TCP")
+"""Protocols that would meet on one port; of others nobody knows what they bind, so they are in nobody's way."""
 SCHEMES: dict[str, Scheme] = {"HTTP": "http", "HTTPS": "https"}
 
 
@@ -67,18 +69,20 @@ def judge(
     if not classes.serves(gateway, look, world):
         return Judged((), GatewayVerdict(ours=False))
     conflicts = _conflicts(gateway.spec.listeners)
+    address = _address_problem(gateway)
     server_name = classes.server_name(gateway)
     points, verdicts = [], []
     for listener in gateway.spec.listeners:
         id_ = ListenerId(key, listener.name)
         verdict, secrets = _judge_listener(key, listener, conflicts.get(listener.name), look, world)
+        if address is not None:
+            verdict = replace(verdict, served=False)
         served = None
         if verdict.served:
             hostname = normalise(listener.hostname)
             served = Listener(id_, listener.port, SCHEMES[listener.protocol], hostname, secrets, server_name)
         points.append(_point(id_, listener, verdict, served))
         verdicts.append(verdict)
-    address = _address_problem(gateway)
     valid = sum(verdict.accepted.status == "True" for verdict in verdicts)
     accepted = address or conditions.gateway_accepted(valid, len(verdicts))
     return Judged(
@@ -170,7 +174,7 @@ def _certificates(
 def _certificate(gateway: Key, reference: api.SecretObjectReference, look: Lookup, world: World) -> Key | Condition:
     target = Key(reference.namespace or gateway.namespace, reference.name)
     if (reference.group, reference.kind) != ("", "Secret"):
-        what = f"{reference.group}/{reference.kind}"
+        what = f"{reference.group}/{reference.kind}" if reference.group else reference.kind
         return conditions.not_resolved("InvalidCertificateRef", f"tls.certificateRefs: {what} is not a Secret")
     if not permitted(Referrer("Gateway", gateway.namespace), "Secret", target, look, world):
         return conditions.not_resolved(
@@ -189,7 +193,7 @@ def _conflicts(listeners: Iterable[api.Listener]) -> dict[str, Condition]:
     """Listeners of one Gateway that are not distinct: nobody wins, all of them are rejected."""
     by_port: dict[int, list[api.Listener]] = {}
     for listener in listeners:
-        if listener.protocol != "UDP":
+        if listener.protocol in SHARING_PORTS:
             by_port.setdefault(listener.port, []).append(listener)
     found: dict[str, Condition] = {}
     for port, group in by_port.items():

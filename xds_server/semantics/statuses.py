@@ -153,7 +153,7 @@ def _why_not_served(verdict: ListenerVerdict) -> str:
     for condition in (verdict.accepted, verdict.resolved):
         if condition.status == "False":
             return condition.message
-    return "The listener carries no kind of route."
+    return "The Gateway is not accepted."
 
 
 def route_status(

@@ -217,7 +217,7 @@ def _filters(
 def _incompatible(place: str, applied: Iterable[Applied], features: Features) -> list[Refused]:
     answering = next((one.type for one in applied if features[one.type].answers), None)
     lost = [one.type for one in applied if features[one.type].forwards] if answering else []
-    return [Refused("IncompatibleFilters", f"{place}.filters: {type_} and {answering}") for type_ in lost]
+    return [Refused("IncompatibleFilters", f"{place}.filters: {type_} does not go with {answering}") for type_ in lost]
 
 
 def _weighted(

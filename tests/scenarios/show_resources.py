@@ -1,0 +1,229 @@
+"""Published resources in short, read back from their bytes.
+
+Each function takes the proto3 JSON of one resource. Nothing is left out silently: values that are the same in every
+resource are compared with the table of constants beside them, and fields that have no short form are shown as they
+are.
+"""
+
+from base64 import b64decode
+from typing import Any
+
+from tests.scenarios import certificates
+from xds_server.xds.resource import ResourceType
+
+Json = dict[str, Any]
+_MILLION = 1_000_000
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_CODES = {
+    "MOVED_PERMANENTLY": 301,
+    "FOUND": 302,
+    "SEE_OTHER": 303,
+    "TEMPORARY_REDIRECT": 307,
+    "PERMANENT_REDIRECT": 308,
+}
+_UNLIMITED = 4_294_967_295
+
+
+def _rest(message: Json, constants: Json) -> Json:
+    """The fields left in `message` that are not the usual ones; a usual one that is missing is shown as null."""
+    rest = {name: value for name, value in message.items() if constants.get(name) != value}
+    return rest | {name: None for name in constants if name not in message}
+
+
+def cluster(message: Json) -> Json:
+    """Its endpoint assignment and the protocol it speaks."""
+    body = dict(message)
+    eds = body.pop("edsClusterConfig")
+    assert eds["edsConfig"] == {"ads": {}, "resourceApiVersion": "V3"}
+    options = body.pop("typedExtensionProtocolOptions")[_HTTP_OPTIONS]
+    (protocol,) = options["explicitHttpConfig"]
+    limits = dict.fromkeys(("maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"), _UNLIMITED)
+    constants = {
+        "type": "EDS",
+        "connectTimeout": "10s",
+        "perConnectionBufferLimitBytes": 32768,
+        "lbPolicy": "LEAST_REQUEST",
+        "circuitBreakers": {"thresholds": [limits]},
+    }
+    body.pop("name")
+    protocols = {"httpProtocolOptions": "HTTP/1.1", "http2ProtocolOptions": "HTTP/2"}
+    return {"endpoints": eds["serviceName"], "speaks": protocols[protocol]} | _rest(body, constants)
+
+
+def assignment(message: Json) -> Any:
+    """Addresses by zone, or one list where no zone is known."""
+    shown: dict[str, list[str]] = {}
+    for locality in message.get("endpoints", []):
+        zone = locality["locality"].get("zone", "")
+        addresses = [_address(one["endpoint"]["address"]) for one in locality["lbEndpoints"]]
+        assert locality["loadBalancingWeight"] == len(addresses)
+        shown[zone] = addresses
+    return shown.get("", []) if not shown.keys() - {""} else shown
+
+
+def _address(message: Json) -> str:
+    socket = message["socketAddress"]
+    host = f"[{socket['address']}]" if ":" in socket["address"] else socket["address"]
+    return f"{host}:{socket['portValue']}"
+
+
+def listener(message: Json) -> Json:
+    """Where it is bound, and for each filter chain its routes and certificates."""
+    chains = {}
+    for chain in message["filterChains"]:
+        shown: Json = {}
+        (manager,) = chain["filters"]
+        shown["routes"] = manager["typedConfig"]["rds"]["routeConfigName"]
+        if (names := chain.get("filterChainMatch", {}).get("serverNames")) is not None:
+            shown["sni"] = names
+        if (socket := chain.get("transportSocket")) is not None:
+            tls = socket["typedConfig"]["commonTlsContext"]
+            shown["certificates"] = [one["name"] for one in tls["tlsCertificateSdsSecretConfigs"]]
+            assert tls["alpnProtocols"] == ["h2", "http/1.1"]
+            assert tls["tlsParams"] == {"tlsMinimumProtocolVersion": "TLSv1_2"}
+        if (server := manager["typedConfig"].get("serverName")) != "envoy":
+            shown["server"] = server
+        chains[chain["name"]] = shown
+    inspected = [one["name"] for one in message.get("listenerFilters", [])]
+    secure = any("certificates" in chain for chain in chains.values())
+    assert inspected == (["envoy.filters.listener.tls_inspector"] if secure else [])
+    return {"bind": _address(message["address"]), "chains": chains}
+
+
+def secret(message: Json) -> Json:
+    """The names that the certificate is for."""
+    tls = message["tlsCertificate"]
+    assert b64decode(tls["privateKey"]["inlineBytes"]).startswith(b"-----BEGIN ")
+    return {"names": certificates.names_of(b64decode(tls["certificateChain"]["inlineBytes"]))}
+
+
+def route_configuration(message: Json) -> Json:
+    """By domain, the routes in the order in which they are tried."""
+    body = dict(message)
+    hosts = body.pop("virtualHosts", [])
+    body.pop("name")
+    constants = {"validateClusters": False, "ignorePortInHostMatching": True, "mostSpecificHeaderMutationsWins": True}
+    shown = _rest(body, constants)
+    for host in hosts:
+        assert host["domains"] == [host["name"]]
+        shown[host["name"]] = [_route(one) for one in host.get("routes", [])]
+        assert not host.keys() - {"name", "domains", "routes"}
+    return shown
+
+
+def _route(message: Json) -> Json:
+    body = dict(message)
+    name = body.pop("name").split("/")
+    shown = _match(body.pop("match"))
+    if (direct := body.pop("directResponse", None)) is not None:
+        shown |= {"answer": direct.pop("status")} | direct
+    if (redirect := body.pop("redirect", None)) is not None:
+        shown["redirect"] = _redirect(redirect)
+    if (action := body.pop("route", None)) is not None:
+        shown |= _forward(dict(action))
+    shown |= _headers(body)
+    assert name[0] == "HTTPRoute"
+    return shown | body | {"of": f"{name[1]}/{name[2]} {name[3]}.{name[4]}"}
+
+
+def _match(message: Json) -> Json:
+    body = dict(message)
+    shown: Json = {}
+    for field, name in (("path", "exact"), ("prefix", "prefix"), ("pathSeparatedPrefix", "prefix")):
+        if (value := body.pop(field, None)) is not None:
+            assert (field == "prefix") == (value == "/") or field == "path"
+            shown[name] = value
+    if (regex := body.pop("safeRegex", None)) is not None:
+        shown["regex"] = regex["regex"]
+    headers = {one["name"]: _string(one["stringMatch"]) for one in body.pop("headers", [])}
+    if (method := headers.pop(":method", None)) is not None:
+        shown["method"] = method
+    if headers:
+        shown["headers"] = headers
+    if query := body.pop("queryParameters", None):
+        shown["query"] = {one["name"]: _string(one["stringMatch"]) for one in query}
+    if (share := body.pop("runtimeFraction", None)) is not None:
+        shown["share"] = _percent(share)
+    return shown | body
+
+
+def _string(message: Json) -> Any:
+    return message["exact"] if "exact" in message else {"regex": message["safeRegex"]["regex"]}
+
+
+def _percent(message: Json) -> str:
+    value = message["defaultValue"]
+    assert value["denominator"] == "MILLION"
+    return f"{value.get('numerator', 0) * 100 / _MILLION:g}%"
+
+
+def _redirect(message: Json) -> Json:
+    names = {"schemeRedirect": "scheme", "hostRedirect": "host", "portRedirect": "port", "code": "code"}
+    body = message | {"code": _CODES[message.get("responseCode", "MOVED_PERMANENTLY")]}
+    body.pop("responseCode", None)
+    shown = {short: body.pop(name) for name, short in names.items() if name in body}
+    return shown | _path(body) | body
+
+
+def _path(body: Json) -> Json:
+    """Takes the change of a path out of `body`."""
+    names = {"pathRedirect": "path", "prefixRewrite": "prefix"}
+    shown = {short: body.pop(name) for name, short in names.items() if name in body}
+    if (regex := body.pop("regexRewrite", None)) is not None:
+        shown["regex"] = f"{regex['pattern']['regex']} -> {regex['substitution']}"
+    return shown
+
+
+def _forward(body: Json) -> Json:
+    shown: Json = {}
+    if (cluster_ := body.pop("cluster", None)) is not None:
+        shown["to"] = cluster_
+    if (weighted := body.pop("weightedClusters", None)) is not None:
+        shown["to"] = [_weight(dict(one)) for one in weighted["clusters"]]
+    rewrite = _path(body)
+    if (host := body.pop("hostRewriteLiteral", None)) is not None:
+        rewrite = {"host": host} | rewrite
+    if rewrite:
+        shown["rewrite"] = rewrite
+    if mirrors := body.pop("requestMirrorPolicies", None):
+        shown["mirror"] = [_mirror(dict(one)) for one in mirrors]
+    return shown | _rest(body, {"clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR", "timeout": "0s"})
+
+
+def _weight(body: Json) -> Json:
+    shown = {body.pop("name"): body.pop("weight")}
+    if (host := body.pop("hostRewriteLiteral", None)) is not None:
+        shown["rewrite"] = {"host": host}
+    return shown | _headers(body) | body
+
+
+def _mirror(body: Json) -> Json:
+    assert body.pop("disableShadowHostSuffixAppend") is True
+    return {body.pop("cluster"): _percent(body.pop("runtimeFraction"))} | body
+
+
+def _headers(body: Json) -> Json:
+    """Takes the changes of headers out of `body`."""
+    shown = {}
+    for what in ("request", "response"):
+        changes: Json = {}
+        for option in body.pop(f"{what}HeadersToAdd", []):
+            assert option["keepEmptyValue"] is True
+            verb = {"OVERWRITE_IF_EXISTS_OR_ADD": "set", "APPEND_IF_EXISTS_OR_ADD": "add"}[
+                option.get("appendAction", "APPEND_IF_EXISTS_OR_ADD")
+            ]
+            changes.setdefault(verb, []).append({option["header"]["key"]: option["header"].get("value", "")})
+        if removed := body.pop(f"{what}HeadersToRemove", None):
+            changes["remove"] = removed
+        if changes:
+            shown[what] = changes
+    return shown
+
+
+SHOW = {
+    ResourceType.CLUSTER: cluster,
+    ResourceType.ENDPOINT: assignment,
+    ResourceType.LISTENER: listener,
+    ResourceType.SECRET: secret,
+    ResourceType.ROUTE: route_configuration,
+}
