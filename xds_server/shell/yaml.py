@@ -67,9 +67,11 @@ def split(text: str) -> list[Chunk]:
     chunks: list[Chunk] = []
     start, line = 0, 1
     for marker in _MARKER.finditer(text):
-        if _CONTENT.search(text[start : marker.start()]):
-            cut = marker.start() if marker[0] == "---" else marker.end()
+        ends = marker[0] == "..."
+        cut = (text.find("\n", marker.end()) + 1 or len(text)) if ends else marker.start()
+        if has_content := bool(_CONTENT.search(text[start : marker.start()])):
             chunks.append(Chunk(text[start:cut], line))
+        if has_content or ends:
             line += text.count("\n", start, cut)
             start = cut
     if _CONTENT.search(text[start:]):
@@ -206,8 +208,8 @@ class _Composer:
         self.starts: list[int] = []
 
     def documents(self) -> list[Any]:
-        parser: Any = _LOADER(self._text)
         try:
+            parser: Any = _LOADER(self._text)
             while (event := parser.get_event()) is not None:
                 if handler := _HANDLERS.get(type(event)):
                     handler(self, event)
@@ -215,6 +217,8 @@ class _Composer:
             mark = error.problem_mark or error.context_mark
             reason = ", ".join(part for part in (error.problem, error.context) if part)
             raise Malformed(reason, *((mark.line + 1, mark.column + 1) if mark else ())) from None
+        except UnicodeEncodeError:
+            raise Malformed("has half of a surrogate pair, which is no character") from None
         except yaml.reader.ReaderError as error:
             before = self._text.encode(errors="replace")[: error.position].decode(errors="replace")
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
