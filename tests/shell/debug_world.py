@@ -14,6 +14,7 @@ from xds_server.model.kinds import kind_of
 from xds_server.model.parse import parse
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline, build
+from xds_server.routing.audience import Audience
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.files import read
 from xds_server.shell.metrics import Metrics
@@ -89,6 +90,21 @@ class World:
         self.unready = ""
         self.metrics = Metrics(self.registry, self.pipeline, lambda: self.faults)
         self.put(objects() if given is None else given)
+        self.debug: Debug
+        self.url = ""
+        self._http: aiohttp.ClientSession | None = None
+
+    def put(self, given: Iterable[Object]) -> None:
+        """Adds objects, settles and publishes."""
+        for value in given:
+            self.pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
+        self.settle()
+
+    def settle(self) -> frozenset[Audience]:
+        """Settles and publishes; for whom that changed something."""
+        return self.catalog.publish(self.pipeline.publisher.changes(self.pipeline.settle())).audiences
+
+    async def __aenter__(self) -> "World":
         self.debug = Debug(
             Sources(
                 pipeline=self.pipeline,
@@ -99,20 +115,6 @@ class World:
                 unready=lambda: self.unready,
             )
         )
-        self.url = ""
-        self._http: aiohttp.ClientSession | None = None
-
-    def put(self, given: Iterable[Object]) -> None:
-        """Adds objects, settles and publishes."""
-        for value in given:
-            self.pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
-        self.settle()
-
-    def settle(self) -> None:
-        """Settles and publishes."""
-        self.catalog.publish(self.pipeline.publisher.changes(self.pipeline.settle()))
-
-    async def __aenter__(self) -> "World":
         self.url = f"http://{await self.debug.start('127.0.0.1:0')}"
         self._http = aiohttp.ClientSession()
         return self

@@ -2,8 +2,9 @@
 
 In: a View and filters. Out: an envoy.admin.v3.ConfigDump as JSON, made from the very bytes that are served. As in
 Envoy's, `resource` names one list of the dump and gives its entries bare, `name_regex` is matched against whole names;
-`version_info` is the version that Envoy is told. When Envoy applied something is not known here, so `last_updated` is
-left out. Source: envoy/admin/v3/config_dump.proto and config_dump_shared.proto.
+the `version_info` of an entry is the one that Envoy is told, that of a section stands for the whole set (SotW's; delta
+has none). When Envoy applied something is not known here, so `last_updated` is left out.
+Source: envoy/admin/v3/config_dump.proto and config_dump_shared.proto.
 """
 
 from collections.abc import Callable, Iterator
