@@ -57,6 +57,18 @@ def share(numerator: int, denominator: int) -> core.RuntimeFractionalPercent:
     )
 
 
+def share_within(
+    part: core.RuntimeFractionalPercent | None, before: int, after: int, total: int
+) -> core.RuntimeFractionalPercent:
+    """That part (None: all) of the requests whose number lies from before/total to after/total.
+
+    Envoy compares one number per request with every fraction, so a share of a share ends where the numbers do.
+    """
+    numerator = MILLION if part is None or part.default_value is None else part.default_value.numerator
+    low, high = (round(bound * MILLION / total) for bound in (before, after))
+    return share(low + round((high - low) * numerator / MILLION), MILLION)
+
+
 def literal(value: str) -> str:
     """A header value that Envoy's formatter must leave alone: `%` begins a command there."""
     return value.replace("%", "%%")

@@ -62,7 +62,7 @@ def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
     if any(features[filter_.type].answers for filter_ in action.filters):
         return _edited(Route(name=_name(rule), match=_match(rule.match)), action.filters, place, features)
     serving = tuple(entry for entry in action.backends if entry.weight > 0)
-    if len(serving) == 1 or any(_needs_route(entry, features) for entry in serving):
+    if len(serving) == 1 or any(_needs_route(entry, action, features) for entry in serving):
         return _one_route_each(rule, serving, place, features)
     forward = _forward(action, serving)
     forward.weighted_clusters = WeightedCluster(clusters=[_weight(entry, features) for entry in serving])
@@ -78,12 +78,12 @@ def _one_route_each(
     """
     total = sum(entry.weight for entry in serving)
     routes: list[api.Route] = []
-    before = 0
+    after = 0
     for index, entry in enumerate(serving):
-        before += entry.weight
+        before, after = after, after + entry.weight
         match = _match(rule.match)
         if index < len(serving) - 1:
-            match.runtime_fraction = kit.share(before, total)
+            match.runtime_fraction = kit.share(after, total)
         if isinstance(entry.backend, InvalidBackend):
             response = DirectResponseAction(status=500)
             routes.append(Route(name=_name(rule), match=match, direct_response=response))
@@ -92,6 +92,8 @@ def _one_route_each(
         forward.cluster = names.cluster(entry.backend)
         route = Route(name=_name(rule), match=match, route=forward)
         routes += _edited(route, (*rule.action.filters, *entry.filters), place, features)
+        for policy in forward.request_mirror_policies:
+            policy.runtime_fraction = kit.share_within(policy.runtime_fraction, before, after, total)
     return routes
 
 
@@ -106,8 +108,12 @@ def _edited(route: api.Route, filters: tuple[Applied, ...], place: Place, featur
     return [*first, route]
 
 
-def _needs_route(entry: WeightedBackend, features: Features) -> bool:
-    return any(features[filter_.type].edit_backend is None for filter_ in entry.filters)
+def _needs_route(entry: WeightedBackend, action: Action, features: Features) -> bool:
+    """Filters without a spelling on weighted clusters; and any beside the rule's own, which come first, while Envoy
+    applies the changes of a weighted cluster before those of its route.
+    """
+    missing = any(features[filter_.type].edit_backend is None for filter_ in entry.filters)
+    return missing or bool(entry.filters and action.filters)
 
 
 def _weight(entry: WeightedBackend, features: Features) -> api.WeightedClusterClusterWeight:
