@@ -17,6 +17,8 @@ OPTION = "--admin-address"
 async def echo(parameters: Mapping[str, str]) -> web.Response:
     if parameters.get("a") == "no":
         raise Refused(409, 'not "this"\nnow')
+    if parameters.get("a") == "break":
+        raise ValueError("hidden")
     return json_response(dict(parameters))
 
 
@@ -51,6 +53,14 @@ async def test_refusals_are_one_line_of_json(url: str) -> None:
     assert await answer(f"{url}/page?a=1&a=2") == (400, '{"error":"parameter \'a\' is given more than once"}\n')
     assert await answer(f"{url}/else") == (404, '{"error":"there is no /else; known are /, /page, /any"}\n')
     assert await answer(f"{url}/page", "POST") == (405, '{"error":"POST is not answered; everything here is GET"}\n')
+
+
+async def test_a_page_that_fails_says_so_and_the_log_says_why(url: str) -> None:
+    with capture_logs() as logged:
+        found = await answer(f"{url}/page?a=break")
+    assert found == (500, '{"error":"this page failed with ValueError; the log says more"}\n')
+    assert [(one["event"], one["path"], one["exc_info"]) for one in logged] == [("page failed", "/page", True)]
+    assert (await answer(f"{url}/page"))[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,9 @@ class Endpoint:
             response = _error(404, f"there is no {request.path}; known are {', '.join(['/', *self._pages])}")
         except web.HTTPMethodNotAllowed:
             response = _error(405, f"{request.method} is not answered; everything here is GET")
+        except Exception as error:
+            log.exception("page failed", path=request.path)
+            response = _error(500, f"this page failed with {type(error).__name__}; the log says more")
         response.headers.update(_HEADERS)
         return response
 
