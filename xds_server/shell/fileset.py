@@ -6,6 +6,7 @@ steps, or put one in place of another. Not here: when to look (`files`), what a 
 """
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,7 +65,7 @@ class FileSet:
         names = {name for path in paths for name in self.roots.called(path)}
         if any(self._is_more_than_a_file(name) for name in names):
             return self.rescan()
-        return self._read(name for name in names if name in self._files or name.endswith(SUFFIXES))
+        return self._read(name for name in names if self._may_be_read(name))
 
     def settle(self, until: float) -> Batch:
         """Looks again at the files that lost objects before a time of `time.monotonic`."""
@@ -72,8 +73,14 @@ class FileSet:
 
     def _outdated(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
-            if name not in self._files or (name != STDIN and self._files[name].signature != _signature(name)):
+            if name not in self._files or self._files[name].signature != _signature(name):
                 yield name
+
+    def _may_be_read(self, name: str) -> bool:
+        if name in self._files or name in self.roots.names or name.endswith(SUFFIXES):
+            path = Path(name)
+            return path.is_file() or not path.exists()
+        return False
 
     def _is_more_than_a_file(self, name: str) -> bool:
         path = Path(name)
@@ -97,7 +104,7 @@ class FileSet:
     def _look(self, name: str, before: _File) -> _File:
         """A file as it is now. One that is gone, or empty, says nothing."""
         try:
-            data, signature = _bytes(name) if name != STDIN else (sys.stdin.buffer.read(), ())
+            data, signature = _bytes(name)
             if len(data) > MOST_BYTES:
                 return _File(unreadable(f"has more than {MOST_BYTES} bytes", name, before.content), signature)
             text = data.decode("utf-8-sig")
@@ -114,7 +121,7 @@ class FileSet:
     def _replace(self, name: str, before: Content, after: _File, touched: dict[Ident, None]) -> None:
         content = after.content
         old, new = before.held | before.objects, content.held | content.objects
-        if new or content.faults or content.ignored or after.signature:
+        if new or content.faults or content.ignored or after.signature or name in self.roots.names:
             self._files[name] = after
         else:
             self._files.pop(name, None)
@@ -166,9 +173,9 @@ class FileSet:
         return stamped
 
     def _faults(self) -> tuple[Fault, ...]:
-        found = [Fault(reason=reason, file=name) for name, reason in self.roots.unreadable.items()]
-        for file in self._files.values():
-            found += file.content.faults
+        found = [fault for file in self._files.values() for fault in file.content.faults]
+        said = {fault.file for fault in found}
+        found += [Fault(reason=why, file=name) for name, why in self.roots.unreadable.items() if name not in said]
         for ident in self._several:
             found += self._conflicts(ident)
         return tuple(sorted(found, key=lambda fault: (fault.file, fault.line, fault.column, fault.field)))
@@ -187,14 +194,21 @@ class FileSet:
 
 
 def _bytes(name: str) -> tuple[bytes, tuple[int, ...]]:
+    if name == STDIN:
+        return sys.stdin.buffer.read(MOST_BYTES + 1), ()
     with Path(name).open("rb") as file:
         status = os.fstat(file.fileno())
-        return file.read(MOST_BYTES + 1), (status.st_mtime_ns, status.st_size, status.st_ino)
+        return file.read(MOST_BYTES + 1), _signature_of(status)
 
 
 def _signature(name: str) -> tuple[int, ...]:
     try:
-        status = Path(name).stat()
+        return _signature_of(Path(name).stat()) if name != STDIN else ()
     except OSError:
         return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _signature_of(status: os.stat_result) -> tuple[int, ...]:
+    """Pipes have none: what they said once is all they say."""
+    regular = stat.S_ISREG(status.st_mode)
+    return (status.st_mtime_ns, status.st_size, status.st_ino) if regular else ()

@@ -66,12 +66,15 @@ class Roots:
                 self.unreadable[folder] = error.strerror or str(error)
                 continue
             for entry in visible:
-                if entry.is_dir():
-                    folders.append(entry.path)
-                elif entry.name.endswith(SUFFIXES) and entry.is_file():
-                    if entry.is_symlink():
-                        self._note_link(entry.path)
-                    yield entry.path
+                try:
+                    if entry.is_dir():
+                        folders.append(entry.path)
+                    elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                        if entry.is_symlink():
+                            self._note_link(entry.path)
+                        yield entry.path
+                except OSError as error:
+                    self.unreadable[entry.path] = error.strerror or str(error)
 
     def called(self, path: str) -> Iterator[str]:
         """The names under which a changed absolute path may be known; a given folder's, if any of it may differ."""

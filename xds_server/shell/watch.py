@@ -59,18 +59,24 @@ class Watch:
 
     async def _collect(self, paths: Iterable[str], *, recursive: bool) -> None:
         try:
-            async for changes in awatch(
-                *paths,
-                recursive=recursive,
-                watch_filter=None,
-                step=STEP_MS,
-                debounce=MOST_MS,
-                rust_timeout=0,
-                ignore_permission_denied=True,
-            ):
-                self._changed.update(path for _, path in changes)
-                self._wake.set()
-        except (OSError, RuntimeError):  # no more watches allowed, a watched folder is gone, a name is not text
-            pass
-        self.broken = True
-        self._wake.set()
+            try:
+                await self._follow(paths, recursive=recursive, ignore_permission_denied=False)
+            except PermissionError:  # ignoring it from the start would hide other refusals too
+                await self._follow(paths, recursive=recursive, ignore_permission_denied=True)
+        except (OSError, RuntimeError):
+            # No more watches are allowed, a folder has gone since, a name is not text: `broken` says so.
+            self.broken = True
+            self._wake.set()
+
+    async def _follow(self, paths: Iterable[str], *, recursive: bool, ignore_permission_denied: bool) -> None:
+        async for changes in awatch(
+            *paths,
+            recursive=recursive,
+            ignore_permission_denied=ignore_permission_denied,
+            watch_filter=None,
+            step=STEP_MS,
+            debounce=MOST_MS,
+            rust_timeout=0,
+        ):
+            self._changed.update(path for _, path in changes)
+            self._wake.set()

@@ -214,9 +214,7 @@ class _Composer:
                 if handler := _HANDLERS.get(type(event)):
                     handler(self, event)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            reason = ", ".join(part for part in (error.problem, error.context) if part)
-            raise Malformed(reason, *((mark.line + 1, mark.column + 1) if mark else ())) from None
+            raise self._marked(error) from None
         except UnicodeEncodeError:
             raise Malformed("has half of a surrogate pair, which is no character") from None
         except yaml.reader.ReaderError as error:
@@ -224,6 +222,14 @@ class _Composer:
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
             raise Malformed("has a character that YAML does not allow", line, column) from None
         return self._documents
+
+    def _marked(self, error: yaml.MarkedYAMLError) -> Malformed:
+        """libyaml's complaint; where it is about the end of the text, at the last line that says anything."""
+        reason = ", ".join(part for part in (error.problem, error.context) if part)
+        mark, last = error.problem_mark or error.context_mark, self._text.rstrip().count("\n")
+        if mark is None or mark.line > last:
+            return Malformed(reason, last + 1)
+        return Malformed(reason, mark.line + 1, mark.column + 1)
 
     def start(self, event: Any) -> None:
         self._anchors, self._values = {}, 0
