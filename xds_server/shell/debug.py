@@ -41,7 +41,7 @@ TITLE: Final = "xds-server debug endpoint"
 OPTION: Final = "--admin-address"
 _NAMED: Final = 20
 """How many known names an error lists."""
-_ROWS: Final = 1_000
+_ROWS: Final = 200
 _MOST_ROWS: Final = 100_000
 _TYPES: Final = {type_.value: type_ for type_ in ResourceType}
 _WHOSE: Final = {
