@@ -177,7 +177,7 @@ class Player:
             )
         if detail:
             request.error_detail.code = 13
-            request.error_detail.message = detail
+            request.error_detail.message = detail.replace("\\n", "\n")
         self.events += [e for e in self.stream.receive(request, self.now) if not isinstance(e, Subscribed)]
 
     def _nonce(self, type_: ResourceType, words: list[str]) -> str:

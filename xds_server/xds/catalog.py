@@ -11,7 +11,7 @@ says.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
@@ -44,10 +44,10 @@ class _Logged(NamedTuple):
 class View:
     """What one tuple of audiences sees at `serial`: an ordered overlay in which later audiences win.
 
-    A snapshot: it never changes, so it may be read across awaits and from another thread.
+    A snapshot: but for `keeps` it never changes, so it may be read across awaits and from another thread.
     """
 
-    __slots__ = ("_log", "_resources", "_versions", "audiences", "serial")
+    __slots__ = ("_kept", "_log", "_resources", "_versions", "audiences", "serial")
 
     def __init__(
         self,
@@ -55,12 +55,19 @@ class View:
         audiences: tuple[Audience, ...],
         resources: Mapping[ResourceType, Mapping[str, Resource]],
         log: "deque[_Logged]",
+        kept: Set[Audience],
     ) -> None:
         self.serial = serial
         self.audiences = audiences
         self._resources = resources
         self._log = log
+        self._kept = kept
         self._versions: dict[ResourceType, str] = {}
+
+    @property
+    def keeps(self) -> bool:
+        """Whether clients are to keep, for now, what is gone and what they may still use: see `Catalog.keep`."""
+        return not self._kept.isdisjoint(self.audiences)
 
     def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
         """All resources of a type, by name."""
@@ -97,6 +104,15 @@ class Catalog:
         self._live: dict[tuple[Audience, ResourceType], dict[str, Resource]] = {}
         self._log: deque[_Logged] = deque(maxlen=_LOGGED_PUBLISHES)
         self._views: dict[tuple[Audience, ...], View] = {}
+        self._kept: set[Audience] = set()
+
+    def keep(self, audiences: Iterable[Audience]) -> None:
+        """From now on these audiences, and no others, keep what is gone but for listeners.
+
+        They may be sent routes and listeners of before, which name it.
+        """
+        self._kept.clear()
+        self._kept.update(audiences)
 
     def publish(self, changes: Mapping[Change, Resource | None]) -> Published:
         """Set and (None) remove resources; the serial moves only if anything differs from what is there."""
@@ -144,7 +160,7 @@ class Catalog:
             for audience in audiences:
                 overlay.update(self._live.get((audience, type_), _NOTHING))
             resources[type_] = {name: resource for name, resource in overlay.items() if not resource.hides}
-        return View(self.serial, audiences, resources, self._log)
+        return View(self.serial, audiences, resources, self._log, self._kept)
 
     def _advanced(self, known: View) -> View:
         resources: dict[ResourceType, Mapping[str, Resource]] = {}
@@ -152,7 +168,7 @@ class Catalog:
             before = known.resources(type_)
             names = _changed(self._log, known.audiences, type_, range(known.serial + 1, self.serial + 1))
             resources[type_] = self._overlaid(known.audiences, type_, before, names) if names else before
-        return View(self.serial, known.audiences, resources, self._log)
+        return View(self.serial, known.audiences, resources, self._log, self._kept)
 
     def _overlaid(
         self,

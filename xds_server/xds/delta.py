@@ -44,6 +44,7 @@ class DeltaStream(Stream):
             waits_for_endpoints = ledger.type is ResourceType.ENDPOINT and not self._clusters_open()
             claims = {} if waits_for_endpoints else dict(request.initial_resource_versions)
             ledger.begin(change, claims)
+            self._returns = self._returns or bool(request.initial_resource_versions)
         return [*events, Subscribed(ledger.type, change.news)] if change.news else events
 
     def _compose(self, ledger: Ledger, view: View, names: Collection[str], now: float) -> Response:

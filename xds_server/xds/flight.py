@@ -1,12 +1,9 @@
 """A response on its way, and what is remembered of a rejected one: values that a Ledger keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from xds_server.xds.encoding import named_in
-from xds_server.xds.resource import Resource, ResourceType
-
-_APPLIED_ONE_BY_ONE = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
+from xds_server.xds.resource import Resource
 
 
 @dataclass(slots=True)
@@ -14,7 +11,7 @@ class Flight:
     """A response on its way. `resources` are those that it changes, which in SotW are not all that it carries.
 
     The ledger adds what was so when it was sent: `before` is what the client held of these names (absent when it held
-    none, None when that is unknown), `unasked` are those that it had not asked for.
+    none, None when that is unknown), `unasked` are those that it had not asked for, `whole` says that it carried all.
     """
 
     nonce: str
@@ -25,6 +22,7 @@ class Flight:
     removed: tuple[str, ...]
     before: Mapping[str, Resource | None] = field(default_factory=dict)
     unasked: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -50,34 +48,25 @@ def version_of(resource: Resource | None) -> str | None:
     return resource.version if resource else None
 
 
-def rejection_of(type_: ResourceType, flight: Flight, detail: str) -> Rejection:
-    """What to remember of a rejected response.
+def rejection_of(flight: Flight, blamed: Mapping[str, Resource | None]) -> Rejection:
+    """What to remember of a rejected response; `blamed` are the clusters or listeners that Envoy named, as it got them.
 
-    Envoy applies the good clusters and listeners of it and names the others. When it names none, nothing
-    was applied.
+    Of those it applies all but the ones that it names, and these alone are withheld. When it names none, as it never
+    does for other types, any may be at fault and nothing is taken to be applied: all are withheld.
     """
-    blamed = _blamed(flight, detail) if type_ in _APPLIED_ONE_BY_ONE else frozenset[str]()
-    accepted: dict[str, Resource] = {}
-    for name, resource in flight.resources.items():
-        kept = resource if blamed and name not in blamed else flight.before.get(name)
-        if kept is not None:
-            accepted[name] = kept
-    versions = {name: version_of(resource) for name, resource in flight.resources.items()}
-    return Rejection({**versions, **dict.fromkeys(flight.removed)}, accepted)
+    suspects = {**flight.resources, **dict.fromkeys(flight.removed)}
+    if blamed:
+        suspects = {name: resource for name, resource in blamed.items() if resource is not None}
+    accepted = {name: resource for name in suspects if (resource := flight.before.get(name)) is not None}
+    return Rejection({name: version_of(resource) for name, resource in suspects.items()}, accepted)
 
 
-def repair_of(flight: Flight, detail: str) -> dict[str, Resource | None]:
+def repair_of(flight: Flight, blamed: Collection[str]) -> dict[str, Resource | None]:
     """What takes back rejected clusters: the version before, or None to remove one that was new.
 
-    Envoy may keep a rejected cluster among those that warm, and then never answers for clusters again.
-    Which to take back: those that it blames, else all new ones. One of which only an unknown version was
-    held is left alone.
+    Envoy may keep a rejected cluster among those that warm, and then never answers for clusters again. Which to take
+    back: those that it names, else all new ones. One of which only an unknown version was held is left alone.
     """
-    blamed = _blamed(flight, detail)
-    suspects = blamed or flight.resources.keys() - flight.before.keys()
+    suspects = flight.resources.keys() & set(blamed) if blamed else flight.resources.keys() - flight.before.keys()
     repair = {name: flight.before.get(name) for name in suspects}
     return {name: resource for name, resource in repair.items() if resource or name not in flight.before}
-
-
-def _blamed(flight: Flight, detail: str) -> frozenset[str]:
-    return named_in(detail, flight.resources.keys())

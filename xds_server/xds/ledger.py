@@ -16,6 +16,7 @@ from xds_server.xds.limits import Limits
 from xds_server.xds.resource import Resource, ResourceType
 from xds_server.xds.subscription import Change, Subscription
 
+_APPLIED_ONE_BY_ONE = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
 _MOST_FLIGHTS = 8
 _NEVER = -1
 _UNKNOWN = "unknown"
@@ -184,8 +185,9 @@ class Ledger:
     def sent(self, flight: Flight, holds: Mapping[str, Resource] | None = None) -> None:
         """A response was made. `holds` is all that the client has after it, when the response says that (SotW)."""
         covers = self.subscription.covers
-        flight.before = {name: self.held[name] for name in flight.resources if name in self.held}
+        flight.before = self._accepted_of(flight.resources)
         flight.unasked = frozenset(name for name in self._volunteered & flight.resources.keys() if not covers(name))
+        flight.whole = holds is not None
         if holds is not None:
             self.held = dict(holds)
         else:
@@ -264,15 +266,41 @@ class Ledger:
         self._dirty.update(flight.resources, flight.removed)
 
     def _rejected(self, flight: Flight, detail: str) -> Rejected:
+        newer = {name: self.held.get(name) for name, r in flight.resources.items() if self.held.get(name) is not r}
+        blamed = self._blamed(flight, detail)
         self._doubt(flight)
-        rejection = rejection_of(self.type, flight, detail)
+        self.held.update(dict.fromkeys(blamed.keys() - newer.keys()))
+        for rejection in self.rejections:
+            for name in blamed:
+                rejection.accepted.pop(name, None)
+        rejection = rejection_of(flight, blamed)
+        rejection.accepted.update((n, r) for n, r in newer.items() if r and n in rejection.versions)
         if self.type is ResourceType.CLUSTER:
-            self.repair.update(repair_of(flight, detail))
+            repair = repair_of(flight, blamed.keys())
+            self.repair.update((name, resource) for name, resource in repair.items() if name not in newer)
         for name in [name for name in rejection.versions if not self.subscription.covers(name)]:
             rejection.forget(name)
         self.rejections.append(rejection)
+        self._dirty |= blamed.keys()
         self._recheck = True
         return Rejected(self.type, flight.resources, detail, flight.version)
+
+    def _blamed(self, flight: Flight, detail: str) -> dict[str, Resource | None]:
+        """The clusters or listeners that it names, of those that the response carried, as it was sent them."""
+        if self.type not in _APPLIED_ONE_BY_ONE:
+            return {}
+        carried = {**self.held, **flight.resources} if flight.whole else flight.resources
+        return {name: carried[name] for name in named_in(detail, carried.keys())}
+
+    def _accepted_of(self, names: Collection[str]) -> dict[str, Resource | None]:
+        """What the client last accepted of these; before anything that is still on its way."""
+        accepted = {name: self.held[name] for name in names if name in self.held}
+        for flight in reversed(self.flights.values()):
+            for name in flight.resources.keys() & set(names):
+                accepted.pop(name, None)
+                if name in flight.before:
+                    accepted[name] = flight.before[name]
+        return accepted
 
     def _all_names(self, view: View) -> set[str]:
         return {*view.resources(self.type), *self.held, *self.subscription.names}

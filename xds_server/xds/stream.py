@@ -47,6 +47,8 @@ class Stream(ABC):
         self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
         self._nonces = 0
         self._began: float | None = None
+        self._returns = False
+        """The client said of some type what it has from an earlier stream."""
         self._moved = 0.0
         self._deadline: float | None = None
         self._settles: float | None = None
@@ -104,7 +106,8 @@ class Stream(ABC):
         for ledger in self._ledgers.values():
             ledger.forget_unheard(now)
             ledger.take(view, now)
-        held_back = False
+        # A client that comes back has routes; the clusters of new ones are not sent before it asks, or is late.
+        held_back = self._returns and not self._clusters_open()
         for type_, ledger in self._ledgers.items():
             if not ledger.has_news or (held_back and type_ in _NAMES_CLUSTERS):
                 continue
@@ -116,12 +119,14 @@ class Stream(ABC):
 
     def _next_removal(self, view: View, now: float) -> Response | None:
         quiet = self._all_accepted()
-        for type_ in _REMOVED_FIRST:
+        for type_ in (ResourceType.LISTENER,) if view.keeps else _REMOVED_FIRST:
             ledger = self._ledgers[type_]
             names = list(ledger.removals) if quiet else ledger.ripe_removals(now)
             if names and not ledger.busy(now) and (response := self._send(ledger, view, names, now)):
                 return response
         # By now the client has no more use for these. If it still asks for them, the grace is over.
+        if view.keeps or any(self._ledgers[type_].busy(now) for type_ in _REMOVED_FIRST):
+            return None
         for type_ in _REMOVED_LAST:
             ledger = self._ledgers[type_]
             names = ledger.ripe_removals(now)

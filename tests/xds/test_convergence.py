@@ -1,0 +1,195 @@
+"""Random schedules: whatever happens on the way, a client ends with exactly what its view says."""
+
+from dataclasses import dataclass, field, replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.xds.fake_envoy import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
+from tests.xds.fills import EMPTY, Shelf, fill
+from tests.xds.wire_between import Line
+from xds_server.xds.resource import Resource, ResourceType
+
+CLUSTERS = ("a", "b", "c")
+LISTENERS = ("l", "m")
+
+
+@dataclass(frozen=True)
+class World:
+    """One consistent state of the catalog: routes name clusters that exist. 0 is for what does not."""
+
+    clusters: tuple[int, ...] = (1, 1, 1)
+    endpoints: tuple[int, ...] = (1, 1)
+    listeners: tuple[int, ...] = (1, 1)
+    routes: tuple[int, ...] = (1, 1)
+    secret: int = 1
+    bad: dict[tuple[ResourceType, str], str] = field(default_factory=dict)
+
+    def resources(self) -> list[Resource]:
+        found: list[Resource] = []
+
+        def add(type_: ResourceType, name: str, content: str, *references: tuple[ResourceType, str]) -> None:
+            bad = self.bad.get((type_, name), "")
+            found.append(fill(type_, name, f"{content} bad={bad}" if bad else content, *references))
+
+        for name, version in zip(CLUSTERS, self.clusters, strict=True):
+            # b and c share an assignment.
+            eds = "e" if name == "a" else "f"
+            if version:
+                add(CLUSTER, name, f"{version} eds={eds}", (ENDPOINT, eds))
+        for name, version in zip("ef", self.endpoints, strict=True):
+            if version:
+                add(ENDPOINT, name, str(version))
+        exist = [name for name, version in zip(CLUSTERS, self.clusters, strict=True) if version]
+        exist = [name for name in exist if (CLUSTER, name) not in self.bad]
+        for number, name in enumerate(LISTENERS):
+            secret = " secret=s" if name == "m" else ""
+            if self.listeners[number]:
+                references = ((SECRET, "s"),) if secret else ()
+                add(LISTENER, name, f"{self.listeners[number]} routes=r{name}{secret}", *references)
+            if self.routes[number]:
+                to = exist[self.routes[number] % len(exist)] if exist else ""
+                add(ROUTE, f"r{name}", f"{self.routes[number]} to={to}")
+        if self.secret:
+            add(SECRET, "s", str(self.secret))
+        return found
+
+
+def versions(count: int) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.tuples(*[st.sampled_from([0, 1, 1, 2])] * count)
+
+
+def worlds(bad: st.SearchStrategy[dict[tuple[ResourceType, str], str]]) -> st.SearchStrategy[World]:
+    listeners = st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 2), (0, 1), (1, 0)])
+    return st.builds(World, versions(3), versions(2), listeners, versions(2), st.sampled_from([0, 1, 1, 2]), bad)
+
+
+NAMES = [*((CLUSTER, name) for name in CLUSTERS), (LISTENER, "l"), (ENDPOINT, "e"), (ROUTE, "rl"), (SECRET, "s")]
+GOOD = worlds(st.just({}))
+BAD = worlds(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["decode", "apply", "ghost"]), max_size=2))
+BAD_ROUTES = worlds(st.sampled_from([{}, {(ROUTE, "rl"): "apply"}])).map(
+    lambda world: replace(world, endpoints=(1, 1), routes=(world.routes[0] or 1, world.routes[1] or 1))
+)
+# "all" delivers until nothing is on its way; no time passes.
+DELIVERIES = st.sampled_from(["request", "response", "both", "all"])
+
+
+class Publisher:
+    """Puts worlds on the shelf: what a world does not have is removed."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.known: dict[tuple[ResourceType, str], Resource] = {}
+
+    def publish(self, world: World) -> None:
+        now = {(one.type, one.name): one for one in world.resources()}
+        gone = [one for key, one in self.known.items() if key not in now]
+        self.shelf.put(*now.values(), gone=gone)
+        self.known = now
+
+
+def play(line: Line, publisher: Publisher, step: "World | str | float") -> None:
+    if isinstance(step, World):
+        publisher.publish(step)
+        line.turn()
+    elif isinstance(step, float):
+        line.wait(step)
+    elif step == "reconnect":
+        line.reconnect()
+    elif step == "all":
+        while line.deliver_response() or line.deliver_request():
+            pass
+    else:
+        if step != "request":
+            line.deliver_response()
+        if step != "response":
+            line.deliver_request()
+
+
+def assert_has_all(line: Line) -> None:
+    """Envoy holds what the view says: all clusters and listeners, and of the rest what these name."""
+    view, envoy = line.shelf.view(), line.envoy
+    assert envoy.stuck() == []
+    for type_ in (CLUSTER, LISTENER):
+        expected = {name: one.body.decode().partition("=")[2] for name, one in view.resources(type_).items()}
+        assert {name: body.text for name, body in envoy.held[type_].items()} == expected
+    for type_ in (ENDPOINT, SECRET, ROUTE):
+        for name in envoy.wanted[type_]:
+            held, one = envoy.held[type_].get(name), view.get(type_, name)
+            if one is not None:
+                assert held is not None
+                assert held.text == one.body.decode().partition("=")[2]
+            elif type_ is not SECRET:
+                assert held is not None
+                assert held.text == EMPTY
+    assert line.stream.synced_serial() == view.serial
+
+
+def connected(*, delta: bool) -> tuple[Line, Publisher]:
+    """A line whose client has all of a small first world."""
+    line = Line(Shelf(), delta=delta)
+    publisher = Publisher(line.shelf)
+    publisher.publish(World(clusters=(1, 0, 0)))
+    line.settle()
+    return line, publisher
+
+
+EVENTFUL = st.lists(BAD | DELIVERIES | st.just("reconnect") | st.sampled_from([0.5, 1.5, 2.5, 6.0]), max_size=30)
+CALM = st.lists(BAD_ROUTES | DELIVERIES, max_size=30)
+
+
+@given(EVENTFUL, GOOD, st.booleans(), st.booleans())
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_schedule_ends_with_the_view(
+    steps: list["World | str | float"], last: World, delta: bool, new: bool
+) -> None:
+    line, publisher = connected(delta=delta)
+    if new:
+        line = Line(line.shelf, delta=delta)
+    for step in steps:
+        play(line, publisher, step)
+    # In state of the world a listener whose secret does not exist waits for it: nothing can tell it.
+    publisher.publish(last if delta else replace(last, secret=1))
+    line.settle()
+    assert_has_all(line)
+
+
+@given(CALM, st.booleans())
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_traffic_always_has_a_cluster_to_go_to(steps: list["World | str"], delta: bool) -> None:
+    """Make before break: while Envoy answers in time, no route in use ever names a cluster that cannot be sent to."""
+    line, publisher = connected(delta=delta)
+    for step in steps:
+        if isinstance(step, World) and not any(step.clusters):
+            continue
+        play(line, publisher, step)
+        assert line.envoy.broken_routes() == set()
+
+
+@given(CALM, st.sampled_from(["request", "response", "all", "both"]))
+@settings(max_examples=200, deadline=None)
+def test_nothing_rejected_is_repeated(steps: list["World | str"], delivery: str) -> None:
+    """No response carries a resource in the version that was rejected last, unless the client asked or it had changed."""
+    line, publisher = connected(delta=True)
+    for step in steps:
+        play(line, publisher, step)
+        play(line, publisher, delivery)
+    publisher.publish(World(bad={(ROUTE, "rl"): "apply"}, routes=(3, 3)))
+    line.settle()
+    sent = len(line.sent)
+    line.wait(3600)
+    assert len(line.sent) == sent
+    assert any("rl" in response.resources for response in line.sent)
+
+
+@given(GOOD.filter(lambda world: world.secret))
+@settings(max_examples=100, deadline=None)
+def test_a_client_that_comes_back_in_sync_is_sent_nothing(world: World) -> None:
+    line, publisher = connected(delta=True)
+    publisher.publish(world)
+    line.settle()
+    before = len(line.sent)
+    line.reconnect()
+    line.settle()
+    assert [response.resources for response in line.sent[before:] if response.resources or response.removed] == []
+    assert_has_all(line)
