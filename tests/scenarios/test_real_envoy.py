@@ -1,0 +1,155 @@
+"""A real Envoy accepts what every scenario publishes: all of it, over ADS, one scenario after the other.
+
+One Envoy and one server for all of them. Each Gateway of each scenario in turn becomes what the one connected proxy is
+to have; it must acknowledge every resource by name and version, and reject nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tests.real_envoy import RealEnvoy, ads_bootstrap, free_port
+from tests.scenarios.scenario import Scenario, load_all
+from xds_server.model.meta import Key
+from xds_server.routing.audience import ForGateway
+from xds_server.routing.listener import Bind
+from xds_server.shell.serve.options import ServeOptions
+from xds_server.shell.serve.server import Serving
+from xds_server.xds.catalog import Catalog, Change
+from xds_server.xds.events import Acknowledged, Event, Rejected
+from xds_server.xds.limits import Limits
+from xds_server.xds.node import Node
+from xds_server.xds.resource import Resource, ResourceType
+
+PROXY = ForGateway("scenario", "all")
+SECONDS = 5.0
+PORTS = (80, 81, 82, 83, 443, 444, 445, 446, 447, 448, 1111, 8080, 8443)
+Name = tuple[ResourceType, str]
+
+
+class Answers:
+    """An Observer that keeps what the proxy has accepted, and what it said of the rest."""
+
+    def __init__(self) -> None:
+        self.accepted: dict[Name, str] = {}
+        self.rejected: list[str] = []
+        self.news = asyncio.Event()
+
+    def opened(self, stream: int, node: Node) -> None: ...
+
+    def closed(self, stream: int, node: Node) -> None: ...
+
+    def synced(self, stream: int, node: Node, serial: int) -> None: ...
+
+    def event(self, stream: int, node: Node, event: Event) -> None:
+        if isinstance(event, Acknowledged):
+            self.accepted |= {(event.type, name): one.version for name, one in event.resources.items()}
+            for name in event.removed:
+                self.accepted.pop((event.type, name), None)
+        elif isinstance(event, Rejected):
+            self.rejected.append(f"{event.type.value} {sorted(event.resources)}: {event.detail}")
+        self.news.set()
+
+
+class Proxy:
+    """The connected Envoy, and what it is to have."""
+
+    def __init__(self, serving: Serving, catalog: Catalog, answers: Answers) -> None:
+        self._serving = serving
+        self._catalog = catalog
+        self._answers = answers
+        self._has: dict[Name, Resource] = {}
+
+    async def given(self, wanted: dict[Name, Resource]) -> list[str]:
+        """Publishes exactly this; returns what is wrong with it."""
+        gone = self._has.keys() - wanted.keys()
+        self._answers.rejected.clear()
+        changes: dict[Change, Resource | None] = {(PROXY, *name): None for name in gone}
+        changes |= {(PROXY, *name): resource for name, resource in wanted.items()}
+        self._serving.wake(self._catalog.publish(changes).audiences)
+        self._has = wanted
+        try:
+            async with asyncio.timeout(SECONDS):
+                while self._missing() and not self._answers.rejected:
+                    self._answers.news.clear()
+                    await self._answers.news.wait()
+        except TimeoutError:
+            return [f"{type_.value} {name}: not acknowledged" for type_, name in self._missing()]
+        return list(self._answers.rejected)
+
+    def _missing(self) -> list[Name]:
+        return [name for name, one in self._has.items() if self._answers.accepted.get(name) != one.version]
+
+
+@asynccontextmanager
+async def proxy() -> AsyncIterator[Proxy]:
+    catalog, answers = Catalog(), Answers()
+    limits = Limits(removal_seconds=0.3, settle_seconds=0.3)
+    serving = Serving(catalog, answers, ServeOptions(address="127.0.0.1:0", limits=limits))
+    await serving.start()
+    await serving.ready()
+    try:
+        bootstrap = ads_bootstrap(serving.port, node="gateway~pod.scenario", cluster="scenario/all")
+        layers = [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 10_000}}]
+        async with RealEnvoy(bootstrap | {"layered_runtime": {"layers": layers}}):
+            yield Proxy(serving, catalog, answers)
+    finally:
+        await serving.stop()
+
+
+def gateways(scenario: Scenario, bind: Bind) -> list[tuple[Key, dict[Name, Resource]]]:
+    outcome = scenario.run(bind)
+    return [
+        (gateway, {(t, name): one for t in ResourceType for name, one in _of_proxy(outcome.of(gateway, t)).items()})
+        for gateway in outcome.pipeline.gateways()
+    ]
+
+
+def _of_proxy(resources: dict[str, Resource]) -> dict[str, Resource]:
+    return {name: replace(one, audience=PROXY) for name, one in resources.items()}
+
+
+REFUSED = """# A route that Envoy refuses
+
+```yaml options
+checks: false
+```
+
+```yaml given
+kind: Gateway
+metadata: {name: gw}
+spec:
+  gatewayClassName: any
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: gw}]
+  rules: [{matches: [{path: {type: RegularExpression, value: "/("}}]}]
+```
+"""
+
+
+async def test_a_rejection_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "refused.md"
+    path.write_text(REFUSED)
+    bind = Bind(address="127.0.0.1", ports=((80, free_port()),))
+    async with proxy() as envoy:
+        ((_, wanted),) = gateways(Scenario(path), bind)
+        (problem,) = await envoy.given(wanted)
+    assert problem.startswith("routes ['http-80']: missing ): /(")
+
+
+async def test_every_scenario_is_accepted() -> None:
+    bind = Bind(address="127.0.0.1", ports=tuple((port, free_port()) for port in PORTS))
+    problems: dict[str, list[str]] = {}
+    async with proxy() as envoy:
+        for scenario in load_all():
+            for gateway, wanted in gateways(scenario, bind):
+                if found := await envoy.given(wanted):
+                    problems[f"{scenario.name} {gateway}"] = found
+                    await envoy.given({})
+    assert not problems
