@@ -8,24 +8,28 @@ import gc
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from xds_server.control import Changes, Control
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.model.batch import Batch
-from xds_server.model.document import Fault, Object
+from xds_server.model.document import Object
 from xds_server.model.kinds import kind_of
 from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline, build
 from xds_server.settings import Settings
+from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.echo import serve_echo
 from xds_server.shell.envoy import EnvoyOptions, Supervisor, envoy_version, find_envoy
 from xds_server.shell.files import FileSource
 from xds_server.shell.local import Local
+from xds_server.shell.metrics import Metrics
+from xds_server.shell.report import Reporter
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import Serving
 from xds_server.shell.signals import stop_on_signals
@@ -43,12 +47,12 @@ class Offline:
 
 
 def offline(objects: Iterable[Object]) -> Offline:
-    """Translates objects as the server would."""
+    """Translates objects as the server would. Turns the cycle collector off: the process is short-lived."""
+    gc.disable()
     pipeline = build(Options(any_class=True))
     for value in objects:
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
-    with no_collection():
-        changes = pipeline.publisher.changes(pipeline.settle())
+    changes = pipeline.publisher.changes(pipeline.settle())
     return Offline(pipeline, tuple(resource for resource in changes.values() if resource is not None))
 
 
@@ -66,15 +70,33 @@ async def run(settings: Settings) -> None:
             batch_seconds=settings.batch_seconds,
             batch_max_seconds=settings.batch_max_seconds,
         )
-        serving = Serving(control.catalog, control, ServeOptions.of(settings))
+        source = Source(control, FileSource(settings.paths))
+        registry = CollectorRegistry()
+        metrics = Metrics(registry, control.pipeline, lambda: source.batch.faults)
+        control.watch(lambda round_: metrics.settled(round_.settled, round_.seconds))
+        serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
         control.wake = serving.wake
         await serving.start()
         stack.push_async_callback(serving.stop)
+        debug = Debug(_sources(control, serving, source, registry))
+        await debug.start(settings.admin_address)
+        stack.push_async_callback(debug.stop)
         local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say)
         control.watch(local.settled)
-        source = Source(control, FileSource(settings.paths))
         await _until(stop, _tasks(settings, control, serving, local, source, stop))
         log.info("stopping")
+
+
+def _sources(control: Control, serving: Serving, source: "Source", registry: CollectorRegistry) -> Sources:
+    return Sources(
+        pipeline=control.pipeline,
+        catalog=control.catalog,
+        clients=serving.clients,
+        registry=registry,
+        faults=lambda: source.batch.faults,
+        ignored=lambda: source.batch.ignored,
+        unready=lambda: "" if control.ready.is_set() else "the files have not been read yet",
+    )
 
 
 def _tasks(
@@ -141,7 +163,8 @@ class Source:
 
     control: Control
     files: FileSource
-    faults: tuple[Fault, ...] = ()
+    batch: Batch = field(default_factory=Batch)
+    """The newest batch: what is wrong, and what was passed over, now."""
 
     async def run(self) -> None:
         """Submits batches until cancelled."""
@@ -150,26 +173,16 @@ class Source:
             self.control.submit(Changes(batch.upserts, batch.removals))
 
     def _tell(self, batch: Batch) -> None:
+        known, self.batch = self.batch.faults, batch
         for fault in batch.faults:
-            if fault not in self.faults:
+            if fault not in known:
                 log.error("fault", problem=str(fault), kept="the last good state stays in service")
-        for fault in self.faults:
+        for fault in known:
             if fault not in batch.faults:
                 log.info("fault mended", problem=str(fault))
-        self.faults = batch.faults
         log.info("files read", changed=len(batch.upserts), removed=len(batch.removals), faults=len(batch.faults))
 
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-class no_collection:  # noqa: N801 - used like a function
-    """Leaves Python's cycle collector off: millions of rows are made at once, and none of them is garbage."""
-
-    def __enter__(self) -> None:
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        gc.enable()

@@ -1,9 +1,9 @@
 """How verbs print data: YAML or JSON on standard output."""
 
-import json
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import yaml
 
 
@@ -14,7 +14,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Block style, no anchors: what is printed can be read and pasted in parts."""
 
     def ignore_aliases(self, _: Any) -> bool:
@@ -25,7 +25,7 @@ class _Dumper(yaml.SafeDumper):
 def dump(value: Any, format_: Format) -> str:
     """The value as text with a final newline; mappings keep their order."""
     if format_ is Format.JSON:
-        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -4,17 +4,21 @@ from typing import Protocol
 
 from xds_server.xds.events import Event
 from xds_server.xds.node import Node
+from xds_server.xds.stream import Response
 
 
 class Observer(Protocol):
     """`stream` is a number that no other stream of this process ever has.
 
-    For each stream: `opened` once, then any number of `event` and `synced`, then `closed` once. A client
+    For each stream: `opened` once, then any number of `sent`, `event` and `synced`, then `closed` once. A client
     that never said who it is is not reported.
     """
 
     def opened(self, stream: int, node: Node) -> None:
         """A client connected and said who it is."""
+
+    def sent(self, stream: int, node: Node, response: Response) -> None:
+        """A response was handed to gRPC."""
 
     def event(self, stream: int, node: Node, event: Event) -> None:
         """The client subscribed, accepted or rejected."""

@@ -145,6 +145,7 @@ class Session:
             if self._over or not await self._write(response.data):
                 return
             self._world.clients.sent(self.number, response)
+            self._world.observer.sent(self.number, self._node, response)
         self._seen = view.serial
         if (synced := self._stream.synced_serial()) is not None and synced != self._synced:
             self._report_synced(synced)
