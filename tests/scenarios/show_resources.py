@@ -102,7 +102,7 @@ def route_configuration(message: Json) -> Json:
     body = dict(message)
     hosts = body.pop("virtualHosts", [])
     body.pop("name")
-    constants = {"validateClusters": False, "ignorePortInHostMatching": True, "mostSpecificHeaderMutationsWins": True}
+    constants = {"validateClusters": False, "ignorePortInHostMatching": True}
     shown = _rest(body, constants)
     for host in hosts:
         assert host["domains"] == [host["name"]]
