@@ -44,6 +44,8 @@ class FileSet:
         """What is in service, as the file has it."""
         self._generations: dict[Ident, int] = {}
         """Also of objects that are gone: one that returns is a new generation."""
+        self._remarks: dict[str, Content] = {}
+        """Files of which there is more to tell than objects."""
         self._unsettled: dict[str, float] = {}
         """Files that lost objects, and when that was seen."""
 
@@ -125,6 +127,10 @@ class FileSet:
             self._files[name] = after
         else:
             self._files.pop(name, None)
+        if content.faults or content.ignored:
+            self._remarks[name] = content
+        else:
+            self._remarks.pop(name, None)
         if content.held:
             self._unsettled[name] = monotonic()
         else:
@@ -173,7 +179,7 @@ class FileSet:
         return stamped
 
     def _faults(self) -> tuple[Fault, ...]:
-        found = [fault for file in self._files.values() for fault in file.content.faults]
+        found = [fault for content in self._remarks.values() for fault in content.faults]
         said = {fault.file for fault in found}
         found += [Fault(reason=why, file=name) for name, why in self.roots.unreadable.items() if name not in said]
         for ident in self._several:
@@ -190,7 +196,7 @@ class FileSet:
             yield Fault(reason=reason, kind=kind, namespace=key.namespace, name=key.name, file=name, line=line)
 
     def _ignored(self) -> tuple[Ignored, ...]:
-        return tuple(one for _, file in sorted(self._files.items()) for one in file.content.ignored)
+        return tuple(one for name in sorted(self._remarks) for one in self._remarks[name].ignored)
 
 
 def _bytes(name: str) -> tuple[bytes, tuple[int, ...]]:

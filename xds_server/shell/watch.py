@@ -9,7 +9,7 @@ from watchfiles import awatch
 
 from xds_server.shell.scan import Places
 
-STEP_MS = 5
+STEP_MS = 3
 """How long nothing further must happen before changes are handed on."""
 MOST_MS = 100
 """How long changes are collected when they do not end."""
