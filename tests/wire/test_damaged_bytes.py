@@ -14,6 +14,7 @@ from tests.wire.messages import arguments, reachable
 from xds_server.wire.construct import fast
 from xds_server.wire.decode import DecodeError, to_json
 from xds_server.wire.encode import encode
+from xds_server.wire.reader import Malformed, delimited, long_tag, skip
 from xds_server.wire.registry import PREFIX, class_of, type_url_of
 from xds_server.wire.schema import fields_of
 
@@ -39,6 +40,8 @@ def cannot_be_compared(truth: Message) -> bool:
     Google's Python drops a map's entry that holds a third field; here, as in the C++ that Envoy runs, it stays. And
     the Envoy binary may be newer than envoy-data-plane and know more fields.
     """
+    if truth.DESCRIPTOR.full_name == "google.protobuf.Any" and truth.type_url:
+        return cannot_be_compared(envoy_descriptors.parse(truth.type_url.rpartition("/")[2], truth.value))
     known = {field.number for field in truth.DESCRIPTOR.fields}
     if any(unknown.field_number in known for unknown in UnknownFieldSet(truth)):
         return True
@@ -58,7 +61,29 @@ def messages_in(value: object) -> list[Message]:
     return [one for one in value if isinstance(one, Message)] if isinstance(value, Sequence) else []
 
 
-def ours(cls, data: bytes) -> object:
+def is_read_in_part(cls: type, data: bytes) -> bool:
+    """Whether a singular message comes several times, or several members of a oneof come.
+
+    Pieces are read joined and not each by itself, and what a later member makes void is not read at all.
+    """
+    fields, seen, pos = {field.number: field for field in fields_of(cls)}, set(), 0
+    try:
+        while pos < len(data):
+            key, pos = long_tag(data, pos)
+            field, stop = fields.get(key >> 3), skip(data, pos, key)
+            if field is not None and field.message is not None and key & 7 == field.wire_type:
+                start, _ = delimited(data, pos, len(data))
+                if (field.group or field.number) in seen or is_read_in_part(field.message, data[start:stop]):
+                    return True
+                if not field.repeated:
+                    seen.add(field.group or field.number)
+            pos = stop
+    except (Malformed, IndexError):
+        pass
+    return False
+
+
+def ours(cls: type, data: bytes) -> object:
     """Our JSON, or our refusal."""
     try:
         return to_json(cls, data)
@@ -70,21 +95,19 @@ def ours(cls, data: bytes) -> object:
 @given(damaged())
 def test_reads_what_google_protobuf_reads(case) -> None:
     cls, data = case
+    read = ours(cls, data)
     try:
         truth = envoy_descriptors.parse(type_url_of(cls).removeprefix(PREFIX), data)
     except GoogleDecodeError:
-        with pytest.raises(DecodeError):
-            to_json(cls, data)
+        assert isinstance(read, DecodeError) or is_read_in_part(cls, data)
         return
-    read = ours(cls, data)
     try:
         expected = envoy_descriptors.as_json(truth)
     except Exception:  # noqa: BLE001 - what has no JSON there may be refused here or shown
         assert isinstance(read, DecodeError | dict)
         return
     if isinstance(read, DecodeError):
-        # Google's Python lets a field number of zero pass; the C++ that Envoy runs does not. And a time or
-        # duration that is broken, though merging with a second one would mend it, is refused here.
-        assert any(reason in str(read) for reason in ("field number 0", "no duration", "no point in time"))
+        # Google's Python lets a field number of zero pass; the C++ that Envoy runs does not.
+        assert "field number 0" in str(read)
     elif not cannot_be_compared(truth):
         assert read == (expected if isinstance(expected, dict) else {"value": expected})

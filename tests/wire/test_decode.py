@@ -41,6 +41,7 @@ from xds_server.wire.construct import any_of
 from xds_server.wire.decode import DecodeError, to_json
 from xds_server.wire.encode import encode
 from xds_server.wire.registry import UnknownTypeError
+from xds_server.wire.scalar import length
 from xds_server.wire.splice import field
 
 
@@ -171,6 +172,7 @@ def test_a_field_set_back_to_its_default_is_not_shown() -> None:
         ("fc3f", "field 1023 at byte 2: the end of a group that was not begun"),
         ("fb3f 08 05", "field 1023 at byte 4: the bytes end within a value"),
         ("fe3f", "field 1023 at byte 2: wire type 6"),
+        ("6a03 0a01 ff", "envoy.config.route.v3.Route.typed_per_filter_config.key at byte 4: a string that is not"),
     ],
 )
 def test_bytes_that_are_no_message(data: str, text: str) -> None:
@@ -199,3 +201,17 @@ def test_nesting_without_end_is_refused() -> None:
         data = field(Value, "list_value", field(ListValue, "values", data))
     with pytest.raises(DecodeError, match=r"^google\.protobuf\.Value: messages are nested too deeply$"):
         to_json(Value, data)
+
+
+def test_merging_at_every_level_reads_every_byte_once() -> None:
+    """A reader that decodes first and merges then would need 2**100 steps for this."""
+    data = encode(Value(bool_value=True))
+    for _ in range(100):
+        entry = b"\x0a\x01a" + field(ListValue, "values", data).replace(b"\x0a", b"\x12", 1) + b"\x12\x00"
+        data = b"".join(
+            [field(Value, "struct_value", b"\x0a" + length(entry) + entry), field(Value, "struct_value", b"")]
+        )
+    shown_value: Any = to_json(Value, data)
+    for _ in range(100):
+        shown_value = shown_value["a"]
+    assert shown_value is True

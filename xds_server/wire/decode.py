@@ -16,7 +16,6 @@ import betterproto2
 from xds_server.wire import reader
 from xds_server.wire.reader import Malformed, Reader, delimited
 from xds_server.wire.registry import PREFIX, UnknownTypeError, class_of, type_url_of
-from xds_server.wire.scalar import length, tag
 from xds_server.wire.schema import LENGTH, Field, fields_of
 from xds_server.wire.wellknown import SPELLING, JsonValue
 
@@ -30,8 +29,10 @@ class DecodeError(ValueError):
     """The bytes are no encoding of the class; the text names class, field and offset."""
 
 
-class _Twice(Exception):  # noqa: N818 - a way out of the fast loop, never seen outside
-    """A singular message field came a second time, so its two values have to be merged."""
+class _Pieces(list[tuple[int, int]]):
+    """Where in the buffer a singular message lies: mostly in one place, in several if it has to be merged."""
+
+    __slots__ = ()
 
 
 def to_json(type_: type[betterproto2.Message] | str, data: bytes) -> dict[str, JsonValue]:
@@ -89,14 +90,17 @@ def _spelled(plain: Decoder, spell: Callable[[dict[str, Any]], Any]) -> Decoder:
 def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Reader]) -> Decoder:
     """The decoder of a message of these fields, to a dict; `readers` replaces the reader of some of them."""
     handlers: dict[int, _Handler] = {}
+    singular: dict[str, tuple[int, type[betterproto2.Message]]] = {}
     for field in fields:
         siblings = [other.json_name for other in fields if other.group and other.group == field.group]
         siblings = [sibling for sibling in siblings if sibling != field.json_name]
-        handlers |= _handlers(field, siblings, readers.get(field.name) or _reader(field))
+        handlers |= _handlers(field, siblings, readers.get(field.name) or _reader(name, field))
+        if field.message is not None and not field.repeated:
+            singular[field.json_name] = (_key(field), field.message)
 
     def decode(data: bytes, pos: int, end: int) -> Any:
         out: dict[str, Any] = {}
-        start, key = pos, 0
+        key = 0
         try:
             while pos < end:
                 key = data[pos]
@@ -106,9 +110,11 @@ def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Read
                     key, pos = reader.long_tag(data, pos)
                 handler = handlers.get(key)
                 pos = reader.skip(data, pos, key) if handler is None else handler(data, pos, end, out)
-        except _Twice:
-            merged = _merged(name, fields, data, start, end)
-            return decode(merged, 0, len(merged))
+            if singular:
+                for member, value in out.items():
+                    if type(value) is _Pieces:
+                        key, cls = singular[member]
+                        out[member] = _from_pieces(cls, data, value)
         except (Malformed, IndexError) as fault:
             raise _error(name, fields, key, data, fault) from None
         if pos > end:
@@ -116,6 +122,15 @@ def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Read
         return out
 
     return decode
+
+
+def _from_pieces(cls: type[betterproto2.Message], data: bytes, pieces: _Pieces) -> Any:
+    """A message that comes several times is merged, and to merge is to decode what was joined."""
+    decode = _DECODERS.get(cls) or decoder_of(cls)
+    if len(pieces) == 1:
+        return decode(data, *pieces[0])
+    joined = b"".join(data[start:stop] for start, stop in pieces)
+    return decode(joined, 0, len(joined))
 
 
 def _error(name: str, fields: Sequence[Field], key: int, data: bytes, fault: Malformed | IndexError) -> DecodeError:
@@ -127,9 +142,9 @@ def _error(name: str, fields: Sequence[Field], key: int, data: bytes, fault: Mal
     return DecodeError(f"{where} at byte {fault.offset}: {fault}")
 
 
-def _reader(field: Field) -> Reader:
+def _reader(name: str, field: Field) -> Reader:
     if field.key is not None and field.value is not None:
-        return _entry_reader(field.key, field.value)
+        return _entry_reader(f"{name}.{field.name}", field.key, field.value)
     return reader.scalar_reader(field) if field.message is None else _message_reader(field.message)
 
 
@@ -147,27 +162,26 @@ def _message_reader(cls: type[betterproto2.Message]) -> Reader:
     return read
 
 
-def _entry_reader(key: Field, value: Field) -> Reader:
+def _entry_reader(name: str, key: Field, value: Field) -> Reader:
     """A map's entry as a pair: the key, always a string in JSON, and the value."""
-    decode = _message_decoder("map entry", (key, value), {})
+    decode = _message_decoder(name, (key, value), {})
     no_key = reader.zero_json(key)
 
     def read(data: bytes, pos: int, end: int) -> tuple[Any, int]:
         start, stop = delimited(data, pos, end)
         entry = decode(data, start, stop)
-        name = entry.get("key", no_key)
+        spelled = entry.get("key", no_key)
         if "value" not in entry:
             no_value = decoder_of(value.message)(b"", 0, 0) if value.message else reader.zero_json(value)
             entry["value"] = no_value
-        return (str(name).lower() if isinstance(name, bool) else str(name), entry["value"]), stop
+        return (str(spelled).lower() if isinstance(spelled, bool) else str(spelled), entry["value"]), stop
 
     return read
 
 
 def _handlers(field: Field, siblings: list[str], read: Reader) -> dict[int, _Handler]:
     """What to do with a field's value, by the tags under which it may come."""
-    name = field.json_name
-    key = field.number << 3 | field.wire_type
+    name, key = field.json_name, _key(field)
     if field.key is not None:
         return {key: _into_map(name, read)}
     if field.repeated:
@@ -176,8 +190,12 @@ def _handlers(field: Field, siblings: list[str], read: Reader) -> dict[int, _Han
             handlers[field.number << 3 | LENGTH] = _into_list_packed(name, read)
         return handlers
     if field.message is not None:
-        return {key: _message_into(name, siblings, read)}
+        return {key: _into_pieces(name, siblings)}
     return {key: _present_into(name, siblings, read) if field.presence else _plain_into(field, read)}
+
+
+def _key(field: Field) -> int:
+    return field.number << 3 | field.wire_type
 
 
 def _plain_into(field: Field, read: Reader) -> _Handler:
@@ -205,13 +223,21 @@ def _present_into(name: str, siblings: list[str], read: Reader) -> _Handler:
     return handle
 
 
-def _message_into(name: str, siblings: list[str], read: Reader) -> _Handler:
-    present = _present_into(name, siblings, read)
+def _into_pieces(name: str, siblings: list[str]) -> _Handler:
+    """A singular message waits until all of its pieces are known; another member of its oneof makes them void.
+
+    So every byte is read once, however messages are nested; void pieces are not read at all.
+    """
 
     def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
+        piece = delimited(data, pos, end)
+        for sibling in siblings:
+            out.pop(sibling, None)
         if name in out:
-            raise _Twice
-        return present(data, pos, end, out)
+            out[name].append(piece)
+        else:
+            out[name] = _Pieces((piece,))
+        return piece[1]
 
     return handle
 
@@ -248,38 +274,6 @@ def _into_map(name: str, read: Reader) -> _Handler:
         return pos
 
     return handle
-
-
-def _merged(name: str, fields: Sequence[Field], data: bytes, pos: int, end: int) -> bytes:
-    """The same message with every singular message field once: merging is decoding what was joined.
-
-    Another member of its oneof, coming in between, makes an earlier value void.
-    """
-    key = 0
-    singular = {field.number: field for field in fields if field.message is not None and not field.repeated}
-    groups = {field.number: field.group for field in fields if field.group}
-    rest, joined = bytearray(), dict[int, bytearray]()
-    try:
-        while pos < end:
-            start = pos
-            key, pos = reader.long_tag(data, pos)
-            number, stop = key >> 3, reader.skip(data, pos, key)
-            if number in groups:
-                for other in [one for one in joined if one != number and groups.get(one) == groups[number]]:
-                    del joined[other]
-            if number in singular and key & 7 == LENGTH:
-                inner, stop = delimited(data, pos, end)
-                joined.setdefault(number, bytearray()).extend(data[inner:stop])
-            else:
-                rest += data[start:stop]
-            pos = stop
-    except (Malformed, IndexError) as fault:
-        raise _error(name, fields, key, data, fault) from None
-    if pos > end:
-        raise _error(name, fields, key, data, Malformed("a value runs past the end of its message", end))
-    for number, payload in joined.items():
-        rest += tag(number, LENGTH) + length(bytes(payload)) + payload
-    return bytes(rest)
 
 
 def _any_fields(name: str, fields: Sequence[Field]) -> Decoder:

@@ -1,8 +1,8 @@
 """The JSON spelling of google.protobuf's own types, from the plain JSON of their fields.
 
 Comes in: a message decoded field by field as any other is. Goes out: what proto3 JSON has instead: "1.500s"
-for a Duration, an RFC 3339 time for a Timestamp, the bare value of a wrapper, plain JSON for Struct, Value and
-ListValue. Not done here: Any, which needs the classes of other modules (`decode`).
+for a Duration, an RFC 3339 time for a Timestamp, the bare value of a wrapper, plain JSON for Struct, Value
+and ListValue. Not done here: Any, which needs the classes of other modules (`decode`).
 Source: https://protobuf.dev/programming-guides/json/.
 """
 
