@@ -17,6 +17,8 @@ from xds_server.model.meta import Condition, Key
 
 ONLY_ENVOY_KNOWS = ("Programmed", "Ready")
 """Without an Envoy these can only be pending; they are shown when something else keeps them False."""
+_WIDTH = 200
+"""Columns where there is no terminal to ask."""
 BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
 
 
@@ -109,12 +111,15 @@ def _faults(faults: list[Fault]) -> Iterator[Row]:
 
 def _print(rows: list[Row]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("OBJECT", "PART", "CONDITION", "STATUS", "REASON", "MESSAGE"):
-        table.add_column(column, overflow="fold")
+    for column in ("OBJECT", "PART", "CONDITION", "STATUS", "REASON"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("MESSAGE", overflow="fold", min_width=40)
     for row in rows:
         style = None if row.good else "red"
         table.add_row(row.object, row.part, row.condition, row.status, row.reason, row.message, style=style)
     console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=_WIDTH)
     console.print(table)
     bad = sum(not row.good for row in rows)
     console.print(f"{bad} of {len(rows)} verdicts are bad" if bad else f"all {len(rows)} verdicts are good")
