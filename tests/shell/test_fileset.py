@@ -3,11 +3,14 @@
 import io
 import os
 import shutil
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xds_server.model import validate
 from xds_server.model.meta import Key
@@ -434,3 +437,48 @@ def test_an_object_that_returns_is_a_new_generation(world):
 def test_creation_times_stay_as_given(world):
     batch = world.changed("a.yaml", config("one"), config("two", creationTimestamp="2026-01-01T00:00:00Z"))
     assert [value.metadata.creation_timestamp for value in batch.objects] == ["", "2026-01-01T00:00:00Z"]
+
+
+# Whatever happened, the end is what a fresh look finds
+
+FILES = st.sampled_from(["a.yaml", "b.yaml", "sub/c.yaml"])
+DOCUMENTS = st.builds(config, st.sampled_from(["one", "two", "three"]), st.sampled_from(["x", "y"]))
+STEPS = st.lists(
+    st.tuples(st.just("write"), FILES, st.lists(DOCUMENTS, max_size=3))
+    | st.tuples(st.sampled_from(["delete", "rename"]), FILES, st.just([]))
+    | st.tuples(st.sampled_from(["settle", "rescan"]), st.just(""), st.just([])),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_any_history_ends_where_a_fresh_look_begins(steps):
+    with tempfile.TemporaryDirectory() as folder:
+        world, known = World(Path(folder)), {}
+
+        def follow(batch):
+            for kind, key, value in batch.upserts:
+                assert known.get((kind, key)) != value
+                known[kind, key] = value
+            for ident in batch.removals:
+                del known[ident]
+            return batch
+
+        for verb, name, documents in steps:
+            path = world.folder / name
+            if verb == "write":
+                follow(world.changed(name, *documents))
+            elif verb == "settle":
+                follow(world.settle())
+            elif verb == "rescan":
+                follow(world.set.rescan())
+            elif path.exists():
+                moved = path.with_name("moved.yaml") if verb == "rename" else None
+                path.unlink() if moved is None else path.rename(moved)
+                follow(world.set.changed(list(map(str, filter(None, [path, moved])))))
+        last = follow(world.settle())
+        fresh = FileSet(Roots([world.folder]), validate.faults).rescan()
+        expected = {(kind, key): value.data for kind, key, value in fresh.upserts}
+        assert {ident: value.data for ident, value in known.items()} == expected
+        assert last.faults == fresh.faults
