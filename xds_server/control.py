@@ -18,7 +18,7 @@ from xds_server.model.document import Object
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
-from xds_server.pipeline.quarantine import Quarantine
+from xds_server.pipeline.quarantine import Proxies, Quarantine
 from xds_server.routing.audience import Audience, Everyone, ForGateway
 from xds_server.routing.listener import Bind
 from xds_server.semantics.statuses import Served
@@ -26,7 +26,8 @@ from xds_server.xds.catalog import Catalog
 from xds_server.xds.events import Acknowledged, Event, Rejected
 from xds_server.xds.node import GATEWAY, Node
 from xds_server.xds.progress import Progress
-from xds_server.xds.resource import Resource, ResourceType
+from xds_server.xds.resource import Resource
+from xds_server.xds.stream import Response
 
 log = structlog.get_logger()
 
@@ -77,6 +78,10 @@ class Control:
         self._batch_max_seconds = batch_max_seconds
         self._pending: list[Changes] = []
         self._touched: set[Key] = set()
+        self._kept: frozenset[ForGateway] = frozenset()
+        self._late: dict[int, tuple[Node, int]] = {}
+        """By stream: how far in sync it said to be while a search went on."""
+        self._urgent = False
         self._woken = asyncio.Event()
         self._watchers: list[Callable[[Round], None]] = []
 
@@ -90,20 +95,23 @@ class Control:
         self._woken.set()
 
     async def run(self) -> None:
-        """Settles and publishes until cancelled."""
+        """Settles and publishes until cancelled. A fault of ours is told and costs one settle, not the service."""
         last = float("-inf")
         while True:
             await self._woken.wait()
             if monotonic() - last < self._batch_seconds:
                 await self._collect()
             self._woken.clear()
-            await self._settle()
+            try:
+                await self._settle()
+            except Exception:  # whatever it is, Envoys are served on with what there is
+                log.exception("settling failed")
             last = monotonic()
 
     async def _collect(self) -> None:
-        """Waits until nothing came for a moment, or for the longest a batch may take."""
+        """Waits until nothing came for a moment, or for the longest a batch may take; not while Envoys wait."""
         deadline = monotonic() + self._batch_max_seconds
-        while monotonic() < deadline:
+        while monotonic() < deadline and not self._urgent:
             self._woken.clear()
             try:
                 await asyncio.wait_for(self._woken.wait(), self._batch_seconds)
@@ -111,10 +119,11 @@ class Control:
                 return
 
     async def _settle(self) -> None:
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._urgent = self._pending, [], False
         self._apply(pending)
         for _ in range(_ROUNDS):
             started = perf_counter()
+            self.quarantine.settling()
             await self._steps()
             settled = self.pipeline.graph.last
             self._publish(settled, perf_counter() - started)
@@ -123,6 +132,7 @@ class Control:
             if not self._feed_back(settled):
                 return
         log.warning("settling did not come to rest", rounds=_ROUNDS)
+        self._woken.set()
 
     async def _steps(self) -> None:
         """Settles with pauses for other tasks. While nothing is served yet the cycle collector is off: everything
@@ -165,7 +175,8 @@ class Control:
     def _feed_back(self, settled: Settled) -> bool:
         """What a settle means for inputs that only this loop knows. True when another settle is needed."""
         inputs = self.pipeline.inputs
-        holds = dict(self.quarantine.refresh(self.pipeline.leaf)) if settled.changed else {}
+        holds = self.quarantine.refresh(self.pipeline.leaf) if settled.changed else {}
+        holds |= self.quarantine.published(self._current)
         touched, self._touched = self._touched, set()
         answered: set[Key] = set()
         for key in touched:
@@ -178,6 +189,7 @@ class Control:
                 self.progress.published(key, gateway.metadata.generation, self.catalog.serial)
                 answered.add(key)
         changed = self._hold(holds)
+        self._keep()
         for key in answered:
             changed |= self._serve(key)
         return changed
@@ -189,6 +201,21 @@ class Control:
             else:
                 self.pipeline.inputs.holds.put(id_, hold)
         return bool(changes)
+
+    def _keep(self) -> None:
+        """While a search goes on, what stands in may name clusters that nothing else names any more: they stay."""
+        searched = frozenset(ForGateway(*gateway) for gateway in self.quarantine.searched())
+        if searched == self._kept:
+            return
+        ended, self._kept = self._kept - searched, searched
+        self.catalog.keep(searched)
+        if not ended:
+            return
+        for stream, (node, serial) in list(self._late.items()):
+            if ForGateway(node.namespace, node.name) in ended:
+                del self._late[stream]
+                self.synced(stream, node, serial)
+        self.wake(ended)
 
     def _serve(self, gateway: Key) -> bool:
         """Tells the pipeline what Envoys have of a Gateway; True when that is new."""
@@ -207,33 +234,41 @@ class Control:
 
     def closed(self, stream: int, node: Node) -> None:
         """An Envoy is gone."""
+        self._late.pop(stream, None)
         self.progress.closed(stream, node)
         self._report(node)
 
     def synced(self, stream: int, node: Node, serial: int) -> None:
-        """An Envoy has everything up to `serial`."""
-        if self.progress.synced(stream, node, serial):
+        """An Envoy has everything up to `serial`. During a search that is not yet what the objects mean."""
+        if node.kind == GATEWAY and ForGateway(node.namespace, node.name) in self._kept:
+            self._late[stream] = (node, serial)
+        elif self.progress.synced(stream, node, serial):
             self._report(node)
+
+    def sent(self, stream: int, node: Node, response: Response) -> None:
+        """A response is on its way; its answer counts, not that it was sent."""
 
     def event(self, _: int, node: Node, event: Event) -> None:
         """An Envoy subscribed, acknowledged or rejected."""
-        if node.kind != GATEWAY or not node.build:
-            return
         gateway = Key(node.namespace, node.name)
-        current = self._current(node)
+        if node.kind != GATEWAY or not node.build or self.pipeline.inputs.kinds["Gateway"].get(gateway) is None:
+            return
+        proxies = Proxies(gateway, node.build, event.type)
         changes: Mapping[HoldId, Hold | None] = {}
         if isinstance(event, Acknowledged):
-            self.quarantine.removed(gateway, node.build, event.type, event.removed)
-            changes = self.quarantine.acknowledged(gateway, node.build, event.type, event.resources, current)
+            self.quarantine.removed(proxies, event.removed)
+            changes = self.quarantine.acknowledged(proxies, event.resources, self._current)
         elif isinstance(event, Rejected):
-            changes = self.quarantine.rejected(gateway, node.build, event.type, event.resources, current, event.detail)
+            changes = self.quarantine.rejected(proxies, event.resources, self._current, event.detail)
+        self._keep()
         if self._hold(changes):
+            self._urgent = True
             self._woken.set()
 
-    def _current(self, node: Node) -> Callable[[ResourceType, str], Resource | None]:
-        gateway = ForGateway(node.namespace, node.name)
-        audiences = (Everyone(), gateway, gateway._replace(build=node.build))
-        return lambda type_, name: self.catalog.view(audiences).get(type_, name)
+    def _current(self, proxies: Proxies, name: str) -> Resource | None:
+        gateway = ForGateway(*proxies.gateway)
+        audiences = (Everyone(), gateway, gateway._replace(build=proxies.build))
+        return self.catalog.view(audiences).get(proxies.type, name)
 
     def _report(self, node: Node) -> None:
         if node.kind == GATEWAY:

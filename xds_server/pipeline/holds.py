@@ -26,8 +26,9 @@ class HoldId(NamedTuple):
 class Hold:
     """What is known of a leaf.
 
-    `rejected` are the hashes that Envoy rejected, with its words in `detail`; `suspected` is a hash that is not sent
-    while others are tested, and `stand_in` the leaf that Envoy last acknowledged (None: there was none).
+    `rejected` are the hashes that Envoy rejected, with its words in `detail`: the leaf's, and its fallback's if that
+    was no better. `suspected` is a hash (of either) that is not sent while others are tested, and `stand_in` the leaf
+    that Envoy last acknowledged (None: there was none).
     """
 
     rejected: frozenset[str] = frozenset()
@@ -67,7 +68,7 @@ def serve(leaf: Part, hold: Hold | None) -> Part | None:
     fallback = leaf.fallback(leaf) if leaf.fallback else None
     if fallback is None or fallback.hash in hold.rejected:
         return None
-    return fallback
+    return hold.stand_in if fallback.hash == hold.suspected else fallback
 
 
 def serve_all(parts: Sequence[Part], hold_of: HoldOf) -> tuple[Part, ...]:

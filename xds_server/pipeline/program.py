@@ -5,6 +5,7 @@ In: changed objects. Out: after `settle`, changes for the catalog and rows of st
 
 from dataclasses import dataclass
 
+from xds_server.envoy.virtual_host import HEADER_PREFIX
 from xds_server.flow.graph import Graph, Settled
 from xds_server.model.meta import Key
 from xds_server.pipeline import gateway, inputs, resources, statuses
@@ -12,8 +13,9 @@ from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
-from xds_server.pipeline.resources import Output, Publisher
+from xds_server.pipeline.resources import HOST_HEADERS, Output, Publisher
 from xds_server.pipeline.statuses import Statuses
+from xds_server.routing.audience import ForGateway
 from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
 
@@ -35,12 +37,28 @@ class Pipeline:
 
     def leaf(self, id_: HoldId) -> Part | None:
         """The leaf of that id as the tables make it now, before any hold; None when there is none."""
-        if id_.type is ResourceType.ROUTE and not id_.leaf.startswith("host "):
-            rows = self.tables.placed_by_leaf.rows((id_.gateway, id_.leaf))
-            return next((leaf for row in rows for _, leaf in row.leaves if leaf.id == id_.leaf), None)
-        for output in self.outputs:
-            if output.type is id_.type:
-                return _find(output, id_)
+        if id_.type is ResourceType.ROUTE:
+            for placed in self.tables.placed_by_leaf.rows((id_.gateway, id_.leaf)):
+                return next(leaf for _, leaf in placed.leaves if leaf.id == id_.leaf)
+            if (header := self._host_header(id_)) is not None:
+                return header
+        audience = ForGateway(id_.gateway.namespace, id_.gateway.name)
+        if (row_of := self.publisher.row_of((audience, id_.type, id_.leaf))) is not None:
+            table, key = row_of
+            row = self.graph.tables[table].get(key)
+            if row is not None and not row.base.parts:
+                part: Part = row.base
+                return part
+        return next((_find(output, id_) for output in self.outputs if output.type is id_.type), None)
+
+    def _host_header(self, id_: HoldId) -> Part | None:
+        headers = self.graph.tables[HOST_HEADERS]
+        host = id_.leaf.removeprefix(HEADER_PREFIX)
+        points = self.tables.listeners_by_gateway.rows(id_.gateway)
+        for scope in {point.served.scope for point in points if point.served}:
+            if (row := headers.get((scope, host))) is not None and row.header.id == id_.leaf:
+                header: Part = row.header
+                return header
         return None
 
     def gateways(self) -> list[Key]:

@@ -1,216 +1,307 @@
 """Quarantine: finds what an Envoy rejected, so that everything else can go on.
 
-In: what proxies of one Gateway and Envoy build acknowledged and rejected. Out: holds, by which the pipeline leaves
-parts out or puts others in their place. A state machine without clock or I/O.
+In: what proxies of one Gateway and Envoy build acknowledged and rejected, and what was published since. Out: holds,
+by which the pipeline leaves parts out or puts others in their place. A state machine without clock or I/O.
 
-Of the leaves that differ from what was last acknowledged, half are held back (their last acknowledged bytes stand in
-for them) and the rest is sent; an answer later, the half that holds a culprit is halved again. A culprit is kept out
-by its content hash and its fallback, if it has one, is tried alone. Finding k culprits among n changed leaves takes
-at most k * (log2(n) + 2) + 1 pushes.
+Suspects are the leaves that differ from what was last acknowledged. Half of them are held back, with their last
+acknowledged bytes standing in, and the rest is sent; an answer later, the half that holds a culprit is halved again.
+A culprit is kept out by its content hash and its fallback, if it has one, is tried before anything else. Then all that
+is still held back is sent at once, which is rejected again if there is another culprit. Finding k culprits among n
+changed leaves takes at most k * (log2(n) + 2) + 1 pushes, the one that was first rejected included.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.wire.part import Part, changed_leaves, leaves
+from xds_server.xds.encoding import named_in
 from xds_server.xds.resource import Resource, ResourceType
 
-Name = tuple[ResourceType, str]
-Current = Callable[[ResourceType, str], Resource | None]
-"""What proxies of the build are to have now: the published resource of that type and name."""
-Changes = Mapping[HoldId, Hold | None]
+
+class Proxies(NamedTuple):
+    """Whose answers are taken together: the proxies of one Gateway with one Envoy build, for one type."""
+
+    gateway: Key
+    build: str
+    type: ResourceType
+
+
+Current = Callable[[Proxies, str], Resource | None]
+"""What these proxies are to have now: the published resource of that name."""
+LeafOf = Callable[[HoldId], Part | None]
+"""The leaf as the tables make it now, before any hold."""
+Changes = dict[HoldId, Hold | None]
 
 
 class _Suspect(NamedTuple):
-    """A leaf that may be a culprit, and what Envoy last acknowledged in its place."""
+    """A leaf that may be a culprit, and what was last acknowledged in its place."""
 
-    type: ResourceType
     leaf: Part
     stand_in: Part | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Blame:
+    """Who may have done it: the culprits, where they are known; else suspects, of which those that Envoys of another
+    build have rejected are the likeliest.
+    """
+
+    culprits: list[_Suspect] = field(default_factory=list)
+    suspects: list[_Suspect] = field(default_factory=list)
+    likely: list[_Suspect] = field(default_factory=list)
+
+
 @dataclass(slots=True)
-class _Group:
-    """Suspects held back. `sure`: one of them is a culprit unless one was found elsewhere since."""
+class _Case:
+    """What is known of one type at its proxies, and the search that goes on there.
 
-    suspects: list[_Suspect]
-    sure: bool = True
+    One of `sent` and `held` is a culprit, whose search is about `names`; what is in `rest` is held back too, but may
+    be good.
+    """
 
-
-@dataclass(slots=True)
-class _Proxies:
-    """What is known of the proxies of one Gateway and build."""
-
-    acknowledged: dict[Name, Resource] = field(default_factory=dict)
-    holds: dict[HoldId, Hold] = field(default_factory=dict)
-    groups: list[_Group] = field(default_factory=list)
-    searched: set[Name] = field(default_factory=set)
+    acknowledged: dict[str, Resource] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    """By leaf."""
+    names: set[str] = field(default_factory=set)
+    sent: list[_Suspect] = field(default_factory=list)
+    held: list[_Suspect] = field(default_factory=list)
+    rest: list[_Suspect] = field(default_factory=list)
     detail: str = ""
+    unpublished: bool = False
+    """Holds changed and are not published yet: answers are still about what was before."""
+    early: list[tuple[Mapping[str, Resource], str]] = field(default_factory=list)
+    """Rejections that came meanwhile."""
 
 
 class Quarantine:
-    """The state of all searches. Every method returns the holds that it changed; None takes a hold away."""
+    """The state of all searches. Methods that change holds return those that changed; None takes a hold away."""
 
     def __init__(self) -> None:
-        self._proxies: dict[tuple[Key, str], _Proxies] = {}
+        self._cases: dict[Proxies, _Case] = {}
+        self._active: dict[Proxies, None] = {}
+        self._under_way: list[Proxies] = []
+        """Whose changed holds are in what is published next."""
 
-    def acknowledged(
-        self,
-        gateway: Key,
-        build: str,
-        type_: ResourceType,
-        resources: Mapping[str, Resource],
-        current: Current,
-    ) -> Changes:
-        """Proxies accepted these resources; a search goes on once all that it is about is accepted."""
-        proxies = self._proxies.setdefault((gateway, build), _Proxies())
+    def searched(self) -> frozenset[Key]:
+        """The Gateways of which something is held back that may be good."""
+        return frozenset(proxies.gateway for proxies in self._active)
+
+    def acknowledged(self, proxies: Proxies, resources: Mapping[str, Resource], current: Current) -> Changes:
+        """These resources were accepted; a search goes on once all that it is about is accepted as it is now."""
+        case = self._cases.setdefault(proxies, _Case())
         for name, resource in resources.items():
-            proxies.acknowledged[type_, name] = resource
-        if not proxies.searched or not _settled(proxies, current):
-            return {}
-        before = dict(proxies.holds)
-        self._advance(gateway, build, proxies)
-        return _difference(before, proxies.holds)
+            if _version(case.acknowledged.get(name)) != (_version(current(proxies, name)) or resource.version):
+                case.acknowledged[name] = resource
+        return self._go_on(proxies, case, current)
 
-    def removed(self, gateway: Key, build: str, type_: ResourceType, names: Iterable[str]) -> None:
-        """Proxies accepted the removal of these resources."""
-        if proxies := self._proxies.get((gateway, build)):
+    def removed(self, proxies: Proxies, names: Iterable[str]) -> None:
+        """The removal of these resources was accepted."""
+        if case := self._cases.get(proxies):
             for name in names:
-                proxies.acknowledged.pop((type_, name), None)
+                case.acknowledged.pop(name, None)
 
-    def rejected(
-        self,
-        gateway: Key,
-        build: str,
-        type_: ResourceType,
-        resources: Mapping[str, Resource],
-        current: Current,
-        detail: str,
-    ) -> Changes:
-        """Proxies rejected a response with these resources. What is no longer current has been dealt with already."""
-        if not build or any(_version(current(type_, name)) != one.version for name, one in resources.items()):
+    def rejected(self, proxies: Proxies, resources: Mapping[str, Resource], current: Current, detail: str) -> Changes:
+        """A response with these resources was rejected. What is no longer current has been dealt with already."""
+        case = self._cases.setdefault(proxies, _Case())
+        if any(_version(current(proxies, name)) != one.version for name, one in resources.items()):
             return {}
-        proxies = self._proxies.setdefault((gateway, build), _Proxies())
-        before = dict(proxies.holds)
-        named = [name for name in resources if f"{name}:" in detail] if _names_culprits(type_) else []
-        suspects = _suspects(proxies, type_, [resources[name] for name in named or resources])
-        proxies.detail = detail
-        proxies.searched.update((type_, name) for name in resources)
-        if named and len(suspects) > 1 and all(not resources[name].part.parts for name in named):
-            for suspect in suspects:
-                self._convict(gateway, build, proxies, suspect)
-        elif len(suspects) == 1:
-            self._convict(gateway, build, proxies, suspects[0])
-        elif suspects:
-            self._split(gateway, build, proxies, suspects)
-        return _difference(before, proxies.holds)
+        if case.unpublished:
+            case.early.append((resources, detail))
+            return {}
+        case.detail = detail
+        case.names.update(resources)
+        return self._changing(proxies, case, lambda: _narrow_down(case, self._blamed(proxies, case, resources)))
 
-    def refresh(self, leaf: Callable[[HoldId], Part | None]) -> Changes:
+    def settling(self) -> None:
+        """What is published next has all holds so far; those that change until then it may not have."""
+        self._under_way = [proxies for proxies in self._active if self._cases[proxies].unpublished]
+
+    def published(self, current: Current) -> Changes:
+        """It is published. To be said after each publish, since a search goes on where nothing had to be sent."""
+        for proxies in self._under_way:
+            if case := self._cases.get(proxies):
+                case.unpublished = False
+        self._under_way = []
+        changes: Changes = {}
+        for proxies in tuple(self._active):
+            case = self._cases[proxies]
+            if case.unpublished:
+                continue
+            early, case.early = case.early, []
+            for resources, detail in early:
+                changes |= self.rejected(proxies, resources, current, detail)
+            changes |= self._go_on(proxies, case, current)
+        return changes
+
+    def refresh(self, leaf: LeafOf) -> Changes:
         """Drops holds on what has changed or is gone since: a changed object gets a new try."""
-        changes: dict[HoldId, Hold | None] = {}
-        for proxies in self._proxies.values():
-            for id_, hold in list(proxies.holds.items()):
-                now = leaf(id_)
-                if now is None or (now.hash not in hold.rejected and now.hash != hold.suspected):
-                    del proxies.holds[id_]
-                    changes[id_] = None
+        changes: Changes = {}
+        for proxies, case in self._cases.items():
+            if case.holds or case.sent:
+                outdated = _refresh(case, partial(_leaf, proxies, leaf))
+                changes |= {_hold_id(proxies, id_): None for id_ in outdated}
         return changes
 
     def forget(self, gateway: Key) -> Changes:
         """The Gateway is gone."""
-        changes: dict[HoldId, Hold | None] = {}
-        for key in [key for key in self._proxies if key[0] == gateway]:
-            changes |= dict.fromkeys(self._proxies.pop(key).holds)
+        changes: Changes = {}
+        for proxies in [proxies for proxies in self._cases if proxies.gateway == gateway]:
+            changes |= {_hold_id(proxies, id_): None for id_ in self._cases.pop(proxies).holds}
+            self._active.pop(proxies, None)
         return changes
 
-    def _advance(self, gateway: Key, build: str, proxies: _Proxies) -> None:
-        """What is sent is good: try what is held back next."""
-        while proxies.groups:
-            group = proxies.groups.pop()
-            if group.sure and len(group.suspects) == 1:
-                self._release(gateway, build, proxies, group.suspects)
-                if self._convict(gateway, build, proxies, group.suspects[0]):
-                    return
-                continue
-            if group.sure:
-                self._release(gateway, build, proxies, group.suspects)
-                self._split(gateway, build, proxies, group.suspects)
-            else:
-                self._release(gateway, build, proxies, group.suspects)
-            return
-        proxies.searched.clear()
+    def _go_on(self, proxies: Proxies, case: _Case, current: Current) -> Changes:
+        if case.unpublished or not case.names or not _settled(proxies, case, current):
+            return {}
+        return self._changing(proxies, case, lambda: _advance(case))
 
-    def _split(self, gateway: Key, build: str, proxies: _Proxies, suspects: list[_Suspect]) -> None:
-        half = (len(suspects) + 1) // 2
-        held = suspects[half:]
-        proxies.groups.append(_Group(held))
-        for suspect in held:
-            id_ = HoldId(gateway, build, suspect.type, suspect.leaf.id)
-            hold = proxies.holds.get(id_, Hold())
-            proxies.holds[id_] = replace(hold, suspected=suspect.leaf.hash, stand_in=suspect.stand_in)
+    def _changing(self, proxies: Proxies, case: _Case, step: Callable[[], None]) -> Changes:
+        before = dict(case.holds)
+        step()
+        changes: Changes = {_hold_id(proxies, id_): None for id_ in before.keys() - case.holds.keys()}
+        changes |= {_hold_id(proxies, id_): hold for id_, hold in case.holds.items() if before.get(id_) != hold}
+        case.unpublished = case.unpublished or bool(changes)
+        self._active.pop(proxies, None)
+        if case.names:
+            self._active[proxies] = None
+        return changes
 
-    def _release(self, gateway: Key, build: str, proxies: _Proxies, suspects: Iterable[_Suspect]) -> None:
-        for suspect in suspects:
-            id_ = HoldId(gateway, build, suspect.type, suspect.leaf.id)
-            hold = proxies.holds.get(id_)
-            if hold is None or hold.suspected != suspect.leaf.hash:
-                continue
-            if hold.rejected:
-                proxies.holds[id_] = replace(hold, suspected="", stand_in=None)
-            else:
-                del proxies.holds[id_]
+    def _blamed(self, proxies: Proxies, case: _Case, resources: Mapping[str, Resource]) -> _Blame:
+        """Of clusters and listeners Envoy names each one that it rejected, and applies the others."""
+        named: Collection[str] = ()
+        if proxies.type in (ResourceType.CLUSTER, ResourceType.LISTENER):
+            named = named_in(case.detail, resources.keys())
+        suspects = _suspects(case, [resources[name] for name in named or resources])
+        if len(suspects) == 1 or (named and all(not resources[name].part.parts for name in named)):
+            return _Blame(culprits=suspects)
+        others = [case for other, case in self._cases.items() if other == proxies._replace(build=other.build)]
+        known = {(id_, hash_) for other in others for id_, hold in other.holds.items() for hash_ in hold.rejected}
+        blame = _Blame()
+        for one in suspects:
+            (blame.likely if (one.leaf.id, one.leaf.hash) in known else blame.suspects).append(one)
+        return blame
 
-    def _convict(self, gateway: Key, build: str, proxies: _Proxies, suspect: _Suspect) -> bool:
-        """Keeps the culprit out. True when its fallback is to be tried before anything else."""
-        for group in proxies.groups:
-            group.sure = False
-        id_ = HoldId(gateway, build, suspect.type, suspect.leaf.id)
-        hold = proxies.holds.get(id_, Hold())
-        proxies.holds[id_] = Hold(
-            rejected=hold.rejected | {suspect.leaf.hash},
-            detail=proxies.detail,
-            owners=hold.owners or suspect.leaf.owners,
+
+def _hold_id(proxies: Proxies, leaf: str) -> HoldId:
+    return HoldId(proxies.gateway, proxies.build, proxies.type, leaf)
+
+
+def _leaf(proxies: Proxies, leaf: LeafOf, id_: str) -> Part | None:
+    return leaf(_hold_id(proxies, id_))
+
+
+def _narrow_down(case: _Case, blame: _Blame) -> None:
+    """What is sent holds a culprit."""
+    case.rest = case.held + case.rest
+    case.held = []
+    if blame.culprits:
+        _convict(case, blame.culprits)
+    elif blame.suspects and blame.likely:
+        _hold_back(case, blame.suspects, blame.likely)
+    elif suspects := blame.suspects or blame.likely:
+        _split(case, suspects)
+    elif not case.rest:
+        case.names.clear()  # it is no leaf, so nothing can be held back
+
+
+def _advance(case: _Case) -> None:
+    """What is sent is good."""
+    if len(case.held) == 1:
+        culprits, case.held = case.held, []
+        _convict(case, culprits)
+    elif case.held:
+        _split(case, case.held)
+    elif case.rest:
+        _release_rest(case)
+    else:
+        case.sent = []
+        case.names.clear()
+
+
+def _split(case: _Case, suspects: list[_Suspect]) -> None:
+    half = (len(suspects) + 1) // 2
+    _hold_back(case, suspects[:half], suspects[half:])
+
+
+def _hold_back(case: _Case, sent: list[_Suspect], held: list[_Suspect]) -> None:
+    case.sent, case.held = sent, held
+    _release(case, sent)
+    for leaf, stand_in in held:
+        hold = case.holds.get(leaf.id, Hold())
+        case.holds[leaf.id] = replace(hold, suspected=leaf.hash, stand_in=stand_in)
+
+
+def _release(case: _Case, suspects: Iterable[_Suspect]) -> None:
+    for leaf, _ in suspects:
+        hold = case.holds.get(leaf.id)
+        if hold is None or hold.suspected != leaf.hash:
+            continue
+        if hold.rejected:
+            case.holds[leaf.id] = replace(hold, suspected="", stand_in=None)
+        else:
+            del case.holds[leaf.id]
+
+
+def _release_rest(case: _Case) -> None:
+    _release(case, case.rest)
+    case.sent, case.rest = case.rest, []
+
+
+def _convict(case: _Case, culprits: Iterable[_Suspect]) -> None:
+    """Keeps the culprits out. Where none of them has a fallback to be tried, all that is held back goes out again."""
+    case.sent = []
+    for leaf, _ in culprits:
+        hold = case.holds.get(leaf.id, Hold())
+        case.holds[leaf.id] = Hold(
+            rejected=hold.rejected | {leaf.hash}, detail=case.detail, owners=hold.owners or leaf.owners
         )
-        if not hold.rejected and suspect.leaf.fallback is not None:
-            return True
-        if proxies.groups:
-            self._advance(gateway, build, proxies)
-        return False
+    if not any(leaf.fallback and leaf.fallback(leaf) for leaf, _ in culprits):
+        _release_rest(case)
+
+
+def _refresh(case: _Case, leaf: Callable[[str], Part | None]) -> list[str]:
+    """Takes away the holds whose leaf is another by now, and says which. A search that this touches knows no more
+    which half its culprit is in; what it holds back is tried as a whole.
+    """
+    outdated = []
+    for id_, hold in case.holds.items():
+        now = leaf(id_)
+        if now is None or (now.hash not in hold.rejected and now.hash != hold.suspected):
+            outdated.append(id_)
+    for id_ in outdated:
+        del case.holds[id_]
+    if outdated or any(_is_another(leaf(one.leaf.id), one) for one in case.sent if one.leaf.id not in case.holds):
+        case.rest = case.held + case.rest
+        case.sent, case.held = [], []
+    return outdated
+
+
+def _is_another(now: Part | None, suspect: _Suspect) -> bool:
+    return now is None or now.hash != suspect.leaf.hash
 
 
 def _version(resource: Resource | None) -> str | None:
     return resource.version if resource else None
 
 
-def _names_culprits(type_: ResourceType) -> bool:
-    """Envoy lists what it rejected as `NAME: reason` for clusters and listeners, and applies the others."""
-    return type_ in (ResourceType.CLUSTER, ResourceType.LISTENER)
+def _settled(proxies: Proxies, case: _Case, current: Current) -> bool:
+    """Has everything that the search is about been acknowledged as it is now, or is it gone?"""
+    wanted = {name: current(proxies, name) for name in case.names}
+    return all(one is None or one.version == _version(case.acknowledged.get(name)) for name, one in wanted.items())
 
 
-def _settled(proxies: _Proxies, current: Current) -> bool:
-    """Has everything that is searched been acknowledged as it is now?"""
-    for name in proxies.searched:
-        wanted, have = current(*name), proxies.acknowledged.get(name)
-        if wanted is not None and wanted.body and _version(wanted) != _version(have):
-            return False
-    return True
-
-
-def _suspects(proxies: _Proxies, type_: ResourceType, resources: Iterable[Resource]) -> list[_Suspect]:
+def _suspects(case: _Case, resources: Iterable[Resource]) -> list[_Suspect]:
     found: dict[tuple[str, str], _Suspect] = {}
     for resource in resources:
-        good = proxies.acknowledged.get((type_, resource.name))
+        good = case.acknowledged.get(resource.name)
         stand_ins: dict[str, Part] | None = None
         for leaf in changed_leaves(good.part if good else None, resource.part):
             if stand_ins is None:
                 stand_ins = {known.id: known for known in leaves(good.part)} if good else {}
-            found.setdefault((leaf.id, leaf.hash), _Suspect(type_, leaf, stand_ins.get(leaf.id)))
+            if leaf.data:
+                found.setdefault((leaf.id, leaf.hash), _Suspect(leaf, stand_ins.get(leaf.id)))
     return list(found.values())
-
-
-def _difference(before: Mapping[HoldId, Hold], after: Mapping[HoldId, Hold]) -> Changes:
-    changes: dict[HoldId, Hold | None] = dict.fromkeys(before.keys() - after.keys())
-    return changes | {id_: hold for id_, hold in after.items() if before.get(id_) != hold}

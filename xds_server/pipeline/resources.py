@@ -30,6 +30,8 @@ from xds_server.wire.part import Owner, Part
 from xds_server.xds.resource import Resource, ResourceType
 
 Change = tuple[Audience, ResourceType, str]
+HOST_HEADERS = "virtual_hosts.headers"
+"""The table of HostHeader rows, by scope and host."""
 _MOST_OWNERS = 100
 """How many routes are told when Envoy rejects a hostname that all of them have."""
 GatewayType = tuple[Key, ResourceType]
@@ -87,14 +89,16 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     assigned = tables.uses.by("service port", lambda id_, _: ((id_[1].service, id_[1].port),))
     assignments = graph.group("assignments", assigned, partial(_assignment, tables=tables))
     by_assignment = tables.uses.by("gateway and service port", lambda id_, _: ((id_[0], id_[1].service, id_[1].port),))
-    endpoints = graph.group("gateway.endpoints", by_assignment, partial(_endpoints, assignments=assignments))
+    endpoints = graph.group(
+        "gateway.endpoints", by_assignment, partial(_endpoints, assignments=assignments, holds=holds)
+    )
     points = tables.listeners
     secret_use = points.by("gateway and secret", _secret_uses)
     secrets = graph.group("gateway.secrets", secret_use, partial(_secret, tables=tables, holds=holds))
     ports = points.by("gateway and port", lambda _, point: ((point.id.gateway, point.port),) if point.served else ())
     listener_of = partial(_listener, inputs=inputs, default_bind=options.default_bind, secrets=secrets, holds=holds)
     listeners = graph.group("gateway.listeners", ports, listener_of)
-    headers = graph.group("virtual_hosts.headers", tables.claims_by_host, _header)
+    headers = graph.group(HOST_HEADERS, tables.claims_by_host, _header)
     hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
     found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)))
     scopes = points.by("scope", lambda _, point: (point.served.scope,) if point.served else ())
@@ -152,10 +156,10 @@ def _assignment(key: ServicePort, _: Sequence[None], look: Lookup, tables: Gatew
 
 
 def _endpoints(
-    key: tuple[Key, Key, int], _: Sequence[None], look: Lookup, assignments: Table[ServicePort, Part]
+    key: tuple[Key, Key, int], _: Sequence[None], look: Lookup, assignments: Table[ServicePort, Part], holds: Holds
 ) -> Variants | None:
     part = look.get(assignments, (key[1], key[2]))
-    return Variants(part) if part else None
+    return _leaf(part, key[0], ResourceType.ENDPOINT, look, holds) if part else None
 
 
 def _secret_uses(_: ListenerId, point: AttachPoint) -> list[tuple[Key, Key]]:
