@@ -231,7 +231,9 @@ def test_an_unknown_version_is_a_fault_that_names_those_that_are_read():
     [
         ("apps/v1", "Deployment"),
         ("v1", "Pod"),
-        (f"{GROUP}/v1", "GRPCRoute"),
+        *((f"{GROUP}/v1", kind) for kind in ("GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")),
+        *((f"{GROUP}/v1", kind) for kind in ("BackendTLSPolicy", "ListenerSet", "BackendLBPolicy")),
+        ("v1", "Gatway"),
         ("networking.istio.io/v1", "Gateway"),
         ("networking.x-k8s.io/v1alpha1", "HTTPRoute"),
     ],
@@ -246,6 +248,7 @@ def test_other_kinds_are_ignored(api_version, kind):
     [
         (f"{GROUP}/v1", "HttpRoute", f"{GROUP}/v1 HTTPRoute"),
         (f"{GROUP}/v1", "httproutes", f"{GROUP}/v1 HTTPRoute"),
+        (f"{GROUP}/v1", "Gatway", f"{GROUP}/v1 Gateway"),
         ("v1", "Gateway", f"{GROUP}/v1 Gateway"),
     ],
 )

@@ -8,6 +8,7 @@ what the CRD's schema would refuse beyond that is `validate`'s, what the API mea
 import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -73,8 +74,11 @@ def _misspelt(group: str, kind: str) -> str:
     """Why a document that looks like a Gateway API object names none; "" for other people's kinds."""
     if group not in (GATEWAY_GROUP, ""):
         return ""
-    row = _SPELLINGS.get(kind.lower()) or _SPELLINGS.get(kind.lower().removesuffix("s"))
-    return f"and kind name nothing known; perhaps meant: {row.api_version} {row.kind}" if row else ""
+    likeness = 0.85 if group == GATEWAY_GROUP else 1.0
+    for close in get_close_matches(kind.lower(), _SPELLINGS, n=1, cutoff=likeness):
+        row = _SPELLINGS[close]
+        return f"and kind name nothing known; perhaps meant: {row.api_version} {row.kind}"
+    return ""
 
 
 def _object(row: Kind, document: dict[str, Any], namespace: str) -> Object:
