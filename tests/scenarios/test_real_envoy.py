@@ -10,11 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import re2
+
 from tests.real_envoy import RealEnvoy, ads_bootstrap, free_port
 from tests.scenarios.scenario import Scenario, load_all
 from xds_server.model.meta import Key
 from xds_server.routing.audience import ForGateway
 from xds_server.routing.listener import Bind
+from xds_server.semantics.patterns import MAX_PROGRAM_SIZE, problem
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import Serving
 from xds_server.xds.catalog import Catalog, Change
@@ -94,7 +97,7 @@ async def proxy() -> AsyncIterator[Proxy]:
     await serving.ready()
     try:
         bootstrap = ads_bootstrap(serving.port, node="gateway~pod.scenario", cluster="scenario/all")
-        layers = [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 10_000}}]
+        layers = [{"name": "static", "static_layer": {"re2.max_program_size.error_level": MAX_PROGRAM_SIZE}}]
         async with RealEnvoy(bootstrap | {"layered_runtime": {"layers": layers}}):
             yield Proxy(serving, catalog, answers)
     finally:
@@ -113,7 +116,7 @@ def _of_proxy(resources: dict[str, Resource]) -> dict[str, Resource]:
     return {name: replace(one, audience=PROXY) for name, one in resources.items()}
 
 
-REFUSED = """# A route that Envoy refuses
+EXPRESSION = """# An expression
 
 ```yaml options
 checks: false
@@ -130,19 +133,29 @@ kind: HTTPRoute
 metadata: {name: shop}
 spec:
   parentRefs: [{name: gw}]
-  rules: [{matches: [{path: {type: RegularExpression, value: "/("}}]}]
+  rules: [{matches: [{path: {type: RegularExpression, value: "PATTERN"}}]}]
 ```
 """
 
 
-async def test_a_rejection_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "refused.md"
-    path.write_text(REFUSED)
+def of_size(size: int) -> str:
+    """An expression whose program has so many instructions."""
+    base = "/" + "a{1000}" * (size // 1000 - 1)
+    return base + "a" * (size - re2.compile(base).programsize)
+
+
+async def test_what_envoy_refuses_is_noticed_and_what_the_checks_let_pass_is_accepted(tmp_path: Path) -> None:
+    """Also: Envoy's RE2 counts as ours does, so that the largest allowed expression is one for both."""
     bind = Bind(address="127.0.0.1", ports=((80, free_port()),))
+    path = tmp_path / "expression.md"
+    answers = {}
     async with proxy() as envoy:
-        ((_, wanted),) = gateways(Scenario(path), bind)
-        (problem,) = await envoy.given(wanted)
-    assert problem.startswith("routes ['http-80']: missing ): /(")
+        for pattern in ("/(", of_size(MAX_PROGRAM_SIZE), of_size(MAX_PROGRAM_SIZE + 1)):
+            path.write_text(EXPRESSION.replace("PATTERN", pattern))
+            ((_, wanted),) = gateways(Scenario(path), bind)
+            answers[pattern] = await envoy.given(wanted)
+            assert bool(answers[pattern]) == (problem(pattern) is not None)
+    assert answers["/("][0].startswith("routes ['http-80']: missing ): /(")
 
 
 async def test_every_scenario_is_accepted() -> None:
