@@ -1,0 +1,1 @@
+"""Real rejections by real Envoys, with our own checks switched off."""
