@@ -33,6 +33,7 @@ from xds_server.shell.report import Reporter
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import Serving
 from xds_server.shell.signals import stop_on_signals
+from xds_server.shell.verdicts import VerdictLog
 from xds_server.xds.resource import Resource
 
 log = structlog.get_logger()
@@ -83,6 +84,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(debug.stop)
         local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say)
         control.watch(local.settled)
+        control.watch(VerdictLog(control.pipeline).settled)
         await _until(stop, _tasks(settings, control, serving, local, source, stop))
         log.info("stopping")
 

@@ -36,8 +36,8 @@ class ObjectRef(NamedTuple):
         return f"{self.kind} {self.key}"
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
-    """Base of all model values: frozen, keyword-only, camelCase on the wire."""
+class Struct(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Base of all model values: frozen, camelCase on the wire."""
 
 
 class Metadata(Struct, frozen=True):
