@@ -14,12 +14,10 @@ from xds_server.cli.input import FAULTY, Filenames, Paths, objects
 from xds_server.cli.output import Format, dump
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, Key
+from xds_server.semantics.conditions import is_bad, waits
 
-ONLY_ENVOY_KNOWS = ("Programmed", "Ready")
-"""Without an Envoy these can only be pending; they are shown when something else keeps them False."""
 _WIDTH = 200
 """Columns where there is no terminal to ask."""
-BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
 
 
 class CheckFormat(StrEnum):
@@ -80,12 +78,11 @@ def verdicts(world: Offline) -> Iterator[Row]:
 
 
 def _rows(kind: str, key: Key, part: str, conditions: tuple[Condition, ...]) -> Iterator[Row]:
+    """Ready repeats Programmed, and without an Envoy both can only wait, unless something else keeps them False."""
     for condition in conditions:
-        if condition.type in ONLY_ENVOY_KNOWS and condition.reason in ("Pending", "ListenersNotReady"):
+        if condition.type == "Ready" or waits(condition):
             continue
-        if condition.type == "Ready":
-            continue
-        good = condition.status == ("False" if condition.type in BAD_WHEN_TRUE else "True")
+        good = not is_bad(condition)
         yield Row(f"{kind} {key}", part, condition.type, condition.status, condition.reason, condition.message, good)
 
 

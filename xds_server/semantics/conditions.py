@@ -89,3 +89,17 @@ def not_allowed_by_listeners(message: str) -> Condition:
 def no_matching_hostname(message: str) -> Condition:
     """Listeners allow the route but none has a hostname in common with it."""
     return not_accepted("NoMatchingListenerHostname", message)
+
+
+_BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
+_WAITING = ("Pending", "ListenersNotReady")
+
+
+def is_bad(condition: Condition) -> bool:
+    """Does the condition say that something is wrong? Only waiting for an Envoy is not."""
+    return condition.status == (_TRUE if condition.type in _BAD_WHEN_TRUE else _FALSE) and not waits(condition)
+
+
+def waits(condition: Condition) -> bool:
+    """Is it False only since no Envoy has answered yet?"""
+    return condition.reason in _WAITING

@@ -11,11 +11,9 @@ import structlog
 from xds_server.control import Round
 from xds_server.model.meta import Condition, Key
 from xds_server.pipeline.program import Pipeline
+from xds_server.semantics.conditions import is_bad
 
 log = structlog.get_logger()
-
-_BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
-_WAITING = ("Pending", "ListenersNotReady")
 
 Problem = tuple[str, str, str, str]
 """Part of the object, condition, reason, message."""
@@ -24,8 +22,7 @@ Problem = tuple[str, str, str, str]
 def problems(part: str, conditions: Iterable[Condition]) -> Iterator[Problem]:
     """The conditions that say that something is wrong; Ready only repeats Programmed."""
     for condition in conditions:
-        bad = condition.status == ("True" if condition.type in _BAD_WHEN_TRUE else "False")
-        if bad and condition.type != "Ready" and condition.reason not in _WAITING:
+        if is_bad(condition) and condition.type != "Ready":
             yield part, condition.type, condition.reason, condition.message
 
 
