@@ -29,6 +29,7 @@ def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
         filter_chain_match=match,
         filters=[manager],
         transport_socket=tls.terminate(listener.secrets) if secure else None,
+        transport_socket_connect_timeout=tls.HANDSHAKE if secure else None,
     )
     data = splice(api.Listener, "filter_chains", [encode(chain)])
     return Part(f"{names.route_configuration(listener.scope)}", data, owners=tuple(map(owner, owners)))

@@ -1,6 +1,7 @@
 """Downstream TLS: certificates by SDS, TLS 1.2 and up, HTTP/2 and HTTP/1.1 by ALPN."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as api
@@ -15,6 +16,8 @@ TlsParameters = fast(api.TlsParameters)
 SdsSecretConfig = fast(api.SdsSecretConfig)
 
 ALPN = ("h2", "http/1.1")
+HANDSHAKE = timedelta(seconds=15)
+"""How long a client may take for its handshake; Envoy's default is for ever."""
 
 
 def terminate(secrets: Iterable[Key]) -> core.TransportSocket:
