@@ -20,7 +20,14 @@ from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
 from xds_server.semantics import conditions, statuses
 from xds_server.semantics.attach import ParentVerdict
-from xds_server.semantics.statuses import GatewayClassStatus, GatewayStatus, Rejected, RouteStatus, Served
+from xds_server.semantics.statuses import (
+    GatewayClassStatus,
+    GatewayStatus,
+    Losses,
+    Rejected,
+    RouteStatus,
+    Served,
+)
 from xds_server.xds.resource import ResourceType
 
 NOT_SERVED = Served()
@@ -98,14 +105,10 @@ def _route(
     if not parents or rules is None:
         return Judged((), ())
     parents = tuple(_within_spread(parent, key, look, tables) for parent in parents)
-    rejections = {
-        parent.gateway: [
-            *_rejections((KIND, *key), parent.gateway, look, rejected),
-            *_without_cluster(key, parent.gateway, look, tables, rejected_clusters),
-        ]
-        for parent in parents
+    losses = {
+        parent.gateway: _losses(key, parent.gateway, look, tables, (rejected, rejected_clusters)) for parent in parents
     }
-    status = statuses.route_status(row, parents, rules, rejections, controller)
+    status = statuses.route_status(row, parents, rules, losses, controller)
     accepted = {
         listener: None
         for parent, entry in zip(parents, status.parents, strict=True)
@@ -148,18 +151,36 @@ def _clusters(id_: HoldId, hold: Hold) -> Iterable[tuple[Key, str]]:
     return ((id_.gateway, id_.leaf),) if id_.type is ResourceType.CLUSTER and hold.rejected else ()
 
 
-def _without_cluster(
-    route: Key, gateway: Key, look: Lookup, tables: GatewayTables, rejected: Index[Any, HoldId, Hold]
-) -> Iterable[Rejected]:
-    """Rules that answer 500 since Envoy rejected a cluster that they name."""
-    rules = look.get(tables.rules, route)
-    for backend in rules.backends if rules else ():
-        name = names.cluster(backend)
-        for hold in look.rows(rejected, (gateway, name)):
-            fields = {rule.id.field for rule in rules.rules if _uses(rule, backend)} if rules else set()
-            for place in sorted(fields):
-                yield Rejected(place, f"cluster {name}: {hold.detail}")
+def _losses(
+    route: Key, gateway: Key, look: Lookup, tables: GatewayTables, indexes: tuple[Index[Any, HoldId, Hold], ...]
+) -> Losses:
+    """What a route has lost at a Gateway: rules and hostnames that were rejected, rules whose clusters were."""
+    rejected, rejected_clusters = indexes
+    owner = (KIND, *route)
+    rejections = _rejections(owner, gateway, look, rejected)
+    row = look.get(tables.rules, route)
+    rules = row.rules if row else ()
+    details = {
+        backend: hold.detail
+        for backend in (row.backends if row else ())
+        for hold in look.rows(rejected_clusters, (gateway, names.cluster(backend)))
+    }
+    for backend, detail in details.items():
+        fields = {rule.id.field for rule in rules if backend in _backends(rule)}
+        rejections += [Rejected(field, f"cluster {names.cluster(backend)}: {detail}") for field in sorted(fields)]
+    if not rejections:
+        return Losses()
+    leaves = {id_.leaf for id_ in look.keys(rejected, owner) if id_.gateway == gateway}
+    rejected_rules = {leaf.partition("@")[0] for leaf in leaves}
+
+    def lost(rule: Rule) -> bool:
+        backends = _backends(rule)
+        without_cluster = bool(backends) and all(backend in details for backend in backends)
+        return rule.action.fault is not None or str(rule.id) in rejected_rules or without_cluster
+
+    return Losses(tuple(rejections), everything=all(lost(rule) for rule in rules))
 
 
-def _uses(rule: Rule, backend: Backend) -> bool:
-    return any(entry.backend == backend for entry in rule.action.backends)
+def _backends(rule: Rule) -> set[Backend]:
+    """The backends that take a rule's requests."""
+    return {entry.backend for entry in rule.action.backends if isinstance(entry.backend, Backend) and entry.weight > 0}

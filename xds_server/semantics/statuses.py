@@ -75,6 +75,17 @@ class Rejected:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What Envoys of a Gateway rejected of a route; `everything`: none of its rules is served any more."""
+
+    rejected: tuple[Rejected, ...] = ()
+    everything: bool = False
+
+
+NO_LOSSES = Losses()
+
+
 def gateway_class_status(class_: GatewayClass, controller_name: str) -> GatewayClassStatus | None:
     """The status of a class of ours, None for others'."""
     found = classes.class_conditions(class_, controller_name)
@@ -160,17 +171,17 @@ def route_status(
     route: HTTPRoute,
     parents: Sequence[ParentVerdict],
     rules: RulesVerdict,
-    rejections: Mapping[Key, Sequence[Rejected]],
+    losses: Mapping[Key, Losses],
     controller_name: str,
 ) -> RouteStatus:
-    """The route's entry for each parent of ours. `rejections` are Envoy's, by Gateway."""
+    """The route's entry for each parent of ours. `losses` are by Gateway."""
     return RouteStatus(
         parents=tuple(
             RouteParentStatus(
                 parent_ref=parent.reference,
                 controller_name=controller_name,
                 conditions=_observed(
-                    _parent_conditions(route, parent, rules, rejections.get(parent.gateway, ())),
+                    _parent_conditions(parent, rules, losses.get(parent.gateway, NO_LOSSES)),
                     route.metadata.generation,
                 ),
             )
@@ -179,15 +190,13 @@ def route_status(
     )
 
 
-def _parent_conditions(
-    route: HTTPRoute, parent: ParentVerdict, rules: RulesVerdict, rejections: Sequence[Rejected]
-) -> list[Condition]:
+def _parent_conditions(parent: ParentVerdict, rules: RulesVerdict, losses: Losses) -> list[Condition]:
     accepted = parent.accepted
     if accepted.status == "True" and rules.rejected is not None:
         accepted = rules.rejected
     problems = list(rules.problems) if rules.partial is not None else []
-    problems += [f"{rejection.field} was rejected by Envoy: {rejection.detail}" for rejection in rejections]
-    if accepted.status == "True" and rejections and len({r.field for r in rejections}) >= len(route.spec.rules):
+    problems += [f"{rejection.field} was rejected by Envoy: {rejection.detail}" for rejection in losses.rejected]
+    if accepted.status == "True" and losses.everything:
         return [conditions.not_accepted("UnsupportedValue", "; ".join(problems)), rules.resolved]
     found = [accepted, rules.resolved]
     if accepted.status == "True" and problems:
