@@ -44,6 +44,8 @@ class Ledger:
         self.repair: dict[str, Resource | None] = {}
         """What takes back a rejected cluster: the version before it, or None to remove it."""
         self.rejections: list[Rejection] = []
+        self.confirmed: list[Event] = []
+        """That a returning client holds what it is to hold, which is as good as accepting it; not yet told."""
         self.flights: dict[str, Flight] = {}
         self.last_nonce = ""
         self._limits = limits
@@ -314,6 +316,9 @@ class Ledger:
         if self._claimed_set and self._claimed_set == view.version(self.type):
             self.held = dict(view.resources(self.type))
             self.answer_due = False
+        if self._claims or self._claimed_set:
+            same = {name: held for name, held in self.held.items() if held and held is view.get(self.type, name)}
+            self.confirmed = [Acknowledged(self.type, same, (), view.serial)] if same else []
         self._claims = {}
         self._claimed_set = ""
 

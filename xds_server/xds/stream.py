@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from xds_server.xds.catalog import View
 from xds_server.xds.errors import RemoteProtocolError
+from xds_server.xds.events import Event
 from xds_server.xds.ledger import Ledger
 from xds_server.xds.limits import Limits
 from xds_server.xds.resource import BY_URL, Resource, ResourceType
@@ -61,6 +62,14 @@ class Stream(ABC):
             yield response
         self._note_sync(view, now)
         self._deadline = min((time for time in self._times() if time > now), default=None)
+
+    def confirmed(self) -> list[Event]:
+        """What `responses` found a returning client to hold already, each told once."""
+        events: list[Event] = []
+        for ledger in self._ledgers.values():
+            events += ledger.confirmed
+            ledger.confirmed = []
+        return events
 
     def deadline(self) -> float | None:
         """When `responses` is to be called though nothing happened; None for never."""

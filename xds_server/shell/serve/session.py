@@ -146,6 +146,8 @@ class Session:
                 return
             self._world.clients.sent(self.number, response)
             self._world.observer.sent(self.number, self._node, response)
+        for event in self._stream.confirmed():
+            self._report(event)
         self._seen = view.serial
         if (synced := self._stream.synced_serial()) is not None and synced != self._synced:
             self._report_synced(synced)
