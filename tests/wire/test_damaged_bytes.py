@@ -16,7 +16,7 @@ from xds_server.wire.decode import DecodeError, to_json
 from xds_server.wire.encode import encode
 from xds_server.wire.reader import Malformed, delimited, long_tag, skip
 from xds_server.wire.registry import PREFIX, class_of, type_url_of
-from xds_server.wire.schema import fields_of
+from xds_server.wire.schema import LENGTH, fields_of
 
 ANY_EXAMPLES = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -71,12 +71,13 @@ def is_read_in_part(cls: type, data: bytes) -> bool:
         while pos < len(data):
             key, pos = long_tag(data, pos)
             field, stop = fields.get(key >> 3), skip(data, pos, key)
-            if field is not None and field.message is not None and key & 7 == field.wire_type:
-                start, _ = delimited(data, pos, len(data))
-                if (field.group or field.number) in seen or is_read_in_part(field.message, data[start:stop]):
+            if field is not None and (field.group or field.message is not None):
+                slot = field.group or field.number
+                inner = data[slice(*delimited(data, pos, len(data)))] if key & 7 == LENGTH else b""
+                if slot in seen or (field.message is not None and is_read_in_part(field.message, inner)):
                     return True
                 if not field.repeated:
-                    seen.add(field.group or field.number)
+                    seen.add(slot)
             pos = stop
     except (Malformed, IndexError):
         pass
