@@ -72,6 +72,9 @@ class FakeEnvoy:
             type_, nonce, version, contents = read_sotw(data)
             removed = tuple(self.held[type_].keys() - contents.keys()) if type_ in WILDCARDS else ()
         if type_ not in WILDCARDS and not self.wanted[type_]:
+            if not self.delta and type_ in self.asked:
+                self.nonces[type_] = nonce
+                self.requests.append(self._full_request(type_))
             return
         self.nonces[type_] = nonce
         bodies = {n: Body(c) for n, c in contents.items() if type_ in WILDCARDS or n in self.wanted[type_]}

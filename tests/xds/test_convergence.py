@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.xds.fake_envoy import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
@@ -95,6 +95,9 @@ def play(line: Line, publisher: Publisher, step: "World | str | float") -> None:
     elif isinstance(step, float):
         line.wait(step)
     elif step == "reconnect":
+        # A new stream cannot know of a cluster that was rejected and then broke the stream before the server heard of it.
+        # Envoy never asks for clusters then, so delta has no way to find out.
+        assume(not line.envoy.ghosts)
         line.reconnect()
     elif step == "all":
         while line.deliver_response() or line.deliver_request():

@@ -1,9 +1,9 @@
 """SotwStream: the state-of-the-world variant of xDS on one ADS stream, without I/O.
 
 In: DiscoveryRequests, Views, the time. Out: events and DiscoveryResponses. A request lists all names of its type. One
-that bears another nonce than the latest of its type is stale, and asks for nothing; one with the latest nonce and other
-names is a subscription. Clusters and listeners are answered in full, and what an answer leaves out is removed; of the
-other types an answer carries what is new, and leaving out means nothing.
+that bears another nonce than the latest of its type is stale and ignored; one with the latest nonce and other names is
+a subscription. Clusters and listeners are answered in full, and what an answer leaves out is removed; of the other
+types an answer carries what is new, and leaving out means nothing.
 Source: xDS protocol, "Basic Protocol Overview"; reading of Envoy 1.40's behaviour.
 """
 
@@ -28,13 +28,9 @@ class SotwStream(Stream):
         """Take in a request. RemoteProtocolError when it breaks the protocol; the stream is of no use then."""
         self._heard(now)
         ledger = self._ledger(request.type_url)
-        if ledger is None:
+        if ledger is None or (request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}):
             return []
         self._check(len(request.resource_names))
-        if request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}:
-            # Envoy does not answer a type of which it wants nothing any more, so this may be the last word.
-            ledger.changed(ledger.subscription.narrow(request.resource_names))
-            return []
         events = self._answered(ledger, request)
         change = ledger.subscription.complete(request.resource_names)
         if ledger.requested:

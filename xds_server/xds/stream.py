@@ -116,7 +116,7 @@ class Stream(ABC):
             ledger.forget_unheard(now)
             ledger.take(view, now)
         # A client that comes back has routes; the clusters of new ones are not sent before it asks, or is late.
-        held_back = self._returns and not self._clusters_open()
+        held_back = self._awaits_clusters()
         for type_, ledger in self._ledgers.items():
             if not ledger.has_news or (held_back and type_ in _NAMES_CLUSTERS):
                 continue
@@ -167,9 +167,12 @@ class Stream(ABC):
     def _push_clusters_if_late(self, now: float) -> None:
         """A returning Envoy does not ask for clusters while one is warming: send them all, and their endpoints."""
         clusters = self._ledgers[ResourceType.CLUSTER]
-        if not self._clusters_open() and now >= self._push_time():
-            clusters.pushed = True
+        if self._awaits_clusters() and now >= self._push_time():
+            clusters.pushed = clusters.answer_due = True
             clusters.subscription.everything()
+
+    def _awaits_clusters(self) -> bool:
+        return self._returns and not self._clusters_open()
 
     def _clusters_open(self) -> bool:
         clusters = self._ledgers[ResourceType.CLUSTER]
@@ -181,7 +184,7 @@ class Stream(ABC):
     # Deadline and sync
 
     def _times(self) -> Iterator[float]:
-        if not self._clusters_open():
+        if self._awaits_clusters():
             yield self._push_time()
         for ledger in self._ledgers.values():
             yield from ledger.expiries()

@@ -77,12 +77,6 @@ class Subscription:
             wildcard_ended=had_wildcard and not self.wildcard,
         )
 
-    def narrow(self, names: Collection[str]) -> Change:
-        """A state-of-the-world request that is stale: what it adds will be said again, what it drops may not be."""
-        dropped = frozenset[str]() if self.wildcard else frozenset(self.names.difference(names))
-        self.names -= dropped
-        return Change(dropped=dropped)
-
     def complete(self, names: Collection[str]) -> Change:
         """A state-of-the-world request, which always has all names. Only new ones are owed an answer.
 
