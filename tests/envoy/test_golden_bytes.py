@@ -1,0 +1,90 @@
+"""Bytes that may never change by accident: what Envoy compares to decide whether connections go on.
+
+Envoy drains a listener whose fields differ, a filter chain whose bytes differ, and replaces a cluster whose bytes
+differ; so a release that changes any of these cuts every user's connections when it is installed. The files in
+`golden/` hold them: readable JSON, and a hash of the bytes, which may differ though the JSON does not.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import betterproto2
+import pytest
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+from envoy_data_plane.envoy.config.core.v3 import TransportSocket
+from envoy_data_plane.envoy.config.listener.v3 import Listener as ListenerMessage
+from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
+
+from xds_server.envoy import access_log, cluster, filter_chain, http_manager, listener, tls, virtual_host
+from xds_server.model.meta import Key
+from xds_server.routing.backend import Backend, Protocol
+from xds_server.routing.hostname import ANY
+from xds_server.routing.listener import Bind, Listener, ListenerId
+from xds_server.wire.decode import to_json
+from xds_server.wire.encode import encode
+
+GOLDEN = Path(__file__).parent / "golden"
+HTTP = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY)
+HTTPS = Listener(ListenerId(Key("shop", "gateway"), "https"), 443, "https", "shop.example.com", (Key("shop", "cert"),))
+ISTIO = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY, server_name="istio-envoy")
+CLUSTERED = Bind()
+LOCAL = Bind("127.0.0.1", ((80, 8080), (443, 8443)), share_port=False)
+Bytes = Callable[[], bytes]
+
+
+def _cluster(protocol: Protocol) -> bytes:
+    return cluster.build(Backend(Key("shop", "cart"), 8080, protocol)).data
+
+
+CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
+    "listener-http": (ListenerMessage, lambda: listener.header(HTTP, CLUSTERED, (HTTP,)).data),
+    "listener-https": (ListenerMessage, lambda: listener.header(HTTPS, CLUSTERED, (HTTPS,)).data),
+    "listener-http-local": (ListenerMessage, lambda: listener.header(HTTP, LOCAL, (HTTP,)).data),
+    "listener-https-local": (ListenerMessage, lambda: listener.header(HTTPS, LOCAL, (HTTPS,)).data),
+    "filter-chain-http": (ListenerMessage, lambda: filter_chain.build(HTTP, (HTTP,)).data),
+    "filter-chain-https": (ListenerMessage, lambda: filter_chain.build(HTTPS, (HTTPS,)).data),
+    "connection-manager-http": (HttpConnectionManager, lambda: encode(http_manager.build(HTTP))),
+    "connection-manager-https": (HttpConnectionManager, lambda: encode(http_manager.build(HTTPS))),
+    "connection-manager-istio": (HttpConnectionManager, lambda: encode(http_manager.build(ISTIO))),
+    "access-log": (AccessLog, lambda: encode(access_log.to_stdout("shop/gateway", "http-80"))),
+    "downstream-tls": (TransportSocket, lambda: encode(tls.terminate((Key("shop", "cert"), Key("shop", "other"))))),
+    "cluster-auto": (Cluster, lambda: _cluster("auto")),
+    "cluster-http1": (Cluster, lambda: _cluster("http1")),
+    "cluster-http2": (Cluster, lambda: _cluster("http2")),
+    "route-configuration-http": (RouteConfiguration, lambda: virtual_host.route_configuration(HTTP.scope, ()).data),
+    "route-configuration-https": (RouteConfiguration, lambda: virtual_host.route_configuration(HTTPS.scope, ()).data),
+}
+WHAT_TO_DO = """
+{name}: these bytes are not those that released versions sent.
+
+Installing a version that sends other ones drains connections of every listener (or replaces every cluster) of every
+Envoy that it serves, at once. If that was not what you wanted, undo what changed them: a default that is now spelled
+out, another order of fields, a new field. If it must be, say so in the release notes ("connections drain on upgrade"),
+gather all such changes in one release, and write the files anew: UPDATE_GOLDEN=1 pytest {test}
+"""
+
+
+def _told(message: type[betterproto2.Message], data: bytes) -> dict[str, Any]:
+    return {"sha256": sha256(data).hexdigest(), "length": len(data), "message": to_json(message, data)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bytes_are_those_that_were_released(name: str) -> None:
+    message, make = CASES[name]
+    told, path = _told(message, make()), GOLDEN / f"{name}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    wanted = json.loads(path.read_text("utf-8"))
+    advice = WHAT_TO_DO.format(name=name, test="tests/envoy/test_golden_bytes.py")
+    assert told["message"] == wanted["message"], advice
+    assert told == wanted, advice + "\nThe fields are the same: their order or their encoding is not."
+
+
+def test_every_file_is_compared() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(CASES)

@@ -1,0 +1,80 @@
+"""Timeouts: 504 when they expire, none unless asked for."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.traffic.client import http2
+from tests.traffic.harness import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GATEWAY = """
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: x
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+"""
+ROUTE = """
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  rules:
+  - matches: [{path: {value: /request}}]
+    timeouts: {request: 300ms}
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /backend}}]
+    timeouts: {backendRequest: 300ms}
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /both}}]
+    timeouts: {request: 10s, backendRequest: 300ms}
+    backendRefs: [{name: a, port: 8080}, {name: b, port: 8080}]
+  - matches: [{path: {value: /zero}}]
+    timeouts: {request: 0s}
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /zero-backend}}]
+    timeouts: {request: 300ms, backendRequest: 0s}
+    backendRefs: [{name: a, port: 8080}]
+  - backendRefs: [{name: a, port: 8080}]
+"""
+
+
+async def timed(world: World, path: str) -> tuple[int, float]:
+    """Status and seconds of a GET."""
+    begun = time.monotonic()
+    return await world.status(path), time.monotonic() - begun
+
+
+async def test_timeouts(world: World) -> None:
+    await world.serve(GATEWAY, ROUTE)
+    slow, quick = "?delay=900ms", "?delay=20ms"
+    limited = [f"/{name}" for name in ("request", "backend", "both", "zero-backend")]
+    free = ["/zero", "/none"]
+    asked = [path + slow for path in limited] + [path + quick for path in limited] + [path + slow for path in free]
+    answers = await asyncio.gather(*(timed(world, path) for path in asked))
+    late, good, unlimited = answers[:4], answers[4:8], answers[8:]
+    for status, seconds in late:
+        assert status == 504
+        assert 0.25 < seconds < 0.85
+    assert [status for status, _ in good] == [200] * 4
+    assert all(status == 200 and seconds >= 0.9 for status, seconds in unlimited)
+
+
+async def test_of_http2_clients(world: World) -> None:
+    await world.serve(GATEWAY, ROUTE)
+    async with http2(world.port()) as client:
+        assert (await client.get("/request?delay=900ms")).status == 504
+        assert (await client.get("/request")).status == 200
+
+
+async def test_there_is_no_limit_unless_asked_for(world: World) -> None:
+    """Envoy's own is 15 s, which is too long to wait for here: its configuration says that there is none."""
+    await world.serve(GATEWAY, ROUTE)
+    (dump,) = await world.envoy.resources("dynamic_route_configs")
+    routes = dump["route_config"]["virtual_hosts"][0]["routes"]
+    timeouts = {route["match"].get("path_separated_prefix", "/"): route["route"]["timeout"] for route in routes}
+    assert timeouts == {
+        "/request": "0.300s", "/backend": "0.300s", "/both": "0.300s", "/zero": "0s", "/zero-backend": "0.300s", "/": "0s"
+    }  # fmt: skip
