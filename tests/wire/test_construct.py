@@ -18,7 +18,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 
 from tests.wire.messages import reachable
-from xds_server.wire.construct import any_of, fast
+from xds_server.wire.construct import any_of, copy_of, fast
 from xds_server.wire.registry import UnknownTypeError
 
 
@@ -96,3 +96,12 @@ def test_any_of_a_class_without_a_type_url() -> None:
 
     with pytest.raises(UnknownTypeError, match=r"^Stranger has no type URL$"):
         any_of(Stranger())
+
+
+def test_a_copy_is_changed_alone_and_shares_what_it_holds() -> None:
+    route = Route(name="a", match=RouteMatch(prefix="/"))
+    other = copy_of(route)
+    assert other == route
+    other.name = "b"
+    assert route.name == "a"
+    assert other.match is route.match
