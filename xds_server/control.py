@@ -23,7 +23,7 @@ from xds_server.routing.audience import Audience, Everyone, ForGateway
 from xds_server.routing.listener import Bind
 from xds_server.semantics.statuses import Served
 from xds_server.xds.catalog import Catalog
-from xds_server.xds.events import Acknowledged, Event, Rejected
+from xds_server.xds.events import Acknowledged, Event, Rejected, Returned
 from xds_server.xds.node import GATEWAY, Node
 from xds_server.xds.progress import Progress
 from xds_server.xds.resource import Resource
@@ -260,6 +260,8 @@ class Control:
             changes = self.quarantine.acknowledged(proxies, event.resources, self._current)
         elif isinstance(event, Rejected):
             changes = self.quarantine.rejected(proxies, event.resources, self._current, event.detail)
+        elif isinstance(event, Returned):
+            self.quarantine.returned(proxies, event.without)
         self._keep()
         if self._hold(changes):
             self._urgent = True

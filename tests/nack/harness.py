@@ -13,7 +13,7 @@ Objects are made past `model.validate`, so whatever is written here reaches Envo
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +101,13 @@ def service(name: str, address: str) -> list[Object]:
     return [made({"kind": "Service", "metadata": metadata, "spec": spec}), made(slice_)]
 
 
+class Quiet(RealEnvoy):
+    """An Envoy whose access log is not shown when a test fails."""
+
+    def log_tail(self, lines: int = 60) -> str:
+        return "\n".join([line for line in super().log_tail(100_000).splitlines() if line[:1] != "{"][-lines:])
+
+
 @dataclass
 class Traffic:
     """Requests without pause, and what came of them: by path, how often each (status, version) was answered."""
@@ -120,37 +127,57 @@ class World:
     """One control plane and what talks to it."""
 
     def __init__(self, *, checks: bool = False) -> None:
-        self.control = Control(
-            build(Options(any_class=True, checks=checks, strict=True)), batch_seconds=0.005, batch_max_seconds=0.05
-        )
-        self.serving = Serving(self.control.catalog, self.control, ServeOptions(address="127.0.0.1:0", limits=LIMITS))
-        self.control.wake = self.serving.wake
-        self.control.watch(self._settled)
         self.backend = ""
         self.envoys: list[RealEnvoy] = []
         self.ports: dict[Key, int] = {}
+        self._checks = checks
+        self._objects: dict[tuple[str, Key], Object] = {}
         self._stack = AsyncExitStack()
         self._round = asyncio.Event()
+        self._renew("127.0.0.1:0")
+
+    def _renew(self, address: str) -> None:
+        options = Options(any_class=True, checks=self._checks, strict=True)
+        self.control = Control(build(options), batch_seconds=0.005, batch_max_seconds=0.05)
+        self.serving = Serving(self.control.catalog, self.control, ServeOptions(address=address, limits=LIMITS))
+        self.control.wake = self.serving.wake
+        self.control.watch(self._settled)
 
     async def __aenter__(self) -> "World":
         self.backend = await self._stack.enter_async_context(echo())
-        await self.serving.start()
-        self._stack.push_async_callback(self.serving.stop)
-        loop = asyncio.create_task(self.control.run())
-        self._stack.callback(loop.cancel)
+        await self._start()
         await self.change(*service("backend", self.backend), *service("other", self.backend))
         await self.serving.ready()
         return self
 
+    async def _start(self) -> None:
+        await self.serving.start()
+        self._loop = asyncio.create_task(self.control.run())
+
+    async def _stop(self) -> None:
+        self._loop.cancel()
+        await self.serving.stop()
+
+    async def restart(self) -> None:
+        """A new control plane with the same objects takes the place of the old one, which is gone without a word."""
+        address = f"127.0.0.1:{self.serving.port}"
+        await self._stop()
+        self._renew(address)
+        await self._start()
+        await self.change(*self._objects.values())
+        await self.serving.ready()
+        await self.quiet()
+
     async def __aexit__(self, *error: Any) -> None:
         for envoy in self.envoys:
             await envoy.__aexit__(*error)
+        await self._stop()
         await self._stack.aclose()
 
     def _settled(self, _: Round) -> None:
         self._round.set()
 
-    async def change(self, *objects: Object, gone: Iterable[Object] = ()) -> None:
+    async def change(self, *objects: Object, gone: Sequence[Object] = ()) -> None:
         """Adds or replaces objects, in one batch; returns once they are published."""
         binds = {}
         for value in objects:
@@ -160,6 +187,9 @@ class World:
                 listeners: Any = value
                 ports = tuple((one.port, bound) for one in listeners.spec.listeners[:1])
                 binds[key] = Bind(address="127.0.0.1", ports=ports, share_port=True)
+        self._objects |= {(kind_of(value).kind, value.metadata.key): value for value in objects}
+        for value in gone:
+            del self._objects[kind_of(value).kind, value.metadata.key]
         self._round.clear()
         upserts = tuple((kind_of(value).kind, value.metadata.key, value) for value in objects)
         removals = tuple((kind_of(value).kind, value.metadata.key) for value in gone)
@@ -170,7 +200,7 @@ class World:
     async def start_envoy(self, pod: str = "one", gateway: Key = GATEWAY, *, ready: bool = True) -> RealEnvoy:
         """A real Envoy of a Gateway, with the product's own bootstrap."""
         options = BootstrapOptions(gateway=gateway, pod=pod, ads_host="127.0.0.1", ads_port=self.serving.port)
-        envoy = RealEnvoy(to_json(bootstrap(options)), log_level="warning")
+        envoy = Quiet(to_json(bootstrap(options)), log_level="warning")
         self.envoys.append(envoy)
         await envoy.start()
         if ready:
@@ -224,6 +254,12 @@ class World:
         """How many responses of a type a pod's Envoy has been sent on its stream."""
         record = self.serving.clients.of_node(f"gateway~{pod}.{GATEWAY.namespace}")
         return record.of(type_).responses if record else 0
+
+    def resources_sent(self, pod: str = "one") -> dict[str, int]:
+        """How many resources a pod's Envoy has been sent on its stream, by type."""
+        record = self.serving.clients.of_node(f"gateway~{pod}.{GATEWAY.namespace}")
+        assert record is not None
+        return {type_.value: of.resources_sent for type_, of in record.types.items() if of.resources_sent}
 
     def conditions(self, name: str) -> dict[str, Condition]:
         """The conditions of a route at its only parent, by type."""

@@ -4,17 +4,18 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xds_server.model.meta import Key
-from xds_server.pipeline.holds import Hold, HoldId, serve_all
+from xds_server.pipeline.holds import Hold, HoldId, left_out, serve_all
 from xds_server.pipeline.quarantine import Proxies, Quarantine
 from xds_server.routing.audience import ForGateway
 from xds_server.wire.part import Owner, Part
-from xds_server.xds.resource import Resource, ResourceType
+from xds_server.xds.resource import Resource, ResourceType, made_without
 
 GATEWAY = Key("shop", "web")
 ROUTES = ResourceType.ROUTE
@@ -81,11 +82,12 @@ class World:
 
     def _publish(self) -> None:
         for build in dict.fromkeys(proxy.build for proxy in self.proxies):
-            kept = serve_all(
-                list(self.leaves.values()), lambda id_, b=build: self.holds.get(HoldId(GATEWAY, b, ROUTES, id_))
-            )
+            leaves = list(self.leaves.values())
+            hold_of = partial(self.hold_of, build)
+            kept = serve_all(leaves, hold_of)
             part = Part(NAME, b"".join(one.data for one in kept), parts=kept)
-            resource = Resource(ROUTES, NAME, ForGateway("shop", "web", build), part)
+            without = tuple(sorted(left_out(leaves, hold_of)))
+            resource = Resource(ROUTES, NAME, ForGateway("shop", "web", build), part, without=without)
             if (known := self.catalog.get(build)) is None or known.version != resource.version:
                 self.catalog[build] = resource
                 if build == self.proxies[0].build:
@@ -93,6 +95,20 @@ class World:
         for proxy in self.proxies:  # as a stream does when it is woken
             if proxy.answered != self.catalog[proxy.build].version:
                 proxy.answered = ""
+
+    def hold_of(self, build: str, leaf: str) -> Hold | None:
+        return self.holds.get(HoldId(GATEWAY, build, ROUTES, leaf))
+
+    def restart(self) -> None:
+        """Another server, which knows the objects and hears what proxies say that they have."""
+        self.quarantine = Quarantine()
+        self.holds.clear()
+        self.settle()
+        for proxy in self.proxies:
+            proxy.sent, proxy.answered = None, ""
+            if proxy.has is not None:
+                whose = Proxies(GATEWAY, proxy.build, ROUTES)
+                self.quarantine.returned(whose, frozenset(made_without(proxy.has.version)))
 
     def current(self, proxies: Proxies, name: str) -> Resource | None:
         assert (proxies.gateway, proxies.type, name) == (GATEWAY, ROUTES, NAME)
@@ -285,6 +301,26 @@ def test_what_another_build_rejected_is_suspected_first() -> None:
             assert missing <= {"r002", "r040"}, "an innocent was left out"
     assert world.convicted("1.41.0") == {"r002", "r040"}
     assert answers <= 7
+
+
+@given(count=st.integers(2, 40), seed=st.integers(0, 10**6), fallback=st.sampled_from(["500", "bad too", ""]))
+@settings(max_examples=100, deadline=None)
+def test_another_server_finds_the_culprits_again_without_leaving_out_others(
+    count: int, seed: int, fallback: str
+) -> None:
+    culprits = set(random.Random(seed).sample(range(count), min(count, 1 + seed % 3)))
+    world = World({one.id: one for one in of(count, culprits, fallback=fallback)})
+    world.run()
+    before = world.convicted()
+    world.restart()
+    (proxy,) = world.proxies
+    for _ in range(100):
+        if not world.send(proxy):
+            break
+        world.answer(proxy)
+        world.settle()
+        assert {f"r{n:03}" for n in range(count) if n not in culprits} <= texts(proxy.has).keys()
+    assert world.convicted() == before == {f"r{n:03}" for n in culprits}
 
 
 def test_a_rejection_of_what_is_not_current_is_ignored() -> None:

@@ -4,7 +4,7 @@ A hold is for one Gateway and one Envoy version (build): proxies of that build g
 contains a held part, all others the plain one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,19 +38,27 @@ class Hold:
     owners: tuple[Owner, ...] = ()
 
 
+class Variant(NamedTuple):
+    """A part as one build gets it (None: not at all), without the rejected leaves that have these hashes."""
+
+    build: str
+    part: Part | None
+    without: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """A part as everyone gets it, and as single builds get it (None: not at all)."""
+    """A part as everyone gets it, and as single builds get it."""
 
     base: Part
-    builds: tuple[tuple[str, Part | None], ...] = ()
+    builds: tuple[Variant, ...] = ()
 
-    def of(self, build: str) -> Part | None:
+    def of(self, build: str) -> Variant:
         """What proxies of that build get."""
-        for name, part in self.builds:
-            if name == build:
-                return part
-        return self.base
+        for variant in self.builds:
+            if variant.build == build:
+                return variant
+        return Variant(build, self.base)
 
 
 HoldOf = Callable[[str], Hold | None]
@@ -69,6 +77,12 @@ def serve(leaf: Part, hold: Hold | None) -> Part | None:
     if fallback is None or fallback.hash in hold.rejected:
         return None
     return hold.stand_in if fallback.hash == hold.suspected else fallback
+
+
+def left_out(parts: Iterable[Part], hold_of: HoldOf) -> frozenset[str]:
+    """The hashes by which rejected ones among these parts are known."""
+    held = [(part, hold) for part in parts if (hold := hold_of(part.id)) is not None]
+    return frozenset(hash_ for part, hold in held if part.hash in hold.rejected for hash_ in hold.rejected)
 
 
 def serve_all(parts: Sequence[Part], hold_of: HoldOf) -> tuple[Part, ...]:

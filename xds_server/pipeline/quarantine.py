@@ -47,7 +47,7 @@ class _Suspect(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _Blame:
     """Who may have done it: the culprits, where they are known; else suspects, of which those that Envoys of another
-    build have rejected are the likeliest.
+    build rejected, or these before a restart of ours, are the likeliest.
     """
 
     culprits: list[_Suspect] = field(default_factory=list)
@@ -73,6 +73,8 @@ class _Case:
     detail: str = ""
     unpublished: bool = False
     """Holds changed and are not published yet: answers are still about what was before."""
+    hints: frozenset[str] = frozenset()
+    """Hashes of what these proxies rejected before, as they said when they came back."""
     early: list[tuple[Mapping[str, Resource], str]] = field(default_factory=list)
     """Rejections that came meanwhile."""
 
@@ -115,6 +117,11 @@ class Quarantine:
         case.detail = detail
         case.names.update(resources)
         return self._changing(proxies, case, lambda: _narrow_down(case, self._blamed(proxies, case, resources)))
+
+    def returned(self, proxies: Proxies, hashes: frozenset[str]) -> None:
+        """A proxy came back and holds what was made without leaves of these hashes."""
+        case = self._cases.setdefault(proxies, _Case())
+        case.hints |= hashes
 
     def settling(self) -> None:
         """What is published next has all holds so far; those that change until then it may not have."""
@@ -179,10 +186,10 @@ class Quarantine:
         if len(suspects) == 1 or (named and all(not resources[name].part.parts for name in named)):
             return _Blame(culprits=suspects)
         others = [case for other, case in self._cases.items() if other == proxies._replace(build=other.build)]
-        known = {(id_, hash_) for other in others for id_, hold in other.holds.items() for hash_ in hold.rejected}
+        known = {hash_ for other in others for hold in other.holds.values() for hash_ in hold.rejected} | case.hints
         blame = _Blame()
         for one in suspects:
-            (blame.likely if (one.leaf.id, one.leaf.hash) in known else blame.suspects).append(one)
+            (blame.likely if one.leaf.hash in known else blame.suspects).append(one)
         return blame
 
 

@@ -7,7 +7,7 @@ held for an Envoy build gives that build a variant of the resource.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from xds_server.envoy import endpoint, filter_chain, listener, names, virtual_host
@@ -16,7 +16,7 @@ from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.meta import Key
 from xds_server.pipeline.gateway import GatewayTables, ScopeHost
-from xds_server.pipeline.holds import Hold, HoldId, HoldOf, Variants, serve, serve_all
+from xds_server.pipeline.holds import Hold, HoldId, HoldOf, Variant, Variants, left_out, serve, serve_all
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
 from xds_server.routing.audience import Audience, ForGateway
@@ -32,6 +32,8 @@ from xds_server.xds.resource import Resource, ResourceType
 Change = tuple[Audience, ResourceType, str]
 HOST_HEADERS = "virtual_hosts.headers"
 """The table of HostHeader rows, by scope and host."""
+_MOST_MARKS = 64
+"""How many rejected leaves the version of a resource tells of."""
 _MOST_OWNERS = 100
 """How many routes are told when Envoy rejects a hostname that all of them have."""
 GatewayType = tuple[Key, ResourceType]
@@ -57,9 +59,12 @@ class Holds:
     table: Table[HoldId, Hold]
     builds: Table[GatewayType, tuple[str, ...]]
 
-    def variants(self, gateway: Key, type_: ResourceType, look: Lookup) -> Iterable[tuple[str, HoldOf]]:
-        """Each build that something is held for, and the holds of the given type there."""
-        for build in look.get(self.builds, (gateway, type_)) or ():
+    def variants(
+        self, gateway: Key, type_: ResourceType, look: Lookup, *also: ResourceType
+    ) -> Iterable[tuple[str, HoldOf]]:
+        """Each build that something of the types is held for, and the holds of the first type there."""
+        found = (look.get(self.builds, (gateway, one)) or () for one in (type_, *also))
+        for build in sorted(set(chain.from_iterable(found))):
             yield build, lambda leaf, build=build: look.get(self.table, HoldId(gateway, build, type_, leaf))  # type: ignore[misc]
 
 
@@ -132,7 +137,7 @@ def _builds(
 def _leaf(part: Part, gateway: Key, type_: ResourceType, look: Lookup, holds: Holds) -> Variants:
     """A resource that is one leaf."""
     variants = holds.variants(gateway, type_, look)
-    return Variants(part, tuple((name, serve(part, hold_of(part.id))) for name, hold_of in variants))
+    return Variants(part, tuple(Variant(name, serve(part, hold_of(part.id))) for name, hold_of in variants))
 
 
 def _cluster(
@@ -193,18 +198,19 @@ def _listener(
     header = listener.header(first, bind, tuple(served))
     plain = listener.join(header, [part for _, part in chains])
     builds = []
-    for name, hold_of in holds.variants(gateway, ResourceType.LISTENER, look):
+    for name, hold_of in holds.variants(gateway, ResourceType.LISTENER, look, ResourceType.SECRET):
         usable = [part for one, part in chains if not _lost(one, name, look, secrets)]
         kept = serve_all(usable, hold_of)
         top = serve(header, hold_of(header.id))
-        builds.append((name, listener.join(top, kept) if kept and top else None))
+        without = left_out([header, *usable], hold_of)
+        builds.append(Variant(name, listener.join(top, kept) if kept and top else None, without))
     return Variants(plain, tuple(builds))
 
 
 def _lost(one: Listener, build: str, look: Lookup, secrets: Table[GatewaySecret, Variants]) -> bool:
     """Is none of the listener's certificates left for that build?"""
     rows = [look.get(secrets, (one.id.gateway, secret)) for secret in one.secrets]
-    return bool(rows) and all(row is None or row.of(build) is None for row in rows)
+    return bool(rows) and all(row is None or row.of(build).part is None for row in rows)
 
 
 def _chains(served: Sequence[Listener]) -> list[tuple[Listener, Part]]:
@@ -242,8 +248,10 @@ def _virtual_host(
         kept = [_held_segment(part, hold_of) for part in segments]
         same = all(new is old for new, old in zip(kept, segments, strict=True))
         top = serve(row.header, hold_of(row.header.id))
-        changed = virtual_host.join(top, kept) if top else None
-        builds.append((name, plain if same and top is row.header else changed))
+        if same and top is row.header:
+            continue
+        without = left_out([row.header, *(leaf for part in segments for leaf in part.parts)], hold_of)
+        builds.append(Variant(name, virtual_host.join(top, kept) if top else None, without))
     yield key, Variants(plain, tuple(builds))
 
 
@@ -267,8 +275,10 @@ def _route_configuration(
     plain = virtual_host.route_configuration(scope, [row.base for row in rows])
     builds = []
     for name, _ in holds.variants(scope.gateway, ResourceType.ROUTE, look):
-        parts = [part for row in rows if (part := row.of(name)) is not None]
-        builds.append((name, virtual_host.route_configuration(scope, parts)))
+        hosts_of_build = [row.of(name) for row in rows]
+        parts = [one.part for one in hosts_of_build if one.part is not None]
+        without = frozenset[str]().union(*(one.without for one in hosts_of_build))
+        builds.append(Variant(name, virtual_host.route_configuration(scope, parts), without))
     return Variants(plain, tuple(builds))
 
 
@@ -318,8 +328,9 @@ def _resources(output: Output, key: Any, row: Variants) -> dict[Change, Resource
     found: dict[Change, Resource] = {
         (everyone, output.type, name): Resource(output.type, name, everyone, row.base, references)
     }
-    for build_, part in row.builds:
+    for build_, part, without in row.builds:
         audience = everyone._replace(build=build_)
         hidden = Part(name, b"")
-        found[audience, output.type, name] = Resource(output.type, name, audience, part or hidden, references)
+        marks = tuple(sorted(without))[:_MOST_MARKS]
+        found[audience, output.type, name] = Resource(output.type, name, audience, part or hidden, references, marks)
     return found

@@ -9,15 +9,16 @@ protocol, "Incremental xDS"; reading of Envoy 1.40's behaviour.
 """
 
 from collections.abc import Collection
+from itertools import chain
 
 from xds_server.pb import discovery_pb2
 from xds_server.wire.part import digest
 from xds_server.xds.catalog import View
 from xds_server.xds.encoding import delta_response
-from xds_server.xds.events import Event, Subscribed
+from xds_server.xds.events import Event, Returned, Subscribed
 from xds_server.xds.flight import Flight
 from xds_server.xds.ledger import Ledger
-from xds_server.xds.resource import Resource, ResourceType
+from xds_server.xds.resource import Resource, ResourceType, made_without
 from xds_server.xds.stream import Response, Stream
 
 
@@ -44,6 +45,8 @@ class DeltaStream(Stream):
             waits_for_endpoints = ledger.type is ResourceType.ENDPOINT and not self._clusters_open()
             claims = {} if waits_for_endpoints else dict(request.initial_resource_versions)
             ledger.begin(change, claims)
+            if without := frozenset(chain.from_iterable(map(made_without, claims.values()))):
+                events.append(Returned(ledger.type, without))
             self._returns = self._returns or bool(request.initial_resource_versions)
         return [*events, Subscribed(ledger.type, change.news)] if change.news else events
 

@@ -40,4 +40,12 @@ class Rejected:
     version: str = ""
 
 
-Event = Subscribed | Acknowledged | Rejected
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The client said that what it holds was made without leaves of these hashes, since they had been rejected."""
+
+    type: ResourceType
+    without: frozenset[str]
+
+
+Event = Subscribed | Acknowledged | Rejected | Returned

@@ -29,12 +29,19 @@ _URLS = {
     ResourceType.SECRET: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
     ResourceType.ROUTE: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
 }
+
+
+def made_without(version: str) -> tuple[str, ...]:
+    """What the version of a resource tells of rejected leaves: their hashes."""
+    return tuple(version.split("-")[1:])
+
+
 BY_URL = {url: type_ for type_, url in _URLS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource for one audience. `version` is a content hash of `body`, never a counter.
+    """One resource for one audience. `version` is a matter of content, never a counter.
 
     `part` is the tree that `body` was joined from. `references` are resources that Envoy needs again
     whenever it gets this one changed: a cluster's endpoint assignment (Envoy warms a changed cluster until
@@ -46,11 +53,17 @@ class Resource:
     audience: Audience
     part: Part
     references: tuple[tuple[ResourceType, str], ...] = ()
+    without: tuple[str, ...] = ()
+    """Hashes of leaves that this is made without, since Envoys of the audience rejected them."""
 
     @property
     def version(self) -> str:
-        """Content hash of the bytes."""
-        return self.part.hash
+        """Content hash of the bytes, followed by the hashes of what they are without.
+
+        By them a server that knows nothing of a rejection, another replica or one that was started anew, hears of it
+        from the first Envoy that says what it holds.
+        """
+        return "-".join((self.part.hash, *self.without)) if self.without else self.part.hash
 
     @property
     def hides(self) -> bool:
