@@ -32,7 +32,7 @@ class Part:
 
     A leaf (no `parts`) is what a rejection is pinned on; its `owners` are the objects that made it, and `fallback`
     makes what stands in for it when Envoy rejects it (None: it is left out).
-    Equality is that of id, bytes and owners; `parts` follow from them.
+    Equality is that of id, bytes and owners, here and in all `parts`: the same bytes may come from other leaves.
     """
 
     __slots__ = ("_hash", "data", "fallback", "id", "owners", "parts")
@@ -65,7 +65,8 @@ class Part:
             return True
         if not isinstance(other, Part):
             return NotImplemented
-        return self.id == other.id and self.data == other.data and self.owners == other.owners
+        here = (self.id, self.data, self.owners) == (other.id, other.data, other.owners)
+        return here and self.parts == other.parts
 
     def __hash__(self) -> int:
         return hash((self.id, self.data))
