@@ -1,0 +1,280 @@
+"""What a change costs: the exact calls of functions, and the exact resources, among 500 routes.
+
+The numbers are the promise: they depend on what a changed object reaches, not on how much else there is.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+
+from tests.pipeline.documents import (
+    Document,
+    backend,
+    document,
+    gateway,
+    grant,
+    listener,
+    namespace,
+    put,
+    remove,
+    route,
+    rule,
+    secret,
+    service,
+    slice_,
+)
+from xds_server.model.meta import Key
+from xds_server.pipeline import program
+from xds_server.pipeline.options import Options
+from xds_server.pipeline.program import Pipeline
+from xds_server.pipeline.resources import Change
+from xds_server.semantics.statuses import Served
+
+ROUTES = 500
+SERVICES = 50
+ALL = {"namespaces": {"from": "All"}}
+
+
+class Trace(NamedTuple):
+    """What one settle did. `published` are resources with another version; only those are sent."""
+
+    calls: Counter[str]
+    published: list[str]
+    changed: set[str]
+
+
+def told(number: int, path: str = "/", **more: object) -> Document:
+    return route(
+        f"r{number}", hosts=[f"h{number}.example.com"], rules=[rule(path, backend(f"s{number % SERVICES}"))], **more
+    )
+
+
+VERSIONS: dict[Change, str] = {}
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    built = program.build(Options(any_class=True, strict=True))
+    tls = {"protocol": "HTTPS", "hostname": "secure.example.org", "tls": {"certificateRefs": [{"name": "cert"}]}}
+    put(
+        built,
+        gateway("gw", listener("http", allowedRoutes=ALL), listener("https", 443, **tls)),
+        secret("cert", "secure.example.org"),
+        namespace("default"),
+        namespace("other", team="a"),
+        *(service(f"s{number}") for number in range(SERVICES)),
+        *(slice_(f"s{number}", f"10.0.0.{number}") for number in range(SERVICES)),
+        service("far", "other"),
+        grant("far"),
+        route("near", hosts=["far.example.com"], rules=[rule("/", backend("far", namespace="other"))]),
+        *(told(number) for number in range(ROUTES)),
+    )
+    settle(built)
+    return built
+
+
+def settle(pipeline: Pipeline) -> Trace:
+    settled = pipeline.settle()
+    published = []
+    for change, one in pipeline.publisher.changes(settled).items():
+        _, type_, name = change
+        if one is None:
+            published.append(f"{type_.value} {name} gone")
+            del VERSIONS[change]
+        elif VERSIONS.get(change) != one.version:
+            published.append(f"{type_.value} {name}")
+            VERSIONS[change] = one.version
+    return Trace(settled.calls, sorted(published), set(settled.changed))
+
+
+EDIT = Counter(
+    {
+        "claims": 1,
+        "rules": 1,
+        "placed": 1,
+        "entries": 1,
+        "segments": 1,
+        "virtual_hosts": 1,
+        "gateway.routes": 1,
+        "uses": 1,
+        "statuses.httproutes": 1,
+    }
+)
+"""An edited rule: its own rows, its virtual host, the RouteConfiguration."""
+USES = Counter({"clusters": 1, "gateway.clusters": 1, "assignments": 1, "gateway.endpoints": 1})
+"""A Service port is used by more routes or by fewer."""
+
+
+def test_an_edited_route(pipeline: Pipeline) -> None:
+    put(pipeline, told(7, "/edited"))
+    assert settle(pipeline) == Trace(
+        EDIT,
+        ["routes http-80"],
+        {"httproutes", "rules", "placed", "entries", "segments", "virtual_hosts", "gateway.routes"},
+    )
+
+
+def test_the_same_again(pipeline: Pipeline) -> None:
+    put(pipeline, told(8))
+    assert settle(pipeline) == Trace(Counter(), [], set())
+
+
+def test_a_written_status_and_what_nobody_reads(pipeline: Pipeline) -> None:
+    same = told(9) | {"status": {"parents": [{"controllerName": "x", "parentRef": {"name": "gw"}, "conditions": []}]}}
+    same["metadata"] |= {"managedFields": [{"manager": "kubectl"}], "ownerReferences": []}
+    put(pipeline, same)
+    assert settle(pipeline) == Trace(Counter(), [], set())
+
+
+def test_a_new_resource_version_goes_no_further_than_the_object(pipeline: Pipeline) -> None:
+    """Every write of a status comes back with one."""
+    put(pipeline, told(10, resourceVersion="77"))
+    trace = settle(pipeline)
+    assert trace.published == []
+    assert trace.changed <= {"httproutes"}
+    assert trace.calls.total() <= 3
+
+
+def test_a_route_with_another_backend(pipeline: Pipeline) -> None:
+    """Both clusters are there already, since others use them; who uses them is looked at."""
+    put(pipeline, route("r11", hosts=["h11.example.com"], rules=[rule("/", backend("s12"))]))
+    trace = settle(pipeline)
+    assert trace.published == ["routes http-80"]
+    assert trace.calls == EDIT + USES + USES
+
+
+def test_a_route_comes_and_goes(pipeline: Pipeline) -> None:
+    put(
+        pipeline,
+        told(ROUTES),
+        service("new"),
+        route("new", hosts=["new.example.com"], rules=[rule("/", backend("new"))]),
+    )
+    trace = settle(pipeline)
+    assert trace.published == ["clusters default/new:80/auto", "endpoints default/new:80", "routes http-80"]
+    assert trace.calls["claims"] == trace.calls["rules"] == trace.calls["placed"] == 2
+    assert trace.calls["gateway.routes"] == 1
+    remove(pipeline, "HTTPRoute", f"r{ROUTES}")
+    remove(pipeline, "HTTPRoute", "new")
+    trace = settle(pipeline)
+    assert trace.published == ["clusters default/new:80/auto gone", "endpoints default/new:80 gone", "routes http-80"]
+    assert trace.calls == Counter({"gateway.routes": 1, "statuses.gateways": 1, "attached": 1}) + USES
+
+
+def test_a_route_of_one_more_hostname(pipeline: Pipeline) -> None:
+    edited = told(13)
+    edited["spec"]["hostnames"].append("more.example.com")
+    put(pipeline, edited)
+    trace = settle(pipeline)
+    assert trace.published == ["routes http-80"]
+    assert trace.calls["entries"] == trace.calls["segments"] == trace.calls["virtual_hosts.headers"] == 1
+    assert trace.calls["virtual_hosts"] == 1
+
+
+def test_a_wildcard_route_reaches_the_hosts_below_it(pipeline: Pipeline) -> None:
+    """One segment, repeated: each of the 501 virtual hosts is joined anew, nothing else is built."""
+    put(pipeline, route("wild", hosts=["*.example.com"], rules=[rule("/wild", backend("s1"))]))
+    settle(pipeline)
+    put(pipeline, route("wild", hosts=["*.example.com"], rules=[rule("/wilder", backend("s1"))]))
+    trace = settle(pipeline)
+    hosts = ROUTES + 3
+    assert trace.calls == EDIT + Counter({"virtual_hosts": hosts - 1})
+    assert trace.published == ["routes http-80"]
+    remove(pipeline, "HTTPRoute", "wild")
+    settle(pipeline)
+
+
+def test_changed_endpoints(pipeline: Pipeline) -> None:
+    put(pipeline, slice_("s3", "10.0.9.9"))
+    assert settle(pipeline) == Trace(
+        Counter({"assignments": 1, "gateway.endpoints": 1}),
+        ["endpoints default/s3:80"],
+        {"endpointslices", "assignments", "gateway.endpoints"},
+    )
+
+
+def test_endpoints_of_a_service_that_no_route_names(pipeline: Pipeline) -> None:
+    put(pipeline, service("idle"))
+    assert settle(pipeline).calls == Counter({"services.served": 1})
+    put(pipeline, slice_("idle", "10.0.9.9"))
+    assert settle(pipeline) == Trace(Counter(), [], {"endpointslices"})
+
+
+def test_a_label_of_a_service(pipeline: Pipeline) -> None:
+    put(pipeline, service("s4", labels={"a": "b"}))
+    assert settle(pipeline) == Trace(Counter({"services.served": 1}), [], {"services"})
+
+
+def test_a_service_goes_and_comes(pipeline: Pipeline) -> None:
+    """Ten routes use it; each is looked at, and its cluster goes with the last use."""
+    remove(pipeline, "Service", "s5")
+    trace = settle(pipeline)
+    uses = ROUTES // SERVICES
+    assert trace.published == ["clusters default/s5:80/auto gone", "endpoints default/s5:80 gone", "routes http-80"]
+    once = dict.fromkeys(
+        ("rules", "placed", "entries", "segments", "virtual_hosts", "uses", "statuses.httproutes"), uses
+    )
+    assert trace.calls == Counter({**once, "gateway.routes": 1})
+    put(pipeline, service("s5"))
+    trace = settle(pipeline)
+    assert trace.published == ["clusters default/s5:80/auto", "endpoints default/s5:80", "routes http-80"]
+    assert trace.calls["rules"] == uses
+
+
+def test_a_grant_goes_and_only_its_readers_run(pipeline: Pipeline) -> None:
+    remove(pipeline, "ReferenceGrant", "far", "other")
+    trace = settle(pipeline)
+    assert trace.published == ["clusters other/far:80/auto gone", "endpoints other/far:80 gone", "routes http-80"]
+    assert trace.calls == EDIT - Counter({"claims": 1})
+    put(pipeline, grant("far"))
+    assert settle(pipeline).calls["rules"] == 1
+
+
+def test_a_grant_that_nobody_asked_for(pipeline: Pipeline) -> None:
+    put(pipeline, grant("idle", namespace="nowhere"))
+    assert settle(pipeline) == Trace(Counter(), [], {"referencegrants"})
+
+
+def test_a_namespace_that_no_selector_asks_for(pipeline: Pipeline) -> None:
+    put(pipeline, namespace("other", team="b"))
+    assert settle(pipeline) == Trace(Counter(), [], {"namespaces"})
+
+
+def test_a_config_map(pipeline: Pipeline) -> None:
+    put(pipeline, document("ConfigMap", "any"))
+    assert settle(pipeline) == Trace(Counter(), [], {"configmaps"})
+
+
+def test_a_replaced_certificate_is_one_secret(pipeline: Pipeline) -> None:
+    put(pipeline, secret("cert", "secure.example.org,second.example.org"))
+    trace = settle(pipeline)
+    assert trace.published == ["secrets secret/default/cert"]
+    assert trace.calls["listeners"] == 1
+    assert not trace.calls.keys() & {"claims", "rules", "gateway.listeners", "gateway.routes"}
+
+
+def test_what_envoys_acknowledged_is_status_alone(pipeline: Pipeline) -> None:
+    pipeline.inputs.served.put(Key("default", "gw"), Served(0, 1))
+    assert settle(pipeline) == Trace(Counter({"statuses.gateways": 1}), [], {"served", "statuses.gateways"})
+
+
+def test_a_second_gateway_is_no_business_of_the_routes_of_the_first(pipeline: Pipeline) -> None:
+    put(pipeline, gateway("second", listener("http")))
+    trace = settle(pipeline)
+    assert trace.published == ["listeners tcp-80", "routes http-80"]
+    assert not trace.calls.keys() & {"claims", "rules", "placed", "segments", "virtual_hosts"}
+
+
+def test_a_listener_more_looks_at_every_route_and_builds_none(pipeline: Pipeline) -> None:
+    """Whether a route attaches may change, so each is asked; what they mean is not built again."""
+    tls = {"protocol": "HTTPS", "hostname": "secure.example.org", "tls": {"certificateRefs": [{"name": "cert"}]}}
+    own = {"hostname": "own.other.com"}
+    put(
+        pipeline,
+        gateway("gw", listener("http", allowedRoutes=ALL), listener("https", 443, **tls), listener("own", **own)),
+    )
+    trace = settle(pipeline)
+    assert trace.published == ["routes http-80"]
+    assert trace.calls["claims"] >= ROUTES
+    assert not trace.calls.keys() & {"rules", "placed", "entries", "segments", "virtual_hosts"}
