@@ -76,14 +76,10 @@ async def test_headers_that_are_too_large(world: World) -> None:
 
 
 async def test_headers_that_never_end(world: World) -> None:
-    """Envoy gives up at its limit, however slowly or quickly they come."""
+    """Envoy gives up at its limit and does not read on."""
     async with connected(world.port()) as connection:
-        with pytest.raises(ConnectionError):
-            for _ in range(200):
-                await connection.send(b"A: " + b"x" * 10_000 + b"\r\n")
-                await asyncio.sleep(0)
-            await connection.reader.read()
-            raise ConnectionError("it ended")
+        connection.writer.write(b"GET / HTTP/1.1\r\n" + (b"A: " + b"x" * 10_000 + b"\r\n") * 1_000)
+        assert (await connection.answer()).status == 431
 
 
 @pytest.mark.parametrize(("count", "answer"), [(100, 200), (101, 431)])

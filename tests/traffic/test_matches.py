@@ -240,6 +240,7 @@ async def test_a_bad_match_costs_only_itself(world: World) -> None:
         route("""
   - matches:
     - path: {type: RegularExpression, value: "/(unclosed"}
+    - path: {type: RegularExpression, value: '/[\\x{100}-\\x{200}]'}
     - path: {type: Exact, value: /good}
     backendRefs: [{name: a, port: 8080}]
   - matches: [{path: {value: /other}}]
