@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.xds.fills import EMPTY, read_delta, read_sotw
 from xds_server.pb import discovery_pb2
+from xds_server.wire.part import digest
 from xds_server.xds.resource import BY_URL, ResourceType
 
 CLUSTER, ENDPOINT, LISTENER, SECRET, ROUTE = ResourceType
@@ -246,6 +247,17 @@ class FakeEnvoy:
         """What it would wait for until a timeout."""
         waiting = [f"{key} waits for {sorted(n for _, n in waits)}" for key, waits in self.warming.items()]
         return waiting + [f"ghost {name}" for name in self.ghosts]
+
+    def left_behind(self) -> set[str]:
+        """What a rejected response left that a new stream will not say: ghosts, and in delta what it did not record."""
+        if not self.delta:
+            return self.ghosts
+        held = {(type_, name, digest(f"{name}={b.text}".encode())) for type_ in ORDER for name, b in self._named(type_)}
+        recorded = {(type_, *pair) for type_ in ORDER for pair in self.recorded[type_].items()}
+        return self.ghosts | {name for _, name, _ in held - recorded}
+
+    def _named(self, type_: ResourceType) -> list[tuple[str, Body]]:
+        return [(name, body) for name, body in self.held[type_].items() if body.text != EMPTY]
 
     def broken_routes(self) -> set[str]:
         """Clusters that routes in use name and that cannot be sent to: each request there is a 503."""

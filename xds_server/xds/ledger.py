@@ -54,16 +54,15 @@ class Ledger:
         self._volunteered: set[str] = set()
         self._dirty: set[str] = set()
         self._claims: Mapping[str, str] = {}
-        self._claimed_set = ""
         self._recheck = False
 
     # What the client says
 
-    def begin(self, change: Change, claims: Mapping[str, str], claimed_set: str = "") -> None:
+    def begin(self, change: Change, claims: Mapping[str, str]) -> None:
         """The type's first request on this stream. What the client says it holds replaces what was assumed.
 
-        `claims` are delta's initial_resource_versions, `claimed_set` is SotW's version_info of a whole set.
-        A claimed name is not sent again if its version is the current one.
+        `claims` are delta's initial_resource_versions: a claimed name is not sent again if its version is the current
+        one. SotW's version_info is no such claim, since of a response that was rejected later a part may be applied.
         """
         if claims or not self.pushed:
             self.held = {}
@@ -72,7 +71,6 @@ class Ledger:
         self.adds.clear()
         self.removals.clear()
         self._claims = claims
-        self._claimed_set = claimed_set
         self._serial = _NEVER
         self.answer_due = change.wildcard_began or self.subscription.wildcard
         self._owe(change.asked - claims.keys() - self._underway(change.asked))
@@ -115,13 +113,14 @@ class Ledger:
         return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
 
     def overtaken(self, flights: Collection[Flight], detail: str, *, doubt: bool) -> list[Event]:
-        """One of these was rejected, but a later response was accepted before the client could say so."""
+        """The last of these, or of those that it names, was rejected, but a later one accepted before it could tell."""
         blamed = [flight for flight in flights if named_in(detail, flight.resources.keys())]
         for flight in flights:
             del self.flights[flight.nonce]
             if doubt:
                 self._doubt(flight)
-        return [Rejected(self.type, flight.resources, detail, flight.version) for flight in blamed or flights]
+        rejected = (blamed or list(flights))[-1]
+        return [Rejected(self.type, rejected.resources, detail, rejected.version)]
 
     # What the catalog says
 
@@ -187,6 +186,11 @@ class Ledger:
     def sent(self, flight: Flight, holds: Mapping[str, Resource] | None = None) -> None:
         """A response was made. `holds` is all that the client has after it, when the response says that (SotW)."""
         covers = self.subscription.covers
+        named = (*flight.resources, *flight.removed)
+        if holds is not None:
+            # It carries again what is still unanswered.
+            pending = {name for earlier in self.flights.values() for name in earlier.resources if name in holds}
+            flight.resources = {**flight.resources, **{name: holds[name] for name in pending}}
         flight.before = self._accepted_of(flight.resources)
         flight.unasked = frozenset(name for name in self._volunteered & flight.resources.keys() if not covers(name))
         flight.whole = holds is not None
@@ -196,8 +200,10 @@ class Ledger:
             self.held.update((name, r) for name, r in flight.resources.items() if name not in flight.unasked)
             for name in flight.removed:
                 self.held.pop(name, None)
-        self.told((*flight.resources, *flight.removed))
+        self.told(named)
         self.answer_due = False
+        # What was put back may be gone from the view.
+        self._dirty.update(self.repair)
         self.repair = {}
         self.flights[flight.nonce] = flight
         self.last_nonce = flight.nonce
@@ -313,14 +319,10 @@ class Ledger:
             if self.subscription.covers(name):
                 target = self.target(view, name)
                 self.held[name] = target if target and target.version == version else None
-        if self._claimed_set and self._claimed_set == view.version(self.type):
-            self.held = dict(view.resources(self.type))
-            self.answer_due = False
-        if self._claims or self._claimed_set:
+        if self._claims:
             same = {name: held for name, held in self.held.items() if held and held is view.get(self.type, name)}
             self.confirmed = [Acknowledged(self.type, same, (), view.serial)] if same else []
         self._claims = {}
-        self._claimed_set = ""
 
     def _release(self, view: View) -> None:
         """Stop waiting for the rejected names of which one has another version by now."""

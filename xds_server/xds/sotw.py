@@ -36,7 +36,7 @@ class SotwStream(Stream):
         if ledger.requested:
             ledger.changed(change)
         else:
-            ledger.begin(change, {}, self._claimed_set(ledger, request))
+            ledger.begin(change, {})
             self._returns = self._returns or bool(request.version_info)
         return [*events, Subscribed(ledger.type, change.news)] if change.news else events
 
@@ -60,11 +60,6 @@ class SotwStream(Stream):
             for flight in earlier:
                 events += ledger.answered(flight.nonce, None)
         return events + ledger.answered(latest.nonce, detail)
-
-    def _claimed_set(self, ledger: Ledger, request: discovery_pb2.DiscoveryRequest) -> str:
-        """The version that a returning client has of a whole set. Of a part of it a version says too little."""
-        whole = ledger.subscription.wildcard and not ledger.subscription.names
-        return request.version_info if ledger.type in _IN_FULL and whole else ""
 
     def _compose(self, ledger: Ledger, view: View, names: Collection[str], now: float) -> Response | None:
         wanted = {name: ledger.target(view, name) for name in sorted({*names, *ledger.repair})}
