@@ -1,10 +1,25 @@
 """Rules that Envoy rejects: who is found, at what cost, and what everyone else is served meanwhile."""
 
+import asyncio
 import math
 
+import aiohttp
 import pytest
 
-from tests.nack.harness import World, gateway, route, rule, with_bad_path, with_bad_weights
+from tests.nack.harness import (
+    GATEWAY,
+    HOST,
+    World,
+    gateway,
+    route,
+    rule,
+    service,
+    until,
+    with_bad_path,
+    with_bad_weights,
+)
+from tests.real_envoy import RealEnvoy
+from xds_server.control import Round
 
 
 def spec(name: str, version: str) -> dict[str, object]:
@@ -81,3 +96,75 @@ async def test_several_culprits_cost_few_pushes_and_their_neighbours_nothing() -
             assert world.conditions(f"r{n}")["Accepted"].status == "False"
         broken = [n for n in range(count) if world.conditions(f"r{n}")["Accepted"].status == "False"]
         assert broken == list(culprits)
+
+
+@pytest.fixture
+def slow_settles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams get their turn again and again while the tables settle, as they do in a large world."""
+    monkeypatch.setattr("xds_server.control._STEP_CALLS", 1)
+
+
+@pytest.mark.usefixtures("slow_settles")
+async def test_backends_that_routes_leave_are_kept_while_their_old_state_stands_in() -> None:
+    names = [f"r{n}" for n in range(16)]
+    async with World() as world:
+        for old_or_new in ("old", "new"):
+            for name in names:
+                await world.change(*service(f"{old_or_new}-{name}", world.backend))
+        await world.change(gateway(), *(route(name, rule(f"/{name}", backend=f"old-{name}")) for name in names))
+        envoy = await world.start_envoy()
+        async with world.traffic(*(f"/{name}" for name in names)) as traffic:
+            moved = {name: rule(f"/{name}", backend=f"new-{name}") for name in names} | {"r5": with_bad_weights("/r5")}
+            await world.change(*(route(name, one) for name, one in moved.items()))
+            await world.quiet()
+        assert traffic.all_good(f"/{name}" for name in names if name != "r5")
+        await envoy.until(lambda: _has_no_old_clusters(envoy), "keeps clusters that nothing names")
+
+
+async def _has_no_old_clusters(envoy: RealEnvoy) -> bool:
+    return not any("/old-" in name for name in await envoy.clusters())
+
+
+async def test_the_culprit_s_last_good_state_serves_until_it_is_found() -> None:
+    async with World() as world:
+        await world.change(gateway(), *(route(f"r{n}", rule(f"/r{n}", version="1")) for n in range(8)))
+        await world.start_envoy()
+        seen: list[tuple[bool, int, str]] = []
+
+        async def look() -> None:
+            while not over.is_set():
+                searching = bool(world.control.quarantine.searched())
+                async with session.get(f"http://127.0.0.1:{world.ports[GATEWAY]}/r7", headers={"Host": HOST}) as answer:
+                    seen.append((searching, answer.status, answer.headers.get("version", "")))
+
+        over = asyncio.Event()
+        async with aiohttp.ClientSession() as session:
+            looking = asyncio.create_task(look())
+            changed = [rule(f"/r{n}", version="2") if n != 7 else with_bad_weights("/r7") for n in range(8)]
+            await world.change(*(route(f"r{n}", one) for n, one in enumerate(changed)))
+            await world.quiet()
+            over.set()
+            await looking
+        statuses = [status for _, status, _ in seen]
+        assert statuses == sorted(statuses), "200 until it is found, 500 from then on"
+        assert seen[0] == (True, 200, "1") or seen[0][1:] == (200, "1")
+        assert await world.get("/r7") == 500
+
+
+@pytest.mark.usefixtures("slow_settles")
+async def test_programmed_waits_for_the_end_of_the_search() -> None:
+    async with World() as world:
+        await world.change(gateway(), *(route(f"r{n}") for n in range(16)))
+        await world.start_envoy()
+        seen: list[tuple[bool, str]] = []
+
+        def look(_: Round) -> None:
+            seen.append((bool(world.control.quarantine.searched()), world.gateway_conditions()["Programmed"].status))
+
+        world.control.watch(look)
+        changed = [rule(f"/r{n}", version="2") for n in range(15)] + [with_bad_weights("/r15")]
+        await world.change(gateway(generation=2), *(route(f"r{n}", one) for n, one in enumerate(changed)))
+        await world.quiet()
+        await until(lambda: world.gateway_conditions()["Programmed"].status == "True")
+        assert (True, "False") in seen
+        assert (True, "True") not in seen
