@@ -144,14 +144,18 @@ def test_a_held_chain_leaves_the_listener_without_it(pipeline: Pipeline) -> None
     assert variant.hides, "it was the only chain"
 
 
-def test_a_chain_goes_when_none_of_its_certificates_is_left(pipeline: Pipeline) -> None:
+def test_a_chain_names_the_certificates_that_are_left_and_goes_with_the_last(pipeline: Pipeline) -> None:
+    """Envoy would wait for one that it is never sent, and not open the listener."""
     settle(pipeline)
     build = EVERYONE._replace(build=BUILD)
     hold(pipeline, SECRET, leaf(pipeline, SECRET, "secret/default/c"))
     changes = settle(pipeline)
-    secret_ = changes[build, SECRET, "secret/default/c"]
-    assert secret_ is not None
-    assert secret_.hides
+    hidden, one = changes[build, SECRET, "secret/default/c"], changes[build, LISTENER, "tcp-443"]
+    assert hidden is not None
+    assert hidden.hides
+    assert one is not None
+    assert b"secret/default/d" in one.body
+    assert b"secret/default/c" not in one.body
     hold(pipeline, SECRET, leaf(pipeline, SECRET, "secret/default/d"))
     listener_ = settle(pipeline)[build, LISTENER, "tcp-443"]
     assert listener_ is not None

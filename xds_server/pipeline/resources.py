@@ -5,7 +5,7 @@ held for an Envoy build gives that build a variant of the resource.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -199,7 +199,7 @@ def _listener(
     plain = listener.join(header, [part for _, part in chains])
     builds = []
     for name, hold_of in holds.variants(gateway, ResourceType.LISTENER, look, ResourceType.SECRET):
-        usable = [part for one, part in chains if not _lost(one, name, look, secrets)]
+        usable = [found for one, part in chains if (found := _with_certificates(one, part, name, look, secrets))]
         kept = serve_all(usable, hold_of)
         top = serve(header, hold_of(header.id))
         without = left_out([header, *usable], hold_of)
@@ -207,10 +207,15 @@ def _listener(
     return Variants(plain, tuple(builds))
 
 
-def _lost(one: Listener, build: str, look: Lookup, secrets: Table[GatewaySecret, Variants]) -> bool:
-    """Is none of the listener's certificates left for that build?"""
-    rows = [look.get(secrets, (one.id.gateway, secret)) for secret in one.secrets]
-    return bool(rows) and all(row is None or row.of(build).part is None for row in rows)
+def _with_certificates(
+    one: Listener, chain: Part, build: str, look: Lookup, secrets: Table[GatewaySecret, Variants]
+) -> Part | None:
+    """The chain as that build gets it: Envoy waits for every secret that it names, so it names those that there are."""
+    rows = [(secret, look.get(secrets, (one.id.gateway, secret))) for secret in one.secrets]
+    left = tuple(secret for secret, row in rows if row is not None and row.of(build).part is not None)
+    if left == one.secrets:
+        return chain
+    return filter_chain.build(replace(one, secrets=left), (one,)) if left else None
 
 
 def _chains(served: Sequence[Listener]) -> list[tuple[Listener, Part]]:
