@@ -51,11 +51,13 @@ class Recorder:
         return len(self.heads)
 
     async def stop(self) -> None:
-        """Ends its connections."""
+        """Ends its connections, answered or not."""
+        self.gate.set()
         for writer in tuple(self._writers):
-            writer.close()
-        while self._writers:
-            await asyncio.sleep(0)
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            while self._writers:
+                await asyncio.sleep(0)
 
 
 @asynccontextmanager

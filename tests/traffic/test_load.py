@@ -78,6 +78,16 @@ async def editing(world: World) -> AsyncIterator[Counter[str]]:
         assert isinstance(error, asyncio.CancelledError), error
 
 
+@asynccontextmanager
+async def held(recorder: Recorder) -> AsyncIterator[None]:
+    """No answers until its gate is set, at the latest when the block ends."""
+    recorder.gate.clear()
+    try:
+        yield
+    finally:
+        recorder.gate.set()
+
+
 async def eventually(condition: Callable[[], bool]) -> None:
     """Waits until it is true."""
     async with asyncio.timeout(20):
@@ -92,6 +102,11 @@ async def everyone(
     return Counter(await asyncio.gather(*map(ask, found)))
 
 
+async def held_status(connection: Connection) -> int:
+    """The status of the answer to what was asked before."""
+    return (await connection.answer()).status
+
+
 async def status(connection: Connection) -> int:
     """The status of a GET."""
     return (await connection.get("/x")).status
@@ -99,17 +114,15 @@ async def status(connection: Connection) -> int:
 
 async def test_requests_in_flight_at_once(world: World, recorder: Recorder) -> None:
     """All of them at one backend at the same time: Envoy's own circuit breakers would cut them off at 1,024."""
-    recorder.gate.clear()
     before = len(recorder.heads)
-    async with editing(world) as edits, connections(world, COUNT) as found:
+    async with editing(world) as edits, connections(world, COUNT) as found, held(recorder):
         for connection in found:
             connection.writer.write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
         await eventually(lambda: len(recorder.heads) - before == COUNT)
         seen = edits["made"]
         await eventually(lambda: edits["made"] >= seen + 3)
         recorder.gate.set()
-        answers = await asyncio.gather(*(connection.answer() for connection in found))
-    assert Counter(answer.status for answer in answers) == {200: COUNT}
+        assert await everyone(found, held_status) == {200: COUNT}
     stats = await world.envoy.stats(r"upstream_(rq|cx)(_pending)?_overflow$")
     assert stats
     assert not any(stats.values())
