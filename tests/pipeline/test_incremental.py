@@ -20,7 +20,7 @@ from xds_server.semantics.certificates import KeptSecret
 from xds_server.wire.part import leaves
 from xds_server.xds.resource import Resource
 
-QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUILD = "1.40.0"
 
 
