@@ -16,10 +16,11 @@ from xds_server.pipeline.gateway import KIND, GatewayTables
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import Backend
+from xds_server.routing.hostname import is_wildcard, normalise
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
 from xds_server.semantics import conditions, statuses
-from xds_server.semantics.attach import ParentVerdict
+from xds_server.semantics.attach import ClaimId, ParentVerdict
 from xds_server.semantics.statuses import (
     GatewayClassStatus,
     GatewayStatus,
@@ -104,7 +105,7 @@ def _route(
     rules = look.get(tables.rules_verdicts, key)
     if not parents or rules is None:
         return Judged((), ())
-    parents = tuple(_within_spread(parent, key, look, tables) for parent in parents)
+    parents = tuple(_within_spread(parent, key, row, look, tables) for parent in parents)
     losses = {
         parent.gateway: _losses(key, parent.gateway, look, tables, (rejected, rejected_clusters)) for parent in parents
     }
@@ -118,15 +119,20 @@ def _route(
     return Judged([(key, status)], tuple(accepted))
 
 
-def _within_spread(parent: ParentVerdict, route: Key, look: Lookup, tables: GatewayTables) -> ParentVerdict:
-    """A listener on which the route's wildcards would spread too far does not take it; the others do."""
+def _within_spread(
+    parent: ParentVerdict, route: Key, row: HTTPRoute, look: Lookup, tables: GatewayTables
+) -> ParentVerdict:
+    """A listener on which the route's wildcards would spread too far takes its other hostnames alone, if any."""
+    exact = [hostname for name in row.spec.hostnames if not is_wildcard(hostname := normalise(name))]
     taking, messages = [], []
     for listener in parent.listeners:
         spread = look.get(tables.spreads, listener)
         if spread is not None and (KIND, route) in spread.refused:
             messages.append(spread.message(listener))
-        else:
-            taking.append(listener)
+            claims = [look.get(tables.claims, ClaimId(listener, host, KIND, route)) for host in exact]
+            if not any(claims):
+                continue
+        taking.append(listener)
     if not messages:
         return parent
     message = "; ".join(messages)
