@@ -6,6 +6,7 @@ one `except Exception` of flow is here: a function that raises costs its own key
 good rows. Not done here: deciding when to run (graph.py).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -30,7 +31,7 @@ Placed = tuple[Any, list[Placement] | None]
 """A row, and its placements unless it equals the one that is stored."""
 
 
-class Node:
+class Node(ABC):
     """What all nodes share: a queue of keys, the record of what each key asked, and the guarding of calls."""
 
     def __init__(self, store: Store[Any, Any], *, strict: bool) -> None:
@@ -45,20 +46,20 @@ class Node:
         """The name of the table."""
         return self.store.name
 
+    @abstractmethod
     def run(self, key: Any) -> bool:
         """Brings what follows from `key` up to date; True when this called the node's function."""
-        raise NotImplementedError
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - most nodes have nothing to end
         """Ends the node's part of a settle: its queue is empty."""
 
     def cause(self, store: Store[Any, Any], key: Any) -> Any:  # noqa: ARG002 - one node may write two tables
         """The key for which the function was called to make the row of `key` in `store`."""
         return key
 
+    @abstractmethod
     def sources(self, cause: Any) -> list[tuple[str, Any]]:
         """The rows, (table, key), that the function was called with for `cause`."""
-        raise NotImplementedError
 
     def rivals(self, store: Store[Any, Any], key: Any) -> tuple[Any, ...]:  # noqa: ARG002
         """Where several causes yield the row of `key` in `store`: all of them, the owner first."""
