@@ -1,21 +1,24 @@
-"""`xds-server bootstrap`: the bootstrap of an Envoy that someone else runs."""
+"""`xds-server bootstrap`: the bootstrap of an Envoy that someone else runs.
+
+JSON unless YAML is asked for, since Envoy takes a file without a suffix, such as a pipe, for JSON.
+"""
 
 import socket
 from typing import Annotated
 
 import typer
 
-from xds_server.cli.input import fail
+from xds_server.cli.input import fail, gateway_key
 from xds_server.cli.output import Format, dump
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
-from xds_server.model.meta import Key
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command(
-        name="bootstrap", help="Print an Envoy bootstrap that points at a server: envoy -c <(xds-server bootstrap …)."
+        name="bootstrap",
+        help="Print an Envoy bootstrap that points at a server. Start with it: envoy -c <(xds-server bootstrap ...)",
     )
     def command(
         gateway: Annotated[str, typer.Option(help="The Gateway that the Envoy serves.", metavar="NAMESPACE/NAME")],
@@ -28,15 +31,17 @@ def register(app: typer.Typer) -> None:
         pod: Annotated[
             str, typer.Option(help="A name that no other Envoy of this Gateway has.")
         ] = socket.gethostname(),
-        output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.YAML,
+        output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.JSON,
     ) -> None:
-        namespace, _, name = gateway.partition("/")
-        if not namespace or not name or "/" in name:
-            fail(f"--gateway {gateway}: it is NAMESPACE/NAME")
+        key = gateway_key(gateway)
         host, port = endpoint("--ads-address", ads_address)
+        if not port:
+            fail(f"--ads-address {ads_address}: a server never listens on port 0")
+        if not pod:
+            fail("--pod: it must not be empty")
         admin_host, admin_port = endpoint("--admin-address", admin_address)
         options = BootstrapOptions(
-            gateway=Key(namespace, name),
+            gateway=key,
             pod=pod.replace(".", "-"),
             ads_host=host,
             ads_port=port,

@@ -16,8 +16,8 @@ from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, Key
 from xds_server.semantics.conditions import is_bad, waits
 
-_WIDTH = 200
-"""Columns where there is no terminal to ask."""
+_UNBOUNDED = 100_000
+"""Columns where there is no terminal: each verdict is one line, for grep."""
 
 
 class CheckFormat(StrEnum):
@@ -68,7 +68,8 @@ def verdicts(world: Offline) -> Iterator[Row]:
     for key, gateway in statuses.gateways.items():
         yield from _rows("Gateway", key, "", gateway.conditions)
         for listener in gateway.listeners:
-            part = f"listener {listener.name} ({listener.attached_routes} routes)"
+            routes = listener.attached_routes
+            part = f"listener {listener.name} ({routes} {'route' if routes == 1 else 'routes'})"
             yield from _rows("Gateway", key, part, listener.conditions)
     for key, route in statuses.routes.items():
         for parent in route.parents:
@@ -101,22 +102,34 @@ def _faults(faults: list[Fault]) -> Iterator[Row]:
     for fault in faults:
         place = ":".join(str(part) for part in (fault.file, fault.line or "") if part)
         key = Key(fault.namespace, fault.name)
-        name = f"{fault.kind} {key}".strip() if fault.name else place
+        named = fault.name or fault.kind
+        name = f"{fault.kind} {key}".strip() if named else place
         message = f"{fault.field}: {fault.reason}" if fault.field else fault.reason
-        yield Row(name, place, "Read", "False", "Invalid", message, good=False)
+        yield Row(name, place if named else "", "Read", "False", "Invalid", message, good=False)
 
 
 def _print(rows: list[Row]) -> None:
+    if not rows:
+        print("nothing to check: no object of a kind that has a status, and no fault")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("OBJECT", "PART", "CONDITION", "STATUS", "REASON"):
+    table.add_column("OBJECT", overflow="fold")
+    table.add_column("PART", overflow="fold")
+    for column in ("CONDITION", "STATUS", "REASON"):
         table.add_column(column, no_wrap=True)
-    table.add_column("MESSAGE", overflow="fold", min_width=40)
+    table.add_column("MESSAGE", overflow="fold")
     for row in rows:
         style = None if row.good else "red"
         table.add_row(row.object, row.part, row.condition, row.status, row.reason, row.message, style=style)
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_WIDTH)
-    console.print(table)
+        console = Console(highlight=False, markup=False, width=_UNBOUNDED)
+    with console.capture() as printed:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in printed.get().splitlines()))
     bad = sum(not row.good for row in rows)
-    console.print(f"{bad} of {len(rows)} verdicts are bad" if bad else f"all {len(rows)} verdicts are good")
+    print(
+        f"{bad} of {len(rows)} {'verdicts are' if len(rows) > 1 else 'verdict is'} bad"
+        if bad
+        else f"all {len(rows)} verdicts are good"
+    )

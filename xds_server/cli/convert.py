@@ -1,7 +1,7 @@
 """`xds-server convert`: older spellings of the Gateway API (v1alpha2, v1beta1) as v1 YAML."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from xds_server.shell.yaml import Malformed, first_line, load, split
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(name="convert", help="Print the documents with the Gateway API's older spellings turned into v1.")
+    @app.command(name="convert", help="Print documents in v1alpha2 or v1beta1 as v1 spells them.")
     def command(
         paths: Paths = None,
         filenames: Filenames = None,
@@ -31,17 +31,47 @@ def register(app: typer.Typer) -> None:
 
 
 def conversion(paths: list[Path]) -> tuple[list[Any], list[Fault]]:
-    """Every document in v1 spelling, and the faults of those that cannot be read."""
+    """Every document in v1 spelling, and the faults of files and documents that cannot be read."""
     converted: list[Any] = []
     faults: list[Fault] = []
-    for name in Roots(paths).scan():
-        text = sys.stdin.read() if name == STDIN else Path(name).read_text(errors="replace")
-        for chunk in split(text):
-            try:
-                documents = load(chunk.text)
-            except Malformed as wrong:
-                line = chunk.line + (wrong.line or first_line(chunk.text)) - 1
-                faults.append(Fault(reason=wrong.reason, file=name, line=line, column=wrong.column))
-                continue
-            converted += [to_v1(document) for document in documents if isinstance(document, Mapping)]
+    roots = Roots(paths)
+    for name in roots.scan():
+        try:
+            text = _text(name)
+        except Malformed as wrong:
+            faults.append(Fault(reason=wrong.reason, file=name, line=wrong.line))
+            continue
+        for found in _documents(text, name):
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                converted.append(to_v1(found))
+    faults += [Fault(reason=why, file=name) for name, why in roots.unreadable.items()]
     return converted, faults
+
+
+def _text(name: str) -> str:
+    """What a file holds. Raises Malformed."""
+    try:
+        data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise Malformed(f"cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise Malformed("is not UTF-8 text", data[: error.start].count(b"\n") + 1) from None
+
+
+def _documents(text: str, file: str) -> Iterator[Mapping[str, Any] | Fault]:
+    for chunk in split(text):
+        line = chunk.line + first_line(chunk.text) - 1
+        try:
+            documents = load(chunk.text)
+        except Malformed as wrong:
+            line = chunk.line + wrong.line - 1 if wrong.line else line
+            yield Fault(reason=wrong.reason, file=file, line=line, column=wrong.column)
+            continue
+        for document in documents:
+            if isinstance(document, Mapping):
+                yield document
+            elif document is not None:
+                yield Fault(reason="is not an object with apiVersion and kind", file=file, line=line)

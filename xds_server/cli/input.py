@@ -3,18 +3,19 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from xds_server.model.document import Fault, Object
+from xds_server.model.meta import Key
 from xds_server.shell.files import read
 
 GOOD, FAULTY, USAGE = 0, 1, 2
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(help="Files or directories with YAML or JSON; - is standard input.", metavar="PATH..."),
+    typer.Argument(help="Files or directories with YAML or JSON; - is standard input.", metavar="PATH"),
 ]
 Filenames = Annotated[
     list[Path] | None,
@@ -28,9 +29,29 @@ def given(paths: Sequence[Path] | None, filenames: Sequence[Path] | None) -> lis
     if not found:
         fail("no input: name a file, a directory, or - for standard input")
     for path in found:
-        if str(path) != "-" and not path.exists():
-            fail(f"{path}: no such file or directory")
+        if str(path) == "-":
+            if sys.stdin is None:
+                fail("-: standard input is closed")
+        elif wrong := _missing(path):
+            fail(f"{path}: {wrong}")
     return found
+
+
+def _missing(path: Path) -> str:
+    """Why there is nothing at a path; empty when there is."""
+    try:
+        path.stat()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
+def gateway_key(text: str) -> Key:
+    """NAMESPACE/NAME as a key. Exits with 2 when it is none."""
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        fail(f"--gateway {text}: it is NAMESPACE/NAME")
+    return Key(namespace, name)
 
 
 def objects(paths: Sequence[Path] | None, filenames: Sequence[Path] | None) -> tuple[list[Object], list[Fault]]:
@@ -45,7 +66,7 @@ def report(faults: Sequence[Fault]) -> int:
     return FAULTY if faults else GOOD
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Wrong usage: one line on standard error, exit status 2."""
     print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(USAGE)

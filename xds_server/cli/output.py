@@ -1,4 +1,4 @@
-"""How verbs print data: YAML or JSON on standard output."""
+"""How verbs print data, YAML or JSON on standard output, and what log lines may look like."""
 
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,13 @@ class Format(StrEnum):
     """Formats for data."""
 
     YAML = "yaml"
+    JSON = "json"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
     JSON = "json"
 
 
@@ -29,8 +36,8 @@ def dump(value: Any, format_: Format) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def dump_all(values: list[Any], format_: Format) -> str:
-    """Several documents: a YAML stream, or a JSON array."""
+def dump_all(objects: list[Any], format_: Format) -> str:
+    """Several objects: a YAML stream, or a List as JSON, which whatever reads objects can read again."""
     if format_ is Format.JSON:
-        return dump(values, format_)
-    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        return dump({"apiVersion": "v1", "kind": "List", "items": objects}, format_)
+    return yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

