@@ -5,6 +5,7 @@
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
@@ -24,19 +25,21 @@ from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline, build
 from xds_server.settings import Settings
 from xds_server.shell.debug import Debug, Sources
-from xds_server.shell.echo import serve_echo
+from xds_server.shell.echo import EchoUnavailableError, serve_echo
 from xds_server.shell.envoy import EnvoyOptions, Supervisor, envoy_version, find_envoy
 from xds_server.shell.files import FileSource
 from xds_server.shell.local import Local
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.report import Reporter
 from xds_server.shell.serve.options import ServeOptions
-from xds_server.shell.serve.server import Serving
+from xds_server.shell.serve.server import BindError, Serving
 from xds_server.shell.signals import stop_on_signals
 from xds_server.shell.verdicts import VerdictLog
 from xds_server.xds.resource import Resource
 
 log = structlog.get_logger()
+
+_ADVICE = "end what listens there, or give another with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ async def run(settings: Settings) -> None:
         control.watch(lambda round_: metrics.settled(round_.settled, round_.seconds))
         serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
         control.wake = serving.wake
-        await serving.start()
+        await _start(serving)
         stack.push_async_callback(serving.stop)
         debug = Debug(_sources(control, serving, source, registry))
         await debug.start(settings.admin_address)
@@ -111,8 +114,26 @@ def _tasks(
         "readiness": _become_ready(control, serving),
     }
     if settings.echo_address:
-        tasks["echo"] = serve_echo("httpbin", settings.echo_address, stop=stop)
+        tasks["echo"] = _echo(settings.echo_address, stop)
     return tasks
+
+
+async def _start(serving: Serving) -> None:
+    """The errors of parts that other verbs have too are told with the option that is to be changed here."""
+    try:
+        await serving.start()
+    except BindError as error:
+        raise BindError(error.address, f"{error.reason}; {_ADVICE} --ads-address") from error
+
+
+async def _echo(address: str, stop: asyncio.Event) -> None:
+    try:
+        await serve_echo("httpbin", address, stop=stop)
+    except EchoUnavailableError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        reason = os.strerror(error.__cause__.errno or 0).lower()
+        raise EchoUnavailableError(f"cannot listen on {address}: {reason}; {_ADVICE} --echo") from error
 
 
 async def _until(stop: asyncio.Event, coroutines: dict[str, Coroutine[Any, Any, None]]) -> None:

@@ -4,7 +4,7 @@ In: what each settle came to. Out: binds submitted to the loop, Envoys started a
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,8 @@ class Local:
     say: Callable[[str], None]
     _bindings: dict[Key, Binding] = field(default_factory=dict)
     _said: dict[Key, tuple[str, ...]] = field(default_factory=dict)
-    _programmed: set[Key] = field(default_factory=set)
+    _announced: dict[Key, bool] = field(default_factory=dict)
+    """The Gateways that are programmed, and whether there was anything to try when that was said."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def settled(self, round_: Round) -> None:
@@ -113,15 +114,21 @@ class Local:
             condition.type == "Programmed" and condition.status == "True" for condition in status.conditions
         )
         if not programmed:
-            self._programmed.discard(gateway)
-        elif gateway not in self._programmed and (binding := self._bindings.get(gateway)) is not None:
-            self._programmed.add(gateway)
-            self._say_all(f"Gateway {gateway} is served on {binding.address}. Try:", gateway, binding)
+            self._announced.pop(gateway, None)
+        elif not self._announced.get(gateway) and (binding := self._bindings.get(gateway)) is not None:
+            self._say_all(gateway, binding)
 
-    def _say_all(self, heading: str, gateway: Key, binding: Binding) -> None:
+    def _say_all(self, gateway: Key, binding: Binding) -> None:
+        """Where a Gateway is served and what to try; what to try may come later, with its first route."""
         ports = {port.number: bound for port, bound in binding.ports.items()}
-        lines: Iterable[str] = curl_lines(self.control.pipeline, gateway, binding.address, ports)
-        self.say("\n".join([heading, *(f"  {line}" for line in lines)]))
+        lines = curl_lines(self.control.pipeline, gateway, binding.address, ports)
+        if lines:
+            self.say(
+                "\n".join([f"Gateway {gateway} is served on {binding.address}. Try:", *(f"  {one}" for one in lines)])
+            )
+        elif gateway not in self._announced:
+            self.say(f"Gateway {gateway} is served on {binding.address}; no route is attached to it yet.")
+        self._announced[gateway] = bool(lines)
 
 
 def _bind(binding: Binding) -> Bind:
