@@ -1,6 +1,7 @@
 """The example that `make run` runs, from its first line of output to edits of its files."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -113,7 +114,7 @@ async def edited(file: Path, old: str, new: str) -> None:
 async def test_an_edit_is_served_within_a_fraction_of_a_second(folder: Path, base: str) -> None:
     values = ["added-value", *(f"edit-{number}" for number in range(5))]
     taken = []
-    for old, new in zip(values, values[1:], strict=False):
+    for old, new in itertools.pairwise(values):
         begun = monotonic()
         await edited(folder / "httproute.yaml", old, new)
 

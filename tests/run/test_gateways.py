@@ -77,6 +77,16 @@ async def test_a_gateway_that_is_deleted_and_comes_back_is_announced_again(serve
         await server.says(r"Gateway default/back is gone", after=mark)
 
 
+async def test_the_first_route_of_a_gateway_that_had_none_brings_its_curl_line(server: Server) -> None:
+    port, mark = free_port(), len(server.lines)
+    write(server.folder / "bare.yaml", gateway("bare", port))
+    await server.says(rf"^Gateway default/bare is served on {FIRST}; no route is attached to it yet\.$", after=mark)
+    serve(server.folder, "bare", port)
+    await server.says(rf"^ +curl .*bare.example.com.* http://{FIRST}:{port}/", after=mark)
+    (server.folder / "bare.yaml").unlink()
+    await server.says(r"Gateway default/bare is gone", after=mark)
+
+
 async def test_a_port_that_another_program_holds_is_told_and_served_once_it_is_free(server: Server) -> None:
     taken, free, mark = free_port(), free_port(), len(server.lines)
     async with traffic(steady(server), "steady.example.com") as seen:

@@ -26,13 +26,14 @@ TLS_SECRET: dict[str, Any] = {
 
 
 async def bootstrap(server: Server) -> dict[str, Any]:
-    """What `xds-server bootstrap` prints for the Gateway `edge`."""
+    """Once the server is up: what `xds-server bootstrap` prints for the Gateway `edge`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "xds_server", "bootstrap", "--gateway", "default/edge"),
         *("--ads-address", server.ads, "-o", "json"),
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
+    await until(lambda: admin_answers(server), "it is up")  # else Envoy would wait before it tries again
     assert process.returncode == 0
     config: dict[str, Any] = json.loads(said)
     return config
@@ -79,8 +80,7 @@ async def test_a_killed_server_is_not_missed_and_resends_nothing_on_its_return(t
     url = f"http://127.0.0.1:{port}/"
     async with echo("app") as backend:
         write_world(tmp_path, backend, port, https)
-        config = await bootstrap(server)
-        async with server, RealEnvoy(config) as envoy:
+        async with server, RealEnvoy(await bootstrap(server)) as envoy:
             await envoy.wait_ready(20)
             await until_status(url, HOST, 200)
             await until(lambda: in_sync(server), "the Envoy is in sync")
