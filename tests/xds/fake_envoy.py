@@ -126,7 +126,9 @@ class FakeEnvoy:
         if self.held[type_].get(name) == body:
             return True
         self.held[type_][name] = body
-        waits = {(ENDPOINT, eds) for eds in body.words("eds")} | {(SECRET, one) for one in body.words("secret")}
+        # A changed cluster needs its endpoints anew; secrets and routes that are known serve a changed listener too.
+        waits = {(ENDPOINT, eds) for eds in body.words("eds")}
+        waits |= {(SECRET, one) for one in body.words("secret") if one not in self.held[SECRET]}
         waits |= {(ROUTE, one) for one in body.words("routes") if one not in self.held[ROUTE]}
         self.warming[type_.value + name] = waits
         self._want()

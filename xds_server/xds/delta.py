@@ -25,9 +25,11 @@ from xds_server.xds.stream import Response, Stream
 class DeltaStream(Stream):
     """One delta ADS stream, from its first request to its end."""
 
+    _secrets_at_once = 8
+
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest, now: float) -> list[Event]:
         """Take in a request. RemoteProtocolError when it breaks the protocol; the stream is of no use then."""
-        self._heard(now)
+        self._heard(now, request.response_nonce)
         ledger = self._ledger(request.type_url)
         if ledger is None:
             return []

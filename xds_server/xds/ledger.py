@@ -110,7 +110,16 @@ class Ledger:
         flight = self.flights.pop(nonce)
         if detail is not None:
             return [self._rejected(flight, detail)]
+        for rejection in list(self.rejections):
+            if any(version_of(flight.resources.get(name)) == v for name, v in rejection.versions.items() if v):
+                self.rejections.remove(rejection)
+                self._dirty.update(rejection.versions)
         return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
+
+    def take_back(self, name: str, resource: Resource) -> None:
+        """Treat a new resource as rejected until the client says otherwise, or there is another version of it."""
+        self.rejections.append(Rejection({name: resource.version}, {}))
+        self.repair[name] = None
 
     def overtaken(self, flights: Collection[Flight], detail: str, *, doubt: bool) -> list[Event]:
         """The last of these, or of those that it names, was rejected, but a later one accepted before it could tell."""
@@ -234,6 +243,10 @@ class Ledger:
             unheard = flight.resources and not any(map(self.subscription.covers, flight.resources))
             if unheard and now >= self._expiry(flight):
                 del self.flights[nonce]
+
+    def overdue(self, now: float) -> list[Flight]:
+        """Responses whose answer has been waited for long enough."""
+        return [flight for flight in self.flights.values() if now >= self._expiry(flight)]
 
     def expiries(self) -> list[float]:
         """When each answer will have been waited for long enough."""

@@ -26,7 +26,7 @@ class SotwStream(Stream):
 
     def receive(self, request: discovery_pb2.DiscoveryRequest, now: float) -> list[Event]:
         """Take in a request. RemoteProtocolError when it breaks the protocol; the stream is of no use then."""
-        self._heard(now)
+        self._heard(now, request.response_nonce)
         ledger = self._ledger(request.type_url)
         if ledger is None or (request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}):
             return []

@@ -5,10 +5,10 @@ computed from what is true at that moment; when to ask again; how far the client
 clock, no queue: a slow client is simply asked less often.
 
 Make before break (xDS protocol, "Eventual consistency considerations"; measured with Envoy 1.40): clusters,
-their endpoints, listeners, secrets, routes; then what is gone: listeners, clusters, the rest. Listeners and
-routes wait until the clusters and endpoints that they may name are sent. Endpoints and secrets wait for
-nothing, since a warming cluster waits for them. Removals wait until everything else is accepted. Every wait
-has a bound in Limits.
+their endpoints, secrets that are asked for already, listeners, the secrets that these name, routes; then what is
+gone: listeners, clusters, the rest. Listeners and routes wait until the clusters and endpoints that they may
+name are sent. Endpoints and secrets wait for nothing, since a warming cluster waits for them. Removals wait
+until everything else is accepted. Every wait has a bound in Limits.
 """
 
 from abc import ABC, abstractmethod
@@ -22,6 +22,14 @@ from xds_server.xds.ledger import Ledger
 from xds_server.xds.limits import Limits
 from xds_server.xds.resource import BY_URL, Resource, ResourceType
 
+_SENT = (
+    ResourceType.CLUSTER,
+    ResourceType.ENDPOINT,
+    # Envoy keeps a certificate that it rejected, and rejects every listener that names it until it has another one.
+    ResourceType.SECRET,
+    ResourceType.LISTENER,
+    ResourceType.ROUTE,
+)
 _NAMES_CLUSTERS = frozenset({ResourceType.LISTENER, ResourceType.ROUTE})
 _NAMED_BY_THEM = frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINT})
 _REMOVED_FIRST = (ResourceType.LISTENER, ResourceType.CLUSTER)
@@ -43,10 +51,15 @@ class Response:
 class Stream(ABC):
     """What DeltaStream and SotwStream share. `responses` is called whenever anything happened, or its deadline came."""
 
+    _secrets_at_once = 1
+    """How many responses with a secret may await their answer."""
+
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
         self._nonces = 0
+        self._read_up_to = 0
+        """The highest nonce answered, of whatever type: the client has read that response and all before it."""
         self._began: float | None = None
         self._returns = False
         """The client said of some type what it has from an earlier stream."""
@@ -85,11 +98,13 @@ class Stream(ABC):
 
     # For the protocols
 
-    def _heard(self, now: float) -> None:
-        """A request came."""
+    def _heard(self, now: float, nonce: str) -> None:
+        """A request came; `nonce` is that of the response it answers, if any."""
         if self._began is None:
             self._began = now
         self._moved = now
+        if nonce.isdecimal():
+            self._read_up_to = max(self._read_up_to, int(nonce))
 
     def _ledger(self, type_url: str) -> Ledger | None:
         """The ledger of a request's type; None for a type that is not served, which is never answered."""
@@ -112,19 +127,33 @@ class Stream(ABC):
 
     def _next(self, view: View, now: float) -> Response | None:
         self._push_clusters_if_late(now)
+        self._take_back_ghosts(now)
         for ledger in self._ledgers.values():
             ledger.forget_unheard(now)
             ledger.take(view, now)
         # A client that comes back has routes; the clusters of new ones are not sent before it asks, or is late.
         held_back = self._awaits_clusters()
-        for type_, ledger in self._ledgers.items():
+        for type_ in _SENT:
+            ledger = self._ledgers[type_]
             if not ledger.has_news or (held_back and type_ in _NAMES_CLUSTERS):
                 continue
-            if ledger.busy(now):
+            if self._waits(ledger, now):
                 held_back = held_back or type_ in _NAMED_BY_THEM
-            elif response := self._send(ledger, view, ledger.adds, now):
+            elif response := self._send(ledger, view, self._portion(ledger), now):
                 return response
         return self._next_removal(view, now)
+
+    def _waits(self, ledger: Ledger, now: float) -> bool:
+        """Is an answer awaited first?"""
+        some_more = ledger.type is ResourceType.SECRET and len(ledger.flights) < self._secrets_at_once
+        return ledger.busy(now) and not some_more
+
+    def _portion(self, ledger: Ledger) -> Collection[str]:
+        """What goes into one response: everything, but each secret alone. Of several Envoy does not say which one it
+        rejects; and it accepts a rejected one that comes again unchanged, without using it (measured with 1.40).
+        """
+        alone = ledger.type is ResourceType.SECRET and len(ledger.adds) > 1
+        return [min(ledger.adds)] if alone else ledger.adds
 
     def _next_removal(self, view: View, now: float) -> Response | None:
         quiet = self._all_accepted()
@@ -170,6 +199,24 @@ class Stream(ABC):
         if self._awaits_clusters() and now >= self._push_time():
             clusters.pushed = clusters.answer_due = True
             clusters.subscription.everything()
+
+    def _take_back_ghosts(self, now: float) -> None:
+        """Remove new clusters that keep the client from answering.
+
+        Envoy withholds its answer while a cluster warms, and a rejected one may stay among those that warm for ever. It
+        is told by what Envoy does not do: having read the response it asks for the endpoints of every cluster but that.
+        """
+        clusters, endpoints = self._ledgers[ResourceType.CLUSTER], self._ledgers[ResourceType.ENDPOINT].subscription
+        if not self._ledgers[ResourceType.LISTENER].requested:
+            return
+        for flight in clusters.overdue(now):
+            if int(flight.nonce) > self._read_up_to:
+                continue
+            for name, resource in flight.resources.items():
+                wanted = [n for type_, n in resource.references if type_ is ResourceType.ENDPOINT]
+                new = name not in flight.before and clusters.held.get(name) is resource
+                if new and not all(map(endpoints.covers, wanted)):
+                    clusters.take_back(name, resource)
 
     def _awaits_clusters(self) -> bool:
         return self._returns and not self._clusters_open()

@@ -8,6 +8,7 @@ cancels the handler, which passes that on.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,8 +89,9 @@ class Session:
                     await self._sleep()
         finally:
             reader.cancel()
-            await asyncio.wait([reader])
+            # Before anything is awaited: gRPC may cancel the handler a second time.
             self._close()
+            await asyncio.wait([reader])
         if not reader.cancelled() and (error := reader.exception()) is not None:
             raise error
         if self._fault is not None:
@@ -109,7 +111,7 @@ class Session:
         """The catalog changed for these audiences. A client in sync that sees none of them stays in sync."""
         if not changed.isdisjoint(self._audiences):
             self._wake.set()
-        elif self._node is not None and self._synced == self._seen and not self._wake.is_set():
+        elif self._synced == self._seen != self._world.catalog.serial and not self._wake.is_set():
             self._seen = self._world.catalog.serial
             self._report_synced(self._seen)
 
@@ -142,10 +144,13 @@ class Session:
             return
         view = self._world.catalog.view(self._audiences)
         for response in self._stream.responses(view, self._world.clock()):
-            if self._over or not await self._write(response.data):
+            if self._over:
                 return
+            # Said first: its answer may arrive before the write returns.
             self._world.clients.sent(self.number, response)
             self._world.observer.sent(self.number, self._node, response)
+            if not await self._write(response.data):
+                return
         for event in self._stream.confirmed():
             self._report(event)
         self._seen = view.serial
@@ -218,7 +223,9 @@ class Session:
             if self._fault is not None:
                 log.warning("client refused", peer=self._call.peer(), reason=self._fault[1])
             return
-        reason = self._fault[1] if self._fault else "closed by the client"
+        error = sys.exception()
+        failed = error is not None and not isinstance(error, asyncio.CancelledError)
+        reason = f"failed: {error!r}" if failed else self._fault[1] if self._fault else "closed by the client"
         log.info("envoy disconnected", **_fields(self._node), reason=reason)
         self._world.clients.closed(self.number)
         self._world.observer.closed(self.number, self._node)

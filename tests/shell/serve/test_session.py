@@ -1,0 +1,209 @@
+"""One session without a network: its call is played by the test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.shell.serve.peers import NODE, Recorder
+from tests.xds.fills import GATEWAY, Shelf, fill
+from xds_server.pb import discovery_pb2
+from xds_server.shell.serve.clients import Clients
+from xds_server.shell.serve.options import ServeOptions
+from xds_server.shell.serve.session import Session, World
+from xds_server.xds.delta import DeltaStream
+from xds_server.xds.resource import ResourceType
+
+CLUSTER, LISTENER = ResourceType.CLUSTER, ResourceType.LISTENER
+
+
+class AbortedError(Exception):
+    """What grpc.aio raises from abort."""
+
+
+class PlayedCall:
+    """A gRPC call whose client does what the test says; `accepts` cleared means that it reads nothing."""
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[Any] = asyncio.Queue()
+        self.written: list[discovery_pb2.DeltaDiscoveryResponse] = []
+        self.accepts = asyncio.Event()
+        self.accepts.set()
+        self.status: tuple[grpc.StatusCode, str] | None = None
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
+    async def write(self, message: bytes, /) -> None:
+        await self.accepts.wait()
+        self.written.append(discovery_pb2.DeltaDiscoveryResponse.FromString(message))
+
+    async def abort(self, code: grpc.StatusCode, details: str, /) -> None:
+        self.status = (code, details)
+        raise AbortedError
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        while (request := await self.requests.get()) is not None:
+            if isinstance(request, Exception):
+                raise request
+            yield request
+
+    def say(self, type_: ResourceType, **fields: Any) -> None:
+        self.requests.put_nowait(discovery_pb2.DeltaDiscoveryRequest(type_url=type_.url, **fields))
+
+
+class Stage:
+    def __init__(self, **options: Any) -> None:
+        self.shelf = Shelf()
+        self.seen = Recorder()
+        self.clients = Clients()
+        self.ready = asyncio.Event()
+        self.ready.set()
+        loop = asyncio.get_running_loop()
+        world = World(self.shelf.catalog, self.seen, self.clients, ServeOptions(**options), self.ready, loop.time)
+        self.call = PlayedCall()
+        self.session = Session(1, DeltaStream(), self.call, world)
+        self.task = asyncio.create_task(self.session.run(aiter(self.call)))
+
+    async def rest(self) -> None:
+        """Until every task has done what it can without the test."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def in_sync(self) -> None:
+        for type_ in (CLUSTER, LISTENER):
+            self.call.say(type_, node=NODE)
+            await self.rest()
+            self.call.say(type_, response_nonce=self.call.written[-1].nonce)
+        await self.rest()
+
+
+async def test_the_client_leaves() -> None:
+    stage = Stage()
+    await stage.in_sync()
+    assert stage.seen.synced_to == 0
+    stage.call.requests.put_nowait(None)
+    await stage.task
+    assert stage.call.status is None
+    assert stage.seen.told[-1] == ("closed", 1)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_the_client_vanishes_and_grpc_cancels_the_handler(times: int) -> None:
+    stage = Stage()
+    await stage.in_sync()
+    for _ in range(times):
+        stage.task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await stage.task
+    assert stage.seen.told[-1] == ("closed", 1)
+    await stage.rest()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_the_client_vanishes_in_the_middle_of_a_write() -> None:
+    stage = Stage()
+    stage.shelf.put(fill(CLUSTER, "a", "1"))
+    stage.call.accepts.clear()
+    stage.call.say(CLUSTER, node=NODE)
+    await stage.rest()
+    stage.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stage.task
+    assert stage.seen.told[-1] == ("closed", 1)
+
+
+async def test_a_client_that_reads_nothing_gets_the_newest_when_it_does() -> None:
+    stage = Stage()
+    stage.shelf.put(fill(CLUSTER, "a", "1"))
+    stage.call.accepts.clear()
+    stage.call.say(CLUSTER, node=NODE)
+    await stage.rest()
+    for content in "23456":
+        stage.shelf.put(fill(CLUSTER, "a", content))
+        stage.session.catalog_changed(frozenset({GATEWAY}))
+        await stage.rest()
+    stage.call.accepts.set()
+    await stage.rest()
+    stage.call.say(CLUSTER, response_nonce=stage.call.written[0].nonce)
+    await stage.rest()
+    assert [response.resources[0].resource.value for response in stage.call.written] == [b"a=1", b"a=6"]
+    stage.session.end(grpc.StatusCode.UNAVAILABLE, "over")
+    with pytest.raises(AbortedError):
+        await stage.task
+
+
+async def test_a_write_that_takes_too_long() -> None:
+    stage = Stage(write_seconds=0.05)
+    stage.shelf.put(fill(CLUSTER, "a", "1"))
+    stage.call.accepts.clear()
+    stage.call.say(CLUSTER, node=NODE)
+    with pytest.raises(AbortedError):
+        await stage.task
+    assert stage.call.status == (grpc.StatusCode.DEADLINE_EXCEEDED, "nothing was read for 0.05 s")
+    assert stage.seen.told[-1] == ("closed", 1)
+
+
+async def test_a_mistake_of_ours_ends_the_stream_and_is_not_hidden() -> None:
+    stage = Stage()
+    await stage.in_sync()
+    stage.call.requests.put_nowait(ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError):
+        await stage.task
+    assert stage.seen.told[-1] == ("closed", 1)
+    assert len(stage.clients) == 0
+
+
+async def test_what_others_see_keeps_a_client_in_sync() -> None:
+    stage = Stage()
+    await stage.in_sync()
+    other = GATEWAY._replace(name="other")
+    stage.shelf.put(fill(CLUSTER, "a", "1", audience=other))
+    stage.session.catalog_changed(frozenset({other}))
+    assert stage.seen.synced_to == 1
+    stage.session.catalog_changed(frozenset())
+    assert [entry for entry in stage.seen.told if entry[0] == "synced"] == [("synced", 1, 0), ("synced", 1, 1)]
+    stage.task.cancel()
+
+
+async def test_what_others_see_does_not_bring_a_client_in_sync() -> None:
+    stage = Stage()
+    await stage.in_sync()
+    stage.shelf.put(fill(CLUSTER, "a", "1"))
+    stage.session.catalog_changed(frozenset({GATEWAY}))
+    other = GATEWAY._replace(name="other")
+    stage.shelf.put(fill(CLUSTER, "b", "1", audience=other))
+    stage.session.catalog_changed(frozenset({other}))
+    await stage.rest()
+    assert stage.seen.synced_to == 0, "it has not accepted what it sees"
+    stage.shelf.put(fill(CLUSTER, "c", "1", audience=other))
+    stage.session.catalog_changed(frozenset({other}))
+    stage.call.say(CLUSTER, response_nonce=stage.call.written[-1].nonce)
+    await stage.rest()
+    assert stage.seen.synced_to == 3
+    stage.task.cancel()
+
+
+async def test_the_protocols_deadline_is_kept() -> None:
+    """Removals wait for the answer about routes, which never comes."""
+    from xds_server.xds.limits import Limits
+
+    stage = Stage()
+    stage.session._stream = DeltaStream(Limits(removal_seconds=0.05))
+    await stage.in_sync()
+    stage.shelf.put(fill(CLUSTER, "a", "1"))
+    stage.session.wake()
+    await stage.rest()
+    stage.call.say(CLUSTER, response_nonce=stage.call.written[-1].nonce)
+    stage.call.say(ResourceType.ROUTE, resource_names_subscribe=["r"])
+    await stage.rest()
+    stage.shelf.put(gone=[fill(CLUSTER, "a", "1")])
+    stage.session.wake()
+    await stage.rest()
+    assert list(stage.call.written[-1].removed_resources) == []
+    await asyncio.sleep(0.1)
+    assert list(stage.call.written[-1].removed_resources) == ["a"]
+    stage.task.cancel()
