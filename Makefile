@@ -41,7 +41,7 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 
 golden: $(STAMP) ## rewrite the expected output of all scenarios; read the difference before committing it
-	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/scenarios/test_scenarios.py
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/scenarios/test_scenarios.py tests/envoy/test_golden_bytes.py
 
 bench: $(STAMP) ## how fast, each figure beside its floor
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -308,6 +308,8 @@ class EnvoyProcess:
             *("--concurrency", str(self.options.concurrency)),
             *("--drain-time-s", str(self.options.drain_seconds)),
             *("--log-level", self.options.log_level),
+            # an access log that is read as it happens, not up to ten seconds later
+            *("--file-flush-interval-msec", "200"),
             *("--log-format", "[%l] [%n] %v", "--log-format-escaped"),
             "--disable-hot-restart",
         ]
