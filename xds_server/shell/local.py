@@ -4,7 +4,7 @@ In: what each settle came to. Out: binds submitted to the loop, Envoys started a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +34,8 @@ class Local:
     say: Callable[[str], None]
     _bindings: dict[Key, Binding] = field(default_factory=dict)
     _said: dict[Key, tuple[str, ...]] = field(default_factory=dict)
-    _announced: dict[Key, bool] = field(default_factory=dict)
-    """The Gateways that are programmed, and whether there was anything to try when that was said."""
+    _announced: dict[Key, tuple[str, Mapping[Port, int], bool]] = field(default_factory=dict)
+    """The Gateways that are programmed: the address and ports that were told, and whether there was anything to try."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def settled(self, round_: Round) -> None:
@@ -43,7 +43,7 @@ class Local:
         changed = round_.settled.changed
         if "listeners" in changed or "gateways" in changed:
             self._changed.set()
-        for key in changed.get("statuses.gateways", ()):
+        for key in (*changed.get("statuses.gateways", ()), *round_.settled.keys(self.control.pipeline.inputs.binds)):
             self._announce(key)
 
     async def run(self) -> None:
@@ -115,20 +115,23 @@ class Local:
         )
         if not programmed:
             self._announced.pop(gateway, None)
-        elif not self._announced.get(gateway) and (binding := self._bindings.get(gateway)) is not None:
+        elif (binding := self._bindings.get(gateway)) is not None:
             self._say_all(gateway, binding)
 
     def _say_all(self, gateway: Key, binding: Binding) -> None:
-        """Where a Gateway is served and what to try; what to try may come later, with its first route."""
+        """Where a Gateway is served and what to try, if that is new: routes and freed ports may come later."""
         ports = {port.number: bound for port, bound in binding.ports.items()}
         lines = curl_lines(self.control.pipeline, gateway, binding.address, ports)
+        told = self._announced.get(gateway)
+        new = (binding.address, binding.ports, bool(lines) or (told is not None and told[2]))
+        if told == new:
+            return
+        self._announced[gateway] = new
+        heading = f"Gateway {gateway} is served on {binding.address}"
         if lines:
-            self.say(
-                "\n".join([f"Gateway {gateway} is served on {binding.address}. Try:", *(f"  {one}" for one in lines)])
-            )
-        elif gateway not in self._announced:
-            self.say(f"Gateway {gateway} is served on {binding.address}; no route is attached to it yet.")
-        self._announced[gateway] = bool(lines)
+            self.say("\n".join([f"{heading}. Try:", *(f"  {line}" for line in lines)]))
+        else:
+            self.say(f"{heading}; no route is attached to it yet.")
 
 
 def _bind(binding: Binding) -> Bind:
