@@ -97,6 +97,7 @@ async def test_a_port_that_another_program_holds_is_told_and_served_once_it_is_f
             told = await server.says(r".*another program holds.*", after=mark)
             assert f"Gateway default/blocked: port {taken} is not served" in told[0]
             assert f"another program holds {FIRST}:{taken}; stop that program or choose another port" in told[0]
+            await server.says(rf"^ +curl .*blocked.example.com.*:{free}/", after=mark)
             await until_status(f"http://{FIRST}:{free}/", "blocked.example.com", 200)
         freed = monotonic()
         await until_status(f"http://{FIRST}:{taken}/", "blocked.example.com", 200)
