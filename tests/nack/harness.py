@@ -29,7 +29,9 @@ from xds_server.model.meta import Condition, Key
 from xds_server.model.parse import parse
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
+from xds_server.routing.audience import ForGateway
 from xds_server.routing.listener import Bind
+from xds_server.semantics.certificates import KeptSecret
 from xds_server.shell.echo import echo
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import Serving
@@ -190,12 +192,17 @@ class World:
         self._objects |= {(kind_of(value).kind, value.metadata.key): value for value in objects}
         for value in gone:
             del self._objects[kind_of(value).kind, value.metadata.key]
-        self._round.clear()
         upserts = tuple((kind_of(value).kind, value.metadata.key, value) for value in objects)
         removals = tuple((kind_of(value).kind, value.metadata.key) for value in gone)
         self.control.submit(Changes(upserts, removals, binds))
         async with asyncio.timeout(10):
-            await self._round.wait()
+            while not all(self._has(value) for value in objects) or any(self._has(value) for value in gone):
+                self._round.clear()
+                await self._round.wait()
+
+    def _has(self, value: Object) -> bool:
+        row: Any = self.control.pipeline.inputs.kinds[kind_of(value).kind].get(value.metadata.key)
+        return bool(value == (row.current if isinstance(row, KeptSecret) else row))
 
     async def start_envoy(self, pod: str = "one", gateway: Key = GATEWAY, *, ready: bool = True) -> RealEnvoy:
         """A real Envoy of a Gateway, with the product's own bootstrap."""
@@ -254,6 +261,12 @@ class World:
         """How many responses of a type a pod's Envoy has been sent on its stream."""
         record = self.serving.clients.of_node(f"gateway~{pod}.{GATEWAY.namespace}")
         return record.of(type_).responses if record else 0
+
+    def body(self, type_: ResourceType, name: str, *, build: str = "") -> bytes:
+        """A resource as proxies of the Gateway with that Envoy version are served it."""
+        gateway = ForGateway(*GATEWAY)
+        resource = self.control.catalog.view((gateway, gateway._replace(build=build))).get(type_, name)
+        return resource.body if resource else b""
 
     def resources_sent(self, pod: str = "one") -> dict[str, int]:
         """How many resources a pod's Envoy has been sent on its stream, by type."""

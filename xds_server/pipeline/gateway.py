@@ -89,7 +89,8 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     """Creates the tables from listeners to the parts of resources."""
     kinds = inputs.kinds
     services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
-    certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, serve(row))])
+    usable = partial(serve, checks=options.checks)
+    certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, usable(row))])
     world = World(
         classes=kinds["GatewayClass"],
         gateways=kinds["Gateway"],

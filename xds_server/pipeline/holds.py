@@ -27,8 +27,8 @@ class Hold:
     """What is known of a leaf.
 
     `rejected` are the hashes that Envoy rejected, with its words in `detail`: the leaf's, and its fallback's if that
-    was no better. `suspected` is a hash (of either) that is not sent while others are tested, and `stand_in` the leaf
-    that Envoy last acknowledged (None: there was none).
+    was no better. `suspected` is a hash (of either) that is not sent while others are tested. `stand_in` is the leaf
+    that Envoy last acknowledged, where it is to be served in place of what is suspected or rejected.
     """
 
     rejected: frozenset[str] = frozenset()
@@ -75,7 +75,7 @@ def serve(leaf: Part, hold: Hold | None) -> Part | None:
         return leaf
     fallback = leaf.fallback(leaf) if leaf.fallback else None
     if fallback is None or fallback.hash in hold.rejected:
-        return None
+        return hold.stand_in
     return hold.stand_in if fallback.hash == hold.suspected else fallback
 
 

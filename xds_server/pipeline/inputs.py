@@ -5,6 +5,7 @@ In: objects, binds, what Envoys acknowledged, what they rejected. Out: tables, w
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from xds_server.flow.graph import Graph
@@ -41,10 +42,11 @@ class Inputs:
         self.kinds[kind].remove(key)
 
 
-def build(graph: Graph) -> Inputs:
+def build(graph: Graph, *, checks: bool = True) -> Inputs:
     """Creates the inputs in the graph."""
+    keep_good = partial(keep, checks=checks)
     kinds: dict[str, Input[Key, Any]] = {
-        row.kind: graph.input(row.plural, carry=keep if row.kind == "Secret" else None) for row in KINDS
+        row.kind: graph.input(row.plural, carry=keep_good if row.kind == "Secret" else None) for row in KINDS
     }
     return Inputs(
         kinds=kinds,

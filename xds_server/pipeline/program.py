@@ -80,7 +80,7 @@ def _find(output: Output, id_: HoldId) -> Part | None:
 def build(options: Options) -> Pipeline:
     """Builds the pipeline. Creation order is running order."""
     graph = Graph(strict=options.strict)
-    all_inputs = inputs.build(graph)
+    all_inputs = inputs.build(graph, checks=options.checks)
     tables = gateway.build(graph, all_inputs, options)
     outputs = resources.build(graph, all_inputs, tables, options)
     return Pipeline(

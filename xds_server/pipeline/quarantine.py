@@ -30,6 +30,8 @@ class Proxies(NamedTuple):
     type: ResourceType
 
 
+_LAST_GOOD_SERVES = frozenset({ResourceType.ENDPOINT, ResourceType.SECRET})
+"""Of these the last acknowledged state stays in service when a later one is rejected, as Envoy itself would have it."""
 Current = Callable[[Proxies, str], Resource | None]
 """What these proxies are to have now: the published resource of that name."""
 LeafOf = Callable[[HoldId], Part | None]
@@ -63,6 +65,7 @@ class _Case:
     be good.
     """
 
+    type: ResourceType
     acknowledged: dict[str, Resource] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     """By leaf."""
@@ -94,7 +97,7 @@ class Quarantine:
 
     def acknowledged(self, proxies: Proxies, resources: Mapping[str, Resource], current: Current) -> Changes:
         """These resources were accepted; a search goes on once all that it is about is accepted as it is now."""
-        case = self._cases.setdefault(proxies, _Case())
+        case = self._case(proxies)
         for name, resource in resources.items():
             if _version(case.acknowledged.get(name)) != (_version(current(proxies, name)) or resource.version):
                 case.acknowledged[name] = resource
@@ -108,7 +111,7 @@ class Quarantine:
 
     def rejected(self, proxies: Proxies, resources: Mapping[str, Resource], current: Current, detail: str) -> Changes:
         """A response with these resources was rejected. What is no longer current has been dealt with already."""
-        case = self._cases.setdefault(proxies, _Case())
+        case = self._case(proxies)
         if any(_version(current(proxies, name)) != one.version for name, one in resources.items()):
             return {}
         if case.unpublished:
@@ -120,7 +123,7 @@ class Quarantine:
 
     def returned(self, proxies: Proxies, hashes: frozenset[str]) -> None:
         """A proxy came back and holds what was made without leaves of these hashes."""
-        case = self._cases.setdefault(proxies, _Case())
+        case = self._case(proxies)
         case.hints |= hashes
 
     def settling(self) -> None:
@@ -160,6 +163,11 @@ class Quarantine:
             changes |= {_hold_id(proxies, id_): None for id_ in self._cases.pop(proxies).holds}
             self._active.pop(proxies, None)
         return changes
+
+    def _case(self, proxies: Proxies) -> _Case:
+        if proxies not in self._cases:
+            self._cases[proxies] = _Case(proxies.type)
+        return self._cases[proxies]
 
     def _go_on(self, proxies: Proxies, case: _Case, current: Current) -> Changes:
         if case.unpublished or not case.names or not _settled(proxies, case, current):
@@ -261,10 +269,13 @@ def _release_rest(case: _Case) -> None:
 def _convict(case: _Case, culprits: Iterable[_Suspect]) -> None:
     """Keeps the culprits out. Where none of them has a fallback to be tried, all that is held back goes out again."""
     case.sent = []
-    for leaf, _ in culprits:
+    for leaf, stand_in in culprits:
         hold = case.holds.get(leaf.id, Hold())
         case.holds[leaf.id] = Hold(
-            rejected=hold.rejected | {leaf.hash}, detail=case.detail, owners=hold.owners or leaf.owners
+            rejected=hold.rejected | {leaf.hash},
+            stand_in=stand_in if case.type in _LAST_GOOD_SERVES else None,
+            detail=case.detail,
+            owners=hold.owners or leaf.owners,
         )
     if not any(leaf.fallback and leaf.fallback(leaf) for leaf, _ in culprits):
         _release_rest(case)
