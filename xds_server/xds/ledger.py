@@ -108,18 +108,20 @@ class Ledger:
         while (oldest := next(iter(self.flights))) != nonce:
             self._doubt(self.flights.pop(oldest))
         flight = self.flights.pop(nonce)
-        if detail is not None:
-            return [self._rejected(flight, detail)]
+        # What was taken back before it was answered.
         for rejection in list(self.rejections):
             if any(version_of(flight.resources.get(name)) == v for name, v in rejection.versions.items() if v):
                 self.rejections.remove(rejection)
                 self._dirty.update(rejection.versions)
+        if detail is not None:
+            return [self._rejected(flight, detail)]
         return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
 
     def take_back(self, name: str, resource: Resource) -> None:
         """Treat a new resource as rejected until the client says otherwise, or there is another version of it."""
         self.rejections.append(Rejection({name: resource.version}, {}))
         self.repair[name] = None
+        self._recheck = True
 
     def overtaken(self, flights: Collection[Flight], detail: str, *, doubt: bool) -> list[Event]:
         """The last of these, or of those that it names, was rejected, but a later one accepted before it could tell."""

@@ -59,7 +59,7 @@ class Stream(ABC):
         self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
         self._nonces = 0
         self._read_up_to = 0
-        """The highest nonce answered, of whatever type: the client has read that response and all before it."""
+        """The highest nonce answered, of whatever type: the client has read all responses before that one too."""
         self._began: float | None = None
         self._returns = False
         """The client said of some type what it has from an earlier stream."""
@@ -210,7 +210,7 @@ class Stream(ABC):
         if not self._ledgers[ResourceType.LISTENER].requested:
             return
         for flight in clusters.overdue(now):
-            if int(flight.nonce) > self._read_up_to:
+            if int(flight.nonce) >= self._read_up_to:
                 continue
             for name, resource in flight.resources.items():
                 wanted = [n for type_, n in resource.references if type_ is ResourceType.ENDPOINT]

@@ -133,7 +133,8 @@ class Client:
 @contextlib.asynccontextmanager
 async def connected(port: int, *, delta: bool = True) -> AsyncIterator[Client]:
     """A client on a connection of its own."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=own) as channel:
         client = Client(channel, delta=delta)
         yield client
         client.call.cancel()

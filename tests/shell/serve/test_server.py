@@ -133,7 +133,7 @@ async def test_a_client_that_says_nothing_is_let_go() -> None:
 
 async def test_a_client_that_reads_nothing_is_let_go_and_harms_nobody() -> None:
     async with served(write_seconds=0.3) as server:
-        server.put(*(fill(type_, "big", "x" * 6_000_000) for type_ in (CLUSTER, LISTENER)))
+        server.put(*(fill(type_, "big", "x" * 24_000_000) for type_ in (CLUSTER, LISTENER)))
         async with connected(server.port) as stuck, connected(server.port) as client:
             for type_ in (CLUSTER, LISTENER):
                 await stuck.say(type_, node=NODE)
