@@ -7,6 +7,7 @@ Knows the pipeline and the catalog; neither Kubernetes nor files nor gRPC. Only 
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -78,10 +79,18 @@ class Control:
         self._batch_max_seconds = batch_max_seconds
         self._pending: list[Changes] = []
         self._touched: set[Key] = set()
+        self._served: dict[Key, Served] = {}
+        """What the pipeline was told last, settled or not."""
         self._kept: frozenset[ForGateway] = frozenset()
         self._late: dict[int, tuple[Node, int]] = {}
         """By stream: how far in sync it said to be while a search went on."""
         self._urgent = False
+        self._lost = False
+        """Changes of a settle that failed may not be published: the next one publishes everything."""
+        self._served: dict[Key, Served] = {}
+        """What was last put into the input of that name, settled or not."""
+        self._streams: Counter[tuple[Key, str]] = Counter()
+        """Open streams by Gateway and build."""
         self._woken = asyncio.Event()
         self._watchers: list[Callable[[Round], None]] = []
 
@@ -106,6 +115,7 @@ class Control:
                 await self._settle()
             except Exception:  # whatever it is, Envoys are served on with what there is
                 log.exception("settling failed")
+                self._lost = True
             last = monotonic()
 
     async def _collect(self) -> None:
@@ -162,15 +172,20 @@ class Control:
                     inputs.binds.put(gateway, bind)
 
     def _publish(self, settled: Settled, seconds: float) -> None:
-        changes = self.pipeline.publisher.changes(settled)
+        publisher = self.pipeline.publisher
+        changes = publisher.everything() if self._lost else publisher.changes(settled)
         published = self.catalog.publish(changes)
+        self._lost = False
         if published.audiences:
             self.wake(published.audiences)
         touched = {Key(one.namespace, one.name) for one in published.audiences if isinstance(one, ForGateway)}
         gateways = self.pipeline.inputs.kinds["Gateway"]
         self._touched |= touched | set(settled.keys(gateways))
         for watcher in self._watchers:
-            watcher(Round(settled, seconds, published.serial, len(changes)))
+            try:
+                watcher(Round(settled, seconds, published.serial, len(changes)))
+            except Exception:  # a watcher only tells people; Envoys come first
+                log.exception("telling of a settle failed")
 
     def _feed_back(self, settled: Settled) -> bool:
         """What a settle means for inputs that only this loop knows. True when another settle is needed."""
@@ -184,7 +199,9 @@ class Control:
             if gateway is None:
                 self.progress.withdrawn(key)
                 holds |= self.quarantine.forget(key)
+                self._served.pop(key, None)
                 inputs.served.remove(key)
+                self._served.pop(key, None)
             else:
                 self.progress.published(key, gateway.metadata.generation, self.catalog.serial)
                 answered.add(key)
@@ -220,8 +237,9 @@ class Control:
     def _serve(self, gateway: Key) -> bool:
         """Tells the pipeline what Envoys have of a Gateway; True when that is new."""
         served = Served(self.progress.programmed(gateway), self.progress.connected(gateway))
-        if self.pipeline.inputs.served.get(gateway) == served:
+        if self._served.get(gateway) == served:
             return False
+        self._served[gateway] = served
         self.pipeline.inputs.served.put(gateway, served)
         return True
 
@@ -230,12 +248,18 @@ class Control:
     def opened(self, stream: int, node: Node) -> None:
         """An Envoy connected."""
         self.progress.opened(stream, node)
+        self._streams[Key(node.namespace, node.name), node.build] += node.kind == GATEWAY
         self._report(node)
 
     def closed(self, stream: int, node: Node) -> None:
         """An Envoy is gone."""
         self._late.pop(stream, None)
         self.progress.closed(stream, node)
+        proxies = (Key(node.namespace, node.name), node.build)
+        self._streams[proxies] -= node.kind == GATEWAY
+        if node.kind == GATEWAY and self._streams[proxies] <= 0:
+            del self._streams[proxies]
+            self._found(self.quarantine.left(*proxies))
         self._report(node)
 
     def synced(self, stream: int, node: Node, serial: int) -> None:
@@ -262,6 +286,10 @@ class Control:
             changes = self.quarantine.rejected(proxies, event.resources, self._current, event.detail)
         elif isinstance(event, Returned):
             self.quarantine.returned(proxies, event.without)
+        self._found(changes)
+
+    def _found(self, changes: Mapping[HoldId, Hold | None]) -> None:
+        """Settles soon where an answer of an Envoy changed what is held."""
         self._keep()
         if self._hold(changes):
             self._urgent = True
