@@ -111,7 +111,7 @@ def _tasks(
         "control": control.run(),
         "files": source.run(),
         "local": local.run(),
-        "readiness": _become_ready(control, serving),
+        "readiness": _become_ready(control, local, serving),
     }
     if settings.echo_address:
         tasks["echo"] = _echo(settings.echo_address, stop)
@@ -166,14 +166,16 @@ def _bootstrap(settings: Settings, serving: Serving) -> Callable[[Key], dict[str
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
     def function(gateway: Key) -> dict[str, Any]:
-        options = BootstrapOptions(gateway=gateway, pod="local", ads_host=reachable, ads_port=serving.port)
+        options = BootstrapOptions(gateway=gateway, pod=gateway.name, ads_host=reachable, ads_port=serving.port)
         return to_json(bootstrap(options))
 
     return function
 
 
-async def _become_ready(control: Control, serving: Serving) -> None:
+async def _become_ready(control: Control, local: Local, serving: Serving) -> None:
+    """Nobody is answered before the Gateways have their addresses: an Envoy would be told to drop its listeners."""
     await control.ready.wait()
+    await local.placed.wait()
     gc.collect()
     gc.freeze()
     await serving.ready()

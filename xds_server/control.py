@@ -87,8 +87,6 @@ class Control:
         self._urgent = False
         self._lost = False
         """Changes of a settle that failed may not be published: the next one publishes everything."""
-        self._served: dict[Key, Served] = {}
-        """What was last put into the input of that name, settled or not."""
         self._streams: Counter[tuple[Key, str]] = Counter()
         """Open streams by Gateway and build."""
         self._woken = asyncio.Event()
@@ -201,7 +199,6 @@ class Control:
                 holds |= self.quarantine.forget(key)
                 self._served.pop(key, None)
                 inputs.served.remove(key)
-                self._served.pop(key, None)
             else:
                 self.progress.published(key, gateway.metadata.generation, self.catalog.serial)
                 answered.add(key)

@@ -100,7 +100,7 @@ def test_listeners_that_swap_their_binds_are_replaced_and_not_removed(pipeline: 
 def test_a_port_that_cannot_be_bound_has_no_listener(pipeline: Pipeline) -> None:
     settle(pipeline)
     pipeline.inputs.binds.put(GATEWAY, Bind(unavailable=frozenset((80,))))
-    assert settle(pipeline) == {(EVERYONE, LISTENER, "tcp-80"): None}
+    assert settle(pipeline) == {(EVERYONE, LISTENER, "tcp-80"): None, (EVERYONE, ROUTE, "http-80"): None}
 
 
 def test_a_held_rule_makes_a_variant_for_that_build_alone(pipeline: Pipeline) -> None:

@@ -1,6 +1,7 @@
 """`xds-server run`: the whole product on one machine, without Kubernetes."""
 
 import asyncio
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,10 @@ def register(app: typer.Typer) -> None:
         access_logs: Annotated[
             Path | None, typer.Option(help="A folder for access logs, instead of standard output.")
         ] = None,
+        insecure_ads: Annotated[
+            bool,
+            typer.Option("--insecure-ads", help="Allow --ads-address beyond loopback: plaintext, no authentication."),
+        ] = False,
         log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = LogFormat.CONSOLE,
         log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     ) -> None:
@@ -48,6 +53,11 @@ def register(app: typer.Typer) -> None:
             endpoint(option, address)
         if echo:
             endpoint("--echo", echo)
+        if not insecure_ads and not _is_loopback(endpoint("--ads-address", ads_address)[0]):
+            fail(
+                f"--ads-address {ads_address}: beyond loopback anyone who can reach it gets every private key;"
+                " --insecure-ads allows it"
+            )
         settings = Settings(
             paths=tuple(given(paths, filenames)),
             envoy=envoy,
@@ -71,3 +81,10 @@ def _start(settings: Settings, log_level: str) -> None:
         asyncio.run(run(settings))
     except (BindError, EchoUnavailableError, EnvoyUnavailableError) as error:
         fail(str(error))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -3,6 +3,7 @@
 Every right-hand function is pure and lives in `semantics`, `filters` or `envoy`; here they only meet.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -80,6 +81,7 @@ class GatewayTables:
     placed_by_leaf: Index[tuple[Key, str], PlacedId, Placed]
     segments: Table[ListenerHost, Part]
     claims_by_host: Index[ScopeHost, ClaimId, Claim]
+    claims_by_route: Index[RouteKey, ClaimId, Claim]
     uses: Table[tuple[Key, Backend, PlacedId], None]
     clusters: Table[Backend, Part]
     secrets: Table[Key, Part]
@@ -133,6 +135,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         placed=placed,
         placed_by_leaf=placed.by("leaf", lambda id_, row: [(id_.gateway, leaf.id) for _, leaf in row.leaves]),
         segments=segments,
+        claims_by_route=claims_by_route,
         claims_by_host=claims.by("host", lambda _, claim: ((claim.listener.scope, claim.host),)),
         uses=uses,
         clusters=clusters,
@@ -158,9 +161,15 @@ def _spreads(graph: Graph, claims: Table[ClaimId, Claim], options: Options) -> T
     hosts = graph.group("hosts", by_host, lambda *_: True)
     narrower = hosts.by("wider", lambda id_, _: [(id_[0], wider) for wider in ancestors(id_[1])])
     wildcards = claims.by("wildcards", lambda id_, claim: (id_.listener,) if is_wildcard(claim.host) else ())
+    by_listener = claims.by("listener", lambda id_, _: (id_.listener,))
+    limit = options.repeated_matches_limit
 
     def function(listener: ListenerId, rows: Sequence[Claim], look: Lookup) -> Spread:
-        return spread(rows, lambda host: len(look.keys(narrower, (listener, host))), options.repeated_matches_limit)
+        sizes: Counter[str] = Counter()
+        for claim in rows:
+            sizes[claim.host] += claim.size
+        wanted = sum(size * len(look.keys(narrower, (listener, host))) for host, size in sizes.items())
+        return spread(look.rows(by_listener, listener), limit) if wanted > limit else Spread(limit)
 
     return graph.group("spreads", wildcards, function)
 
@@ -191,10 +200,9 @@ def _entries(
     spreads: Table[ListenerId, Spread],
 ) -> Iterable[tuple[EntryId, Entry]]:
     listener = claim.listener
-    if is_wildcard(claim.host):
-        found = look.get(spreads, listener.id)
-        if found is not None and (claim.kind, claim.route) in found.refused:
-            return
+    found = look.get(spreads, listener.id)
+    if found is not None and found.refuses(claim):
+        return
     row = look.get(placed, PlacedId(claim.kind, claim.route, listener.id.gateway, listener.port, listener.scheme))
     if row is None:
         return

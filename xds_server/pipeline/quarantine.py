@@ -10,6 +10,7 @@ is still held back is sent at once, which is rejected again if there is another 
 changed leaves takes at most k * (log2(n) + 2) + 1 pushes, the one that was first rejected included.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,6 +33,8 @@ class Proxies(NamedTuple):
 
 _LAST_GOOD_SERVES = frozenset({ResourceType.ENDPOINT, ResourceType.SECRET})
 """Of these the last acknowledged state stays in service when a later one is rejected, as Envoy itself would have it."""
+_CANNOT_BIND = re.compile("cannot bind|cannot listen|Address already in use|Cannot assign requested address")
+"""Envoy's words for what is wrong with the machine and not with the listener: another Envoy may well bind it."""
 Current = Callable[[Proxies, str], Resource | None]
 """What these proxies are to have now: the published resource of that name."""
 LeafOf = Callable[[HoldId], Part | None]
@@ -114,6 +117,8 @@ class Quarantine:
         case = self._case(proxies)
         if any(_version(current(proxies, name)) != one.version for name, one in resources.items()):
             return {}
+        if proxies.type is ResourceType.LISTENER and _CANNOT_BIND.search(detail):
+            return {}
         if case.unpublished:
             case.early.append((resources, detail))
             return {}
@@ -154,6 +159,21 @@ class Quarantine:
             if case.holds or case.sent:
                 outdated = _refresh(case, partial(_leaf, proxies, leaf))
                 changes |= {_hold_id(proxies, id_): None for id_ in outdated}
+        return changes
+
+    def left(self, gateway: Key, build: str) -> Changes:
+        """The last of these proxies is gone: nobody answers any more, so what was suspected is tried anew when one
+        comes back. What was found stays found.
+        """
+        changes: Changes = {}
+        for proxies in [one for one in self._cases if (one.gateway, one.build) == (gateway, build)]:
+            case = self._cases[proxies]
+            changes |= self._changing(proxies, case, partial(_give_up, case))
+            case.acknowledged.clear()
+            case.early.clear()
+            case.unpublished = False
+            if not case.holds:
+                del self._cases[proxies]
         return changes
 
     def forget(self, gateway: Key) -> Changes:
@@ -235,6 +255,12 @@ def _advance(case: _Case) -> None:
     else:
         case.sent = []
         case.names.clear()
+
+
+def _give_up(case: _Case) -> None:
+    _release(case, [*case.held, *case.rest])
+    case.sent, case.held, case.rest = [], [], []
+    case.names.clear()
 
 
 def _split(case: _Case, suspects: list[_Suspect]) -> None:

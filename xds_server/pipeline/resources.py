@@ -77,6 +77,14 @@ class HostHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Binds:
+    """Where Gateways are bound. A port that cannot be bound now has neither listener nor routes."""
+
+    table: Table[Key, Bind]
+    default: Bind | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hosts:
     """The virtual hosts, and those of one RouteConfiguration."""
 
@@ -101,13 +109,14 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     secret_use = points.by("gateway and secret", _secret_uses)
     secrets = graph.group("gateway.secrets", secret_use, partial(_secret, tables=tables, holds=holds))
     ports = points.by("gateway and port", lambda _, point: ((point.id.gateway, point.port),) if point.served else ())
-    listener_of = partial(_listener, inputs=inputs, default_bind=options.default_bind, secrets=secrets, holds=holds)
+    binds = Binds(inputs.binds, options.default_bind)
+    listener_of = partial(_listener, binds=binds, secrets=secrets, holds=holds)
     listeners = graph.group("gateway.listeners", ports, listener_of)
-    headers = graph.group(HOST_HEADERS, tables.claims_by_host, _header)
+    headers = graph.group(HOST_HEADERS, tables.claims_by_host, partial(_header, tables=tables))
     hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
     found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)))
     scopes = points.by("scope", lambda _, point: (point.served.scope,) if point.served else ())
-    routes_of = partial(_route_configuration, hosts=found, holds=holds, tables=tables)
+    routes_of = partial(_route_configuration, hosts=found, holds=holds, tables=tables, binds=binds)
     routes = graph.group("gateway.routes", scopes, routes_of)
     return (
         Output(
@@ -183,14 +192,13 @@ def _listener(
     key: GatewayPort,
     points: Sequence[AttachPoint],
     look: Lookup,
-    inputs: Inputs,
-    default_bind: Bind | None,
+    binds: Binds,
     secrets: Table[GatewaySecret, Variants],
     holds: Holds,
 ) -> Variants | None:
     gateway = key[0]
-    bind = look.get(inputs.binds, gateway) or default_bind
-    if bind is None or key[1] in bind.unavailable:
+    bind = look.get(binds.table, gateway) or binds.default
+    if bind is None or not bind.serves(key[1]):
         return None
     served = sorted((point.served for point in points if point.served), key=lambda one: one.hostname)
     chains = _chains(served)
@@ -231,9 +239,15 @@ def _listener_secrets(
     return tuple((ResourceType.SECRET, name) for name in sorted(secrets))
 
 
-def _header(key: ScopeHost, claims: Sequence[Claim], _: Lookup) -> HostHeader:
-    owners = [_hostname_owner(claim) for claim in islice(claims, _MOST_OWNERS)]
-    return HostHeader(claims[0].listener, virtual_host.header(key[1], owners))
+def _header(key: ScopeHost, claims: Sequence[Claim], look: Lookup, tables: GatewayTables) -> HostHeader | None:
+    """None for a host that the listener refuses: its requests are a wider host's."""
+    listener = claims[0].listener
+    spread = look.get(tables.spreads, listener.id)
+    served = [claim for claim in claims if spread is None or not spread.refuses(claim)]
+    if not served:
+        return None
+    owners = [_hostname_owner(claim) for claim in islice(served, _MOST_OWNERS)]
+    return HostHeader(listener, virtual_host.header(key[1], owners))
 
 
 def _hostname_owner(claim: Claim) -> Owner:
@@ -266,11 +280,20 @@ def _held_segment(part: Part, hold_of: HoldOf) -> Part:
 
 
 def _route_configuration(
-    scope: Scope, __: Sequence[AttachPoint], look: Lookup, hosts: Hosts, holds: Holds, tables: GatewayTables
-) -> Variants:
+    scope: Scope,
+    __: Sequence[AttachPoint],
+    look: Lookup,
+    hosts: Hosts,
+    holds: Holds,
+    tables: GatewayTables,
+    binds: Binds,
+) -> Variants | None:
     """All virtual hosts of the scope. Every accepted listener's hostname has one, whoever serves it: a request that
     it owns and no route takes is a 404 there, not the business of a wider listener.
     """
+    bind = look.get(binds.table, scope.gateway) or binds.default
+    if bind is None or not bind.serves(scope.port):
+        return None
     rows = list(look.rows(hosts.by_scope, scope))
     points = look.rows(tables.listeners_by_gateway, scope.gateway)
     accepted = {point.hostname for point in points if point.accepted and point.port == scope.port}
@@ -301,6 +324,17 @@ class Publisher:
         for output in self._outputs:
             for key in settled.keys(output.table):
                 self._row(output, key, changes)
+        return changes
+
+    def everything(self) -> Mapping[Change, Resource | None]:
+        """What to publish where an earlier set of changes got lost: all there is, and what is gone."""
+        changes: dict[Change, Resource | None] = {}
+        for output in self._outputs:
+            gone = {key for type_, key in self._published if type_ is output.type}
+            for key in gone.union(output.table.keys()):
+                self._row(output, key, changes)
+        for change in self._rows.keys() - changes.keys():
+            changes[change] = None
         return changes
 
     def row_of(self, change: Change) -> tuple[str, Any] | None:

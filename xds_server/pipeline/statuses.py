@@ -16,11 +16,11 @@ from xds_server.pipeline.gateway import KIND, GatewayTables
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import Backend
-from xds_server.routing.hostname import is_wildcard, normalise
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
-from xds_server.semantics import conditions, statuses
-from xds_server.semantics.attach import ClaimId, ParentVerdict
+from xds_server.semantics import statuses
+from xds_server.semantics.attach import Claim, ParentVerdict
+from xds_server.semantics.spread import limited
 from xds_server.semantics.statuses import (
     GatewayClassStatus,
     GatewayStatus,
@@ -86,7 +86,13 @@ def _gateway(
         for secret in point.served.secrets if point.served else ():
             for found in _rejections(("Secret", *secret), key, look, rejected):
                 rejections.append(Rejected(f"listeners[{point.id.name}]", f"Secret {secret}: {found.detail}"))
-    status = statuses.gateway_status(row, verdict, served, counts, rejections)
+    bind = look.get(inputs.binds, key)
+    unbound = {
+        point.id.name
+        for point in look.rows(tables.listeners_by_gateway, key)
+        if point.served and bind is not None and not bind.serves(point.port)
+    }
+    status = statuses.gateway_status(row, verdict, served, statuses.Found(counts, rejections, frozenset(unbound)))
     if status is not None:
         yield key, status
 
@@ -105,7 +111,7 @@ def _route(
     rules = look.get(tables.rules_verdicts, key)
     if not parents or rules is None:
         return Judged((), ())
-    parents = tuple(_within_spread(parent, key, row, look, tables) for parent in parents)
+    parents = tuple(_within_spread(parent, key, look, tables) for parent in parents)
     losses = {
         parent.gateway: _losses(key, parent.gateway, look, tables, (rejected, rejected_clusters)) for parent in parents
     }
@@ -119,25 +125,14 @@ def _route(
     return Judged([(key, status)], tuple(accepted))
 
 
-def _within_spread(
-    parent: ParentVerdict, route: Key, row: HTTPRoute, look: Lookup, tables: GatewayTables
-) -> ParentVerdict:
-    """A listener on which the route's wildcards would spread too far takes its other hostnames alone, if any."""
-    exact = [hostname for name in row.spec.hostnames if not is_wildcard(hostname := normalise(name))]
-    taking, messages = [], []
-    for listener in parent.listeners:
-        spread = look.get(tables.spreads, listener)
-        if spread is not None and (KIND, route) in spread.refused:
-            messages.append(spread.message(listener))
-            claims = [look.get(tables.claims, ClaimId(listener, host, KIND, route)) for host in exact]
-            if not any(claims):
-                continue
-        taking.append(listener)
-    if not messages:
+def _within_spread(parent: ParentVerdict, route: Key, look: Lookup, tables: GatewayTables) -> ParentVerdict:
+    spreads = {one: found for one in parent.listeners if (found := look.get(tables.spreads, one)) and found.refused}
+    if not spreads:
         return parent
-    message = "; ".join(messages)
-    accepted = conditions.accepted(message) if taking else conditions.not_accepted("UnsupportedValue", message)
-    return ParentVerdict(parent.reference, parent.gateway, accepted, tuple(taking))
+    claims: dict[ListenerId, list[Claim]] = {}
+    for claim in look.rows(tables.claims_by_route, (KIND, route)):
+        claims.setdefault(claim.listener.id, []).append(claim)
+    return limited(parent, claims, spreads)
 
 
 def _rejections(

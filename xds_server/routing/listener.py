@@ -51,9 +51,15 @@ class Bind:
     ports: tuple[tuple[int, int], ...] = ()
     unavailable: frozenset[int] = frozenset()
     """Ports of listeners that cannot be bound now: something else holds them."""
+    placed_only: bool = False
+    """Serve only the ports in `ports`: others have no place yet (local mode)."""
     share_port: bool = True
     """False where two processes must never split connections silently (local mode)."""
 
     def port(self, port: int) -> int:
         """The port to bind for a listener's port."""
         return dict(self.ports).get(port, port)
+
+    def serves(self, port: int) -> bool:
+        """Can a listener of that port be bound now?"""
+        return port not in self.unavailable and (not self.placed_only or port in dict(self.ports))

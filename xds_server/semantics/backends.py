@@ -14,9 +14,10 @@ from xds_server.semantics.world import World
 APP_PROTOCOLS: dict[str, Protocol] = {
     "kubernetes.io/h2c": "http2",
     "kubernetes.io/ws": "http1",
-    "kubernetes.io/wss": "http1",
 }
 """GEP-1911; an unknown appProtocol is ignored, as it is by kube-proxy."""
+NEEDS_TLS = ("kubernetes.io/wss",)
+"""Spoken over TLS alone; without a policy that says how to verify the backend they cannot be spoken at all."""
 
 
 def resolve(
@@ -46,6 +47,11 @@ def resolve(
         return InvalidBackend("BackendNotFound", f"Service {target}: the reference names no port")
     port = service.port(reference.port)
     if port is None:
-        ports = ", ".join(str(known.port) for known in service.ports) or "none"
-        return InvalidBackend("BackendNotFound", f"Service {target} has no port {reference.port} (it has: {ports})")
+        ports = ", ".join(str(known.port) for known in service.ports if known.protocol == "TCP") or "none"
+        return InvalidBackend("BackendNotFound", f"Service {target} has no TCP port {reference.port} (it has: {ports})")
+    if port.app_protocol in NEEDS_TLS:
+        message = (
+            f"Service {target}: port {reference.port} speaks {port.app_protocol}, and TLS to backends is not served"
+        )
+        return InvalidBackend("UnsupportedProtocol", message)
     return Backend(service=target, port=reference.port, protocol=APP_PROTOCOLS.get(port.app_protocol, "auto"))

@@ -92,31 +92,44 @@ def gateway_class_status(class_: GatewayClass, controller_name: str) -> GatewayC
     return GatewayClassStatus(conditions=_observed(found, class_.metadata.generation)) if found else None
 
 
-def gateway_status(
-    gateway: Gateway,
-    verdict: GatewayVerdict,
-    served: Served,
-    attached: Mapping[str, int],
-    rejections: Sequence[Rejected],
-) -> GatewayStatus | None:
-    """The status of a Gateway of ours, None for others'. `attached` counts routes by listener name."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, and the listeners whose
+    port cannot be bound now.
+    """
+
+    attached: Mapping[str, int]
+    rejections: Sequence[Rejected] = ()
+    unbound: frozenset[str] = frozenset()
+
+
+def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, found: Found) -> GatewayStatus | None:
+    """The status of a Gateway of ours, None for others'."""
     if not verdict.ours or verdict.accepted is None:
         return None
     generation = gateway.metadata.generation
-    by_field = {rejection.field: rejection for rejection in rejections}
     progress = _progress(generation, served)
+    faults = _faults(verdict, found)
     programmed = _gateway_programmed(verdict, progress)
-    whole = by_field.get("")
-    if whole is not None:
-        programmed = conditions.not_programmed("Invalid", f"Envoy rejected it: {whole.detail}")
-    found = (verdict.accepted, programmed, conditions.ready_like(programmed))
-    return GatewayStatus(
-        conditions=_observed(found, generation),
-        listeners=tuple(
-            _listener_status(listener, generation, progress, attached, by_field.get(f"listeners[{listener.name}]"))
-            for listener in verdict.listeners
-        ),
+    serving = [listener.name for listener in verdict.listeners if listener.served]
+    if serving and all(name in faults for name in serving):
+        programmed = conditions.not_programmed("Invalid", f"No listener is served: {faults[serving[0]]}")
+    listeners = tuple(
+        _listener_status(listener, generation, progress, found.attached, faults.get(listener.name))
+        for listener in verdict.listeners
     )
+    own = (verdict.accepted, programmed, conditions.ready_like(programmed))
+    return GatewayStatus(conditions=_observed(own, generation), listeners=listeners)
+
+
+def _faults(verdict: GatewayVerdict, found: Found) -> dict[str, str]:
+    """Why listeners that could be served are not, by name."""
+    by_field = {rejection.field: rejection.detail for rejection in found.rejections}
+    faults = dict.fromkeys(found.unbound, "The port cannot be bound now.")
+    for listener in verdict.listeners:
+        if (detail := by_field.get(f"listeners[{listener.name}]")) is not None:
+            faults[listener.name] = f"Envoy rejected it: {detail}"
+    return faults
 
 
 def _progress(generation: int, served: Served) -> Condition:
@@ -141,11 +154,11 @@ def _listener_status(
     generation: int,
     progress: Condition,
     attached: Mapping[str, int],
-    rejection: Rejected | None,
+    fault: str | None,
 ) -> ListenerStatus:
     programmed = progress
-    if rejection is not None:
-        programmed = conditions.not_programmed("Invalid", f"Envoy rejected it: {rejection.detail}")
+    if fault is not None and verdict.served:
+        programmed = conditions.not_programmed("Invalid", fault)
     elif not verdict.served:
         reason = verdict.conflicted.reason if verdict.conflicted else "Invalid"
         programmed = conditions.not_programmed(reason, _why_not_served(verdict))

@@ -29,10 +29,9 @@ class ServedService:
     type: str
     ports: tuple[ServedPort, ...]
 
-    def port(self, number: int) -> ServedPort | None:
-        """The port of that number, preferring TCP where two protocols share it."""
-        found = [port for port in self.ports if port.port == number]
-        return min(found, key=lambda port: port.protocol != "TCP", default=None)
+    def port(self, number: int, protocol: str = "TCP") -> ServedPort | None:
+        """The port of that number and transport."""
+        return next((port for port in self.ports if (port.port, port.protocol) == (number, protocol)), None)
 
 
 @dataclass(frozen=True, slots=True)

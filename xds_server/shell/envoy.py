@@ -220,7 +220,7 @@ class EnvoyProcess:
 
     async def start(self) -> None:
         """Writes the bootstrap and starts the process; returns after the first attempt."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "bootstrap.json").write_text(json.dumps(self.bootstrap, indent=1))
         self._task = asyncio.create_task(self._keep_running(), name=f"envoy {self.gateway}")
         await self._tried.wait()

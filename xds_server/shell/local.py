@@ -37,10 +37,14 @@ class Local:
     _announced: dict[Key, tuple[str, Mapping[Port, int], bool]] = field(default_factory=dict)
     """The Gateways that are programmed: the address and ports that were told, and whether there was anything to try."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    placed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once every Gateway that was there at the start has its address: until then it has no listeners."""
 
     def settled(self, round_: Round) -> None:
         """Called after each settle."""
         changed = round_.settled.changed
+        if round_.settled.keys(self.control.pipeline.inputs.binds):
+            self.placed.set()
         if "listeners" in changed or "gateways" in changed:
             self._changed.set()
         for key in (*changed.get("statuses.gateways", ()), *round_.settled.keys(self.control.pipeline.inputs.binds)):
@@ -48,14 +52,15 @@ class Local:
 
     async def run(self) -> None:
         """Keeps addresses and Envoys in step with the Gateways until cancelled."""
+        await self.control.ready.wait()
         while True:
+            self._changed.clear()
+            await self._reconcile()
             blocked = any(binding.problems for binding in self._bindings.values())
             try:
                 await asyncio.wait_for(self._changed.wait(), _RETRY_SECONDS if blocked else None)
             except TimeoutError:
                 log.debug("asking again for ports that were taken")
-            self._changed.clear()
-            await self._reconcile()
 
     async def _reconcile(self) -> None:
         wanted = self._wanted()
@@ -70,8 +75,12 @@ class Local:
             await self.supervisor.remove(gone)
             self.say(f"Gateway {gone} is gone; its Envoy has ended.")
         for gateway, binding in self._bindings.items():
-            if binding.ports:
+            if not binding.ports:
+                continue
+            try:
                 await self.supervisor.ensure(gateway, self.bootstrap(gateway))
+            except OSError as error:
+                log.error("envoy cannot be started", gateway=str(gateway), reason=str(error))
 
     def _probe(self) -> Probe:
         """Without Envoys of our own, a port in use is in use by the Envoy that is to serve it."""
@@ -98,6 +107,8 @@ class Local:
                 self._tell(key, binding)
         if binds:
             self.control.submit(Changes(binds=binds))
+        else:
+            self.placed.set()
 
     def _tell(self, gateway: Key, binding: Binding) -> None:
         lines = (*binding.notes, *binding.problems)
@@ -139,5 +150,6 @@ def _bind(binding: Binding) -> Bind:
         address=binding.address,
         ports=tuple(sorted((port.number, bound) for port, bound in binding.ports.items())),
         unavailable=frozenset(port.number for port in binding.blocked),
+        placed_only=True,
         share_port=False,
     )
