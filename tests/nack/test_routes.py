@@ -168,3 +168,18 @@ async def test_programmed_waits_for_the_end_of_the_search() -> None:
         await until(lambda: world.gateway_conditions()["Programmed"].status == "True")
         assert (True, "False") in seen
         assert (True, "True") not in seen
+
+
+async def test_a_route_that_moves_to_another_host_is_searched_once() -> None:
+    """What stands in for a suspect stood under another host before; it is no new suspect there."""
+    async with World() as world:
+        await world.change(gateway(), route("moving", rule("/one"), host="one.example.com"))
+        await world.start_envoy()
+        rounds: list[Round] = []
+        world.control.watch(rounds.append)
+        bad = rule("/two", headers=[{"name": "h", "type": "RegularExpression", "value": "[\\x00-\\x{10FFFF}]"}])
+        both = {**rule("/good"), "matches": [*rule("/good")["matches"], *bad["matches"]]}
+        await world.change(route("moving", both, host="two.example.com"))
+        await world.quiet()
+        assert len(rounds) < 12
+        assert world.conditions("moving")["PartiallyInvalid"].status == "True"

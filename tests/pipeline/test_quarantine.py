@@ -423,3 +423,23 @@ def test_a_rejection_that_comes_before_what_an_earlier_one_meant_is_published() 
     quarantine.settling()
     later = quarantine.published(current)
     assert {id_.leaf: hold and hold.detail for id_, hold in later.items()} == {"r2": "no r2"}
+
+
+def test_a_listener_that_cannot_be_bound_is_no_culprit_and_another_beside_it_is() -> None:
+    whose = Proxies(GATEWAY, "1.40.0", ResourceType.LISTENER)
+    names = ("tcp-80", "tcp-81", "tcp-82")
+    catalog = {
+        name: Resource(ResourceType.LISTENER, name, ForGateway("shop", "web"), Part(name, b"x", parts=(leaf(name),)))
+        for name in names
+    }
+    taken = "tcp-80: cannot bind '[::]:80': Address already in use"
+    bad = "tcp-82: Proto constraint validation failed"
+
+    def leaves(detail: str) -> list[str]:
+        quarantine = Quarantine()
+        changes = quarantine.rejected(whose, catalog, lambda _, name: catalog[name], detail)
+        return [id_.leaf for id_ in changes]
+
+    assert leaves(f"Error adding/updating listener(s) {taken}\n") == []
+    assert leaves(f"Error adding/updating listener(s) {taken}\n{bad}\n") == ["tcp-82"]
+    assert leaves(f"Error adding/updating listener(s) {bad}\n") == ["tcp-82"]

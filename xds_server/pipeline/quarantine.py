@@ -117,7 +117,9 @@ class Quarantine:
         case = self._case(proxies)
         if any(_version(current(proxies, name)) != one.version for name, one in resources.items()):
             return {}
-        if proxies.type is ResourceType.LISTENER and _CANNOT_BIND.search(detail):
+        if proxies.type is ResourceType.LISTENER:
+            resources = _bindable(resources, detail)
+        if not resources:
             return {}
         if case.unpublished:
             case.early.append((resources, detail))
@@ -219,6 +221,15 @@ class Quarantine:
         for one in suspects:
             (blame.likely if one.leaf.hash in known else blame.suspects).append(one)
         return blame
+
+
+def _bindable(resources: Mapping[str, Resource], detail: str) -> Mapping[str, Resource]:
+    """Those listeners of a rejected response that Envoy does not say it cannot bind."""
+    lines = [line for line in detail.splitlines() if _CANNOT_BIND.search(line)]
+    unbound = named_in("\n".join(lines), resources.keys())
+    if unbound and not named_in(detail, resources.keys() - unbound):
+        return {}
+    return {name: resource for name, resource in resources.items() if name not in unbound}
 
 
 def _hold_id(proxies: Proxies, leaf: str) -> HoldId:
@@ -339,13 +350,17 @@ def _settled(proxies: Proxies, case: _Case, current: Current) -> bool:
 
 
 def _suspects(case: _Case, resources: Iterable[Resource]) -> list[_Suspect]:
+    """The leaves that differ from what was acknowledged. One that was acknowledged elsewhere in its resource is none:
+    what stands in may stand under another host than before.
+    """
     found: dict[tuple[str, str], _Suspect] = {}
     for resource in resources:
         good = case.acknowledged.get(resource.name)
-        stand_ins: dict[str, Part] | None = None
+        known: dict[str, Part] | None = None
         for leaf in changed_leaves(good.part if good else None, resource.part):
-            if stand_ins is None:
-                stand_ins = {known.id: known for known in leaves(good.part)} if good else {}
-            if leaf.data:
-                found.setdefault((leaf.id, leaf.hash), _Suspect(leaf, stand_ins.get(leaf.id)))
+            if known is None:
+                known = {one.id: one for one in leaves(good.part)} if good else {}
+            stand_in = known.get(leaf.id)
+            if leaf.data and (stand_in is None or stand_in.hash != leaf.hash):
+                found.setdefault((leaf.id, leaf.hash), _Suspect(leaf, stand_in))
     return list(found.values())
