@@ -443,3 +443,18 @@ def test_a_listener_that_cannot_be_bound_is_no_culprit_and_another_beside_it_is(
     assert leaves(f"Error adding/updating listener(s) {taken}\n") == []
     assert leaves(f"Error adding/updating listener(s) {taken}\n{bad}\n") == ["tcp-82"]
     assert leaves(f"Error adding/updating listener(s) {bad}\n") == ["tcp-82"]
+
+
+def test_a_search_ends_with_its_last_proxy_and_starts_anew_when_one_comes() -> None:
+    world = served(8)
+    world.change(*of(8, [5]))
+    world.settle()
+    world.send(world.proxies[0])
+    world.answer(world.proxies[0])
+    assert world.quarantine.searched() == {GATEWAY}
+    world.apply(world.quarantine.left(GATEWAY, world.proxies[0].build))
+    assert world.quarantine.searched() == frozenset()
+    assert world.holds == {}
+    world.run()
+    assert world.convicted() == {"r005"}
+    assert not world.quarantine.searched()
