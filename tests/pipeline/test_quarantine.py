@@ -453,6 +453,7 @@ def test_a_search_ends_with_its_last_proxy_and_starts_anew_when_one_comes() -> N
     world.answer(world.proxies[0])
     assert world.quarantine.searched() == {GATEWAY}
     world.apply(world.quarantine.left(GATEWAY, world.proxies[0].build))
+    world.proxies = [Proxy()]
     assert world.quarantine.searched() == frozenset()
     assert world.holds == {}
     world.run()
