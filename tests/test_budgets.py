@@ -14,6 +14,7 @@ GENERATED = PACKAGE / "pb"
 
 MOST_LINES = 400
 MOST_FUNCTION_LINES = 60
+MOST_PARAMETERS = 5
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "types", "misc", "manager", "handler", "context"}
 OTHER_NAMES = {
     "cli/test_main.py": "the function xds_server.cli.main, and the command as a process",
@@ -70,6 +71,19 @@ def test_functions_are_short() -> None:
         if (lines := (node.end_lineno or 0) - node.lineno + 1) > MOST_FUNCTION_LINES
     }
     assert long == {}
+
+
+def test_few_parameters_are_told_by_position() -> None:
+    """More than five in a row are mixed up. The parameters of a command are its options, which have names."""
+    many = {
+        f"{name(path)}:{node.lineno} {node.name}": len(given)
+        for path in MODULES
+        for node in functions(path)
+        if (given := [one for one in (*node.args.posonlyargs, *node.args.args) if one.arg not in ("self", "cls")])
+        and len(given) > MOST_PARAMETERS
+        and not (path.parent.name == "cli" and node.name == "command")
+    }
+    assert many == {}
 
 
 def test_modules_are_named_for_what_they_are() -> None:

@@ -88,7 +88,7 @@ async def run(settings: Settings) -> None:
         local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say)
         control.watch(local.settled)
         control.watch(VerdictLog(control.pipeline).settled)
-        await _until(stop, _tasks(settings, control, serving, local, source, stop))
+        await _until(stop, _tasks(settings, control, serving, local, source, stop=stop))
         log.info("stopping")
 
 
@@ -105,7 +105,7 @@ def _sources(control: Control, serving: Serving, source: "Source", registry: Col
 
 
 def _tasks(
-    settings: Settings, control: Control, serving: Serving, local: Local, source: "Source", stop: asyncio.Event
+    settings: Settings, control: Control, serving: Serving, local: Local, source: "Source", *, stop: asyncio.Event
 ) -> dict[str, Coroutine[Any, Any, None]]:
     tasks = {
         "control": control.run(),

@@ -146,7 +146,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
 def _claims(
     key: Key, row: HTTPRoute, look: Lookup, world: World, tables: Listeners
 ) -> Judged[ClaimId, Claim, tuple[ParentVerdict, ...]]:
-    return attach.judge(key, row, KIND, look, world, tables)
+    return attach.judge(key, row, KIND, look, world=world, listeners=tables)
 
 
 def _rules(

@@ -74,7 +74,7 @@ def _owners(_: HoldId, hold: Hold) -> Iterable[tuple[str, str, str]]:
 
 
 def _gateway(
-    key: Key, row: Gateway, look: Lookup, inputs: Inputs, tables: GatewayTables, attached: Any, rejected: Any
+    key: Key, row: Gateway, look: Lookup, *, inputs: Inputs, tables: GatewayTables, attached: Any, rejected: Any
 ) -> Iterable[tuple[Key, GatewayStatus]]:
     verdict = look.get(tables.gateway_verdicts, key)
     if verdict is None or not verdict.ours:
@@ -101,6 +101,7 @@ def _route(
     key: Key,
     row: HTTPRoute,
     look: Lookup,
+    *,
     tables: GatewayTables,
     rejected: Any,
     rejected_clusters: Any,

@@ -71,7 +71,7 @@ class Listeners:
 
 
 def judge(
-    key: Key, route: HTTPRoute, kind: str, look: Lookup, world: World, listeners: Listeners
+    key: Key, route: HTTPRoute, kind: str, look: Lookup, *, world: World, listeners: Listeners
 ) -> Judged[ClaimId, Claim, tuple[ParentVerdict, ...]]:
     """The claims and parent verdicts of one route. Parents that are not Gateways of ours get no verdict."""
     claims: dict[ClaimId, Claim] = {}
@@ -86,7 +86,7 @@ def judge(
         if verdict is None or not verdict.ours:
             continue
         points = look.rows(listeners.by_gateway, gateway)
-        attached, accepted = _attach(reference, key, kind, written, points, look, world)
+        attached, accepted = _attach(reference, key, kind, written, points, look=look, world=world)
         verdicts.append(ParentVerdict(reference, gateway, accepted, tuple(point.id for point in attached)))
         for point in attached:
             for host, own in _hosts(point, written, points).items():
@@ -102,6 +102,7 @@ def _attach(
     kind: str,
     written: tuple[str, ...],
     points: Iterable[AttachPoint],
+    *,
     look: Lookup,
     world: World,
 ) -> tuple[list[AttachPoint], Condition]:
