@@ -47,7 +47,7 @@ class View:
     A snapshot: but for `keeps` it never changes, so it may be read across awaits and from another thread.
     """
 
-    __slots__ = ("_kept", "_log", "_resources", "_versions", "audiences", "serial")
+    __slots__ = ("_changes", "_kept", "_log", "_resources", "_versions", "audiences", "serial")
 
     def __init__(
         self,
@@ -63,6 +63,8 @@ class View:
         self._log = log
         self._kept = kept
         self._versions: dict[ResourceType, str] = {}
+        self._changes: dict[tuple[ResourceType, int], frozenset[str]] = {}
+        """Many streams ask the same of a view."""
 
     @property
     def keeps(self) -> bool:
@@ -87,7 +89,11 @@ class View:
         """Names of a type published after serial `since`; None when that is further back than the log."""
         if since < self.serial and since < _before(self._log):
             return None
-        return _changed(self._log, self.audiences, type_, range(since + 1, self.serial + 1))
+        known = self._changes.get((type_, since))
+        if known is None:
+            known = _changed(self._log, self.audiences, type_, range(since + 1, self.serial + 1))
+            self._changes[type_, since] = known
+        return known
 
 
 def set_version(resources: Mapping[str, Resource]) -> str:

@@ -37,10 +37,12 @@ class DeltaStream(Stream):
         if request.response_nonce:
             detail = request.error_detail.message if request.HasField("error_detail") else None
             events += ledger.answered(request.response_nonce, detail)
-        subscribe = request.resource_names_subscribe
+        subscribe, unsubscribe = request.resource_names_subscribe, request.resource_names_unsubscribe
+        if ledger.requested and not subscribe and not unsubscribe:
+            return events
         self._check(len(subscribe) + len(ledger.subscription.names))
         self._check(len(request.initial_resource_versions))
-        change = ledger.subscription.incremental(subscribe, request.resource_names_unsubscribe)
+        change = ledger.subscription.incremental(subscribe, unsubscribe)
         if ledger.requested:
             ledger.changed(change)
         else:

@@ -137,6 +137,8 @@ class Ledger:
 
     def take(self, view: View, now: float) -> None:
         """Look at what changed, in the view or in what the client said, since the last call."""
+        if view.serial == self._serial and not (self._dirty or self._recheck or self._claims):
+            return
         if self.requested or self.pushed:
             self._take_claims(view)
             if view.serial != self._serial:

@@ -16,6 +16,9 @@ class ResourceType(Enum):
     SECRET = "secrets"  # noqa: S105  (what it is called, not what it says)
     ROUTE = "routes"
 
+    # Members are looked up all the time, and equal by identity; Enum's own hash is Python code.
+    __hash__ = object.__hash__
+
     @property
     def url(self) -> str:
         """The type URL, e.g. type.googleapis.com/envoy.config.cluster.v3.Cluster."""

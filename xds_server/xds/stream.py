@@ -57,6 +57,7 @@ class Stream(ABC):
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
+        self._in_order = tuple(self._ledgers[type_] for type_ in _SENT)
         self._nonces = 0
         self._read_up_to = 0
         """The highest nonce answered, of whatever type: the client has read all responses before that one too."""
@@ -70,6 +71,11 @@ class Stream(ABC):
 
     def responses(self, view: View, now: float) -> Iterator[Response]:
         """What to send now, in order. Each is computed when it is asked for, and counts as sent from then on."""
+        self._push_clusters_if_late(now)
+        self._take_back_ghosts(now)
+        for ledger in self._in_order:
+            if ledger.flights:
+                ledger.forget_unheard(now)
         while (response := self._next(view, now)) is not None:
             self._moved = now
             yield response
@@ -126,22 +132,23 @@ class Stream(ABC):
     # Order
 
     def _next(self, view: View, now: float) -> Response | None:
-        self._push_clusters_if_late(now)
-        self._take_back_ghosts(now)
-        for ledger in self._ledgers.values():
-            ledger.forget_unheard(now)
+        for ledger in self._in_order:
             ledger.take(view, now)
         # A client that comes back has routes; the clusters of new ones are not sent before it asks, or is late.
         held_back = self._awaits_clusters()
-        for type_ in _SENT:
-            ledger = self._ledgers[type_]
-            if not ledger.has_news or (held_back and type_ in _NAMES_CLUSTERS):
+        for ledger in self._in_order:
+            if held_back and ledger.type in _NAMES_CLUSTERS:
                 continue
-            if self._waits(ledger, now):
-                held_back = held_back or type_ in _NAMED_BY_THEM
-            elif response := self._send(ledger, view, self._portion(ledger), now):
-                return response
-        return self._next_removal(view, now)
+            while ledger.has_news:
+                if self._waits(ledger, now):
+                    held_back = held_back or ledger.type in _NAMED_BY_THEM
+                    break
+                if response := self._send(ledger, view, self._portion(ledger), now):
+                    return response
+        for ledger in self._in_order:
+            if ledger.removals:
+                return self._next_removal(view, now)
+        return None
 
     def _waits(self, ledger: Ledger, now: float) -> bool:
         """Is an answer awaited first?"""
@@ -233,9 +240,11 @@ class Stream(ABC):
     def _times(self) -> Iterator[float]:
         if self._awaits_clusters():
             yield self._push_time()
-        for ledger in self._ledgers.values():
-            yield from ledger.expiries()
-            yield from map(ledger.removal_due, ledger.removals.values())
+        for ledger in self._in_order:
+            if ledger.flights:
+                yield from ledger.expiries()
+            if ledger.removals:
+                yield from map(ledger.removal_due, ledger.removals.values())
         if self._settles is not None:
             yield self._settles
 
@@ -248,13 +257,13 @@ class Stream(ABC):
         self._settles = None
         if not self._ledgers[ResourceType.LISTENER].requested or not self._clusters_open():
             return
-        for type_, ledger in self._ledgers.items():
-            if ledger.has_news or ledger.flights or ledger.rejections:
+        for ledger in self._in_order:
+            if ledger.flights or ledger.rejections or ledger.has_news:
                 return
-            if ledger.removals and type_ in _REMOVED_FIRST:
+            if ledger.removals and ledger.type in _REMOVED_FIRST:
                 return
         settled = self._moved + self._limits.settle_seconds
-        if now < settled and any(ledger.missing(view) for ledger in self._ledgers.values()):
+        if now < settled and any(ledger.missing(view) for ledger in self._in_order):
             self._settles = settled
         else:
             self._synced = view.serial

@@ -77,6 +77,8 @@ class Session:
         self._seen = -1
         """The catalog's serial that the client was last served from."""
         self._synced: int | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = float("inf")
 
     async def run(self, requests: AsyncIterator[Any]) -> None:
         """Serve the stream until the client leaves, breaks the protocol or stalls, or `end` is called."""
@@ -174,12 +176,23 @@ class Session:
         until = self._stream.deadline()
         if self._node is None:
             until = self._opened_at + self._world.options.first_request_seconds
-        try:
-            async with asyncio.timeout(None if until is None else max(0.0, until - self._world.clock())):
-                await self._wake.wait()
-        except TimeoutError:
-            if self._node is None:
+            if self._world.clock() >= until:
                 self.end(grpc.StatusCode.DEADLINE_EXCEEDED, "no request came")
+        if until is not None and until < self._alarm_at:
+            self._set_alarm(until)
+        await self._wake.wait()
+
+    def _set_alarm(self, until: float) -> None:
+        """Wake the writer then. An alarm that turns out to be early is left alone: that is cheaper than a new one."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_later(max(0.0, until - self._world.clock()), self._ring)
+        self._alarm_at = until
+
+    def _ring(self) -> None:
+        self._alarm_at = float("inf")
+        self._wake.set()
 
     # Reporting
 
@@ -219,6 +232,8 @@ class Session:
         self._world.observer.synced(self.number, self._node, serial)
 
     def _close(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._node is None:
             if self._fault is not None:
                 log.warning("client refused", peer=self._call.peer(), reason=self._fault[1])
