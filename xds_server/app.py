@@ -51,8 +51,7 @@ class Offline:
 
 
 def offline(objects: Iterable[Object]) -> Offline:
-    """Translates objects as the server would. Turns the cycle collector off: the process is short-lived."""
-    gc.disable()
+    """Translates objects as the server would."""
     pipeline = build(Options(any_class=True))
     for value in objects:
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)

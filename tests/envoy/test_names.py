@@ -20,7 +20,6 @@ def test_names_are_what_they_have_always_been() -> None:
     assert names.endpoints(Key("shop", "cart"), 8080) == "shop/cart:8080"
     assert names.secret(Key("shop", "cert")) == "secret/shop/cert"
     assert names.gateway_node_cluster(GATEWAY) == "infra/public"
-    assert names.gateway_node_id(GATEWAY, "pod-1") == "gateway~pod-1.infra"
 
 
 def test_no_cluster_has_the_name_of_the_missing_one() -> None:

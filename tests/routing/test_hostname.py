@@ -12,7 +12,6 @@ from xds_server.routing.hostname import (
     covers,
     intersect,
     is_wildcard,
-    most_specific,
     normalise,
     specificity,
 )
@@ -64,15 +63,6 @@ def test_ancestors_are_the_wider_patterns_in_order(host: str, others: list[str])
     assert host not in wider
     assert wider == sorted(wider, key=specificity, reverse=True)
     assert host == ANY or wider[-1] == ANY
-
-
-@given(st.lists(pattern), exact)
-def test_most_specific_covers_and_none_that_covers_is_more_so(patterns: list[str], host: str) -> None:
-    found = most_specific(patterns, host)
-    covering = [one for one in patterns if covers(one, host)]
-    assert (found is None) == (not covering)
-    if found is not None:
-        assert all(covers(other, found) for other in covering)
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,3 @@ def secret(key: Key) -> str:
 def gateway_node_cluster(gateway: Key) -> str:
     """node.cluster of a Gateway's proxies."""
     return f"{gateway.namespace}/{gateway.name}"
-
-
-def gateway_node_id(gateway: Key, pod: str) -> str:
-    """node.id of one proxy of a Gateway."""
-    return f"gateway~{pod}.{gateway.namespace}"

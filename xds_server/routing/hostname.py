@@ -53,9 +53,3 @@ def ancestors(host: str) -> list[str]:
     start = 0 if is_wildcard(host) else 1
     wider = [f"*.{'.'.join(labels[i:])}" for i in range(start, len(labels))]
     return [pattern for pattern in wider if pattern != host] + [ANY]
-
-
-def most_specific(patterns: list[str], host: str) -> str | None:
-    """Which of the patterns a request for `host` goes to."""
-    covering = [pattern for pattern in patterns if covers(pattern, host)]
-    return max(covering, key=specificity, default=None)

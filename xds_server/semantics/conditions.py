@@ -34,11 +34,6 @@ def not_resolved(reason: str, message: str) -> Condition:
     return _condition("ResolvedRefs", _FALSE, reason, message)
 
 
-def resolved_with_warning(message: str) -> Condition:
-    """ResolvedRefs=False for a certificate that went bad while its last good state still serves."""
-    return _condition("ResolvedRefs", _FALSE, "InvalidCertificateRef", message)
-
-
 def programmed(message: str = "") -> Condition:
     """Programmed=True: Envoy said so."""
     return _condition("Programmed", _TRUE, "Programmed", message)

@@ -165,8 +165,8 @@ def _certificates(
     for secret in usable:
         row = look.get(world.certificates, secret)
         if isinstance(row, Certificate) and row.problem:
-            problem = problem or conditions.resolved_with_warning(
-                f"Secret {secret}: {row.problem}; its last good certificate stays in service"
+            problem = problem or conditions.not_resolved(
+                "InvalidCertificateRef", f"Secret {secret}: {row.problem}; its last good certificate stays in service"
             )
     return tuple(dict.fromkeys(usable)), problem
 

@@ -88,6 +88,7 @@ class Ledger:
             self._owed.discard(name)
             for rejection in self.rejections:
                 rejection.forget(name)
+        self._recheck = self._recheck or bool(self.rejections)
 
     def refresh(self, names: Iterable[str], *, volunteer: bool) -> None:
         """The client needs these again, since what refers to them is sent again.

@@ -110,7 +110,7 @@ def _rule(
     if isinstance(timeouts, Refused):
         refusals.append(timeouts)
         timeouts = Timeouts()
-    problems += [refused.message for refused in refusals]
+    problems += [_told(refused) for refused in refusals]
     extra = [
         backend
         for filter_ in (*applied, *(f for entry in weighted for f in entry.filters))
@@ -126,6 +126,11 @@ def _rule(
         unresolved=tuple(target for target in targets if isinstance(target, InvalidBackend)),
         backends=() if action.fault else tuple(target for target in targets if isinstance(target, Backend)),
     )
+
+
+def _told(refused: Refused) -> str:
+    """PartiallyInvalid has one reason for everything, so another one goes into its message."""
+    return refused.message if refused.reason == "UnsupportedValue" else f"{refused.message} ({refused.reason})"
 
 
 def _fault(
