@@ -40,7 +40,7 @@ from xds_server.xds.resource import ResourceType
 
 GATEWAY = Key("default", "gateway")
 HOST = "example.com"
-LIMITS = Limits(removal_seconds=0.5, settle_seconds=0.3)
+LIMITS = Limits(removal_seconds=0.5, settle_seconds=0.3, bind_seconds=0.3)
 
 
 def made(document: Mapping[str, Any]) -> Object:

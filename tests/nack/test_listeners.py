@@ -3,7 +3,7 @@
 import socket
 
 from tests.nack.harness import GATEWAY, World, made, route, rule, until
-from tests.real_envoy import free_port
+from tests.real_envoy import RealEnvoy, free_port
 from xds_server.control import Changes
 from xds_server.model.document import Object
 from xds_server.routing.listener import Bind
@@ -16,32 +16,48 @@ def gateway(*ports: int) -> Object:
     return made({"kind": "Gateway", "metadata": {"name": GATEWAY.name, "namespace": GATEWAY.namespace}, "spec": spec})
 
 
-async def test_a_port_that_envoy_cannot_have_costs_its_listener_alone() -> None:
-    taken, free, another = socket.socket(), free_port(), free_port()
+def bound(first: int, second: int) -> Changes:
+    """Where the listeners of ports 80 and 81 are bound."""
+    ports = ((80, first), (81, second))
+    return Changes(binds={GATEWAY: Bind(address="127.0.0.1", ports=ports, share_port=False)})
+
+
+async def with_a_taken_port(world: World, taken: int, free: int) -> RealEnvoy:
+    """An Envoy that cannot bind the first of two listeners, while the second one serves."""
+    world.ports[GATEWAY] = free
+    await world.change(gateway(80, 81), route("one", rule("/")))
+    world.control.submit(bound(taken, free))
+    envoy = await world.start_envoy(ready=False)
+    await envoy.until(lambda: opened(envoy, free), "has not opened the other one")
+    assert await world.get("/") == 200
+    assert world.control.pipeline.inputs.holds.keys() == (), "another Envoy may well bind it"
+    assert world.gateway_conditions("p80")["Programmed"].status == "False"
+    return envoy
+
+
+async def opened(envoy: RealEnvoy, port: int) -> bool:
+    return f"tcp-{port}" in await envoy.listeners()
+
+
+async def test_a_port_that_another_program_holds_is_served_once_it_is_free() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
     async with World() as world:
-
-        def bind(first: int) -> Changes:
-            ports = ((80, first), (81, free))
-            return Changes(binds={GATEWAY: Bind(address="127.0.0.1", ports=ports, share_port=False)})
-
         with taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            world.ports[GATEWAY] = free
-            await world.change(gateway(80, 81), route("one", rule("/")))
-            world.control.submit(bind(taken.getsockname()[1]))
-            envoy = await world.start_envoy(ready=False)
-            await envoy.until(lambda: _opened(world, free), "has not opened the other one")
-            assert await world.get("/") == 200
-            assert world.control.pipeline.inputs.holds.keys() == (), "another Envoy may well bind it"
-            assert world.gateway_conditions("p80")["Programmed"].status == "False"
-        # What the port is bound to is part of the listener: told another one, it gets a new try.
-        world.control.submit(bind(another))
-        world.ports[GATEWAY] = another
-        await envoy.until(lambda: _opened(world, another), "has not opened it")
+            envoy = await with_a_taken_port(world, port, free_port())
+        await envoy.until(lambda: opened(envoy, port), "has not opened it")
+        world.ports[GATEWAY] = port
         assert await world.get("/") == 200
         await until(lambda: world.gateway_conditions("p80")["Programmed"].status == "True")
 
 
-async def _opened(world: World, port: int) -> bool:
-    return f"tcp-{port}" in await world.envoys[0].listeners()
+async def test_a_listener_that_is_given_another_port_is_served_at_once() -> None:
+    free, another = free_port(), free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        async with World() as world:
+            envoy = await with_a_taken_port(world, taken.getsockname()[1], free)
+            world.control.submit(bound(another, free))
+            await envoy.until(lambda: opened(envoy, another), "has not opened it")
+            world.ports[GATEWAY] = another
+            assert await world.get("/") == 200
+            await until(lambda: world.gateway_conditions("p80")["Programmed"].status == "True")

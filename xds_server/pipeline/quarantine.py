@@ -10,7 +10,6 @@ is still held back is sent at once, which is rejected again if there is another 
 changed leaves takes at most k * (log2(n) + 2) + 1 pushes, the one that was first rejected included.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +18,7 @@ from typing import NamedTuple
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.wire.part import Part, changed_leaves, leaves
-from xds_server.xds.encoding import named_in
+from xds_server.xds.encoding import named_in, unbound_in
 from xds_server.xds.resource import Resource, ResourceType
 
 
@@ -33,8 +32,6 @@ class Proxies(NamedTuple):
 
 _LAST_GOOD_SERVES = frozenset({ResourceType.ENDPOINT, ResourceType.SECRET})
 """Of these the last acknowledged state stays in service when a later one is rejected, as Envoy itself would have it."""
-_CANNOT_BIND = re.compile("cannot bind|cannot listen|Address already in use|Cannot assign requested address")
-"""Envoy's words for what is wrong with the machine and not with the listener: another Envoy may well bind it."""
 Current = Callable[[Proxies, str], Resource | None]
 """What these proxies are to have now: the published resource of that name."""
 LeafOf = Callable[[HoldId], Part | None]
@@ -225,8 +222,7 @@ class Quarantine:
 
 def _bindable(resources: Mapping[str, Resource], detail: str) -> Mapping[str, Resource]:
     """Those listeners of a rejected response that Envoy does not say it cannot bind."""
-    lines = [line for line in detail.splitlines() if _CANNOT_BIND.search(line)]
-    unbound = named_in("\n".join(lines), resources.keys())
+    unbound = unbound_in(detail, resources.keys())
     if unbound and not named_in(detail, resources.keys() - unbound):
         return {}
     return {name: resource for name, resource in resources.items() if name not in unbound}

@@ -37,6 +37,7 @@ class DeltaStream(Stream):
         if request.response_nonce:
             detail = request.error_detail.message if request.HasField("error_detail") else None
             events += ledger.answered(request.response_nonce, detail)
+            self._note_unbound(events, now)
         subscribe, unsubscribe = request.resource_names_subscribe, request.resource_names_unsubscribe
         if ledger.requested and not subscribe and not unsubscribe:
             return events

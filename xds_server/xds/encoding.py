@@ -6,11 +6,14 @@ bytes, equal to what protobuf would write. Also the empty resources that stand i
 names in Envoy's rejections. Field numbers: protos/envoy/service/discovery/v3/discovery.proto.
 """
 
+import re
 from collections.abc import Collection, Iterable
 
 from xds_server.routing.audience import Everyone
 from xds_server.wire.part import Part
 from xds_server.xds.resource import Resource, ResourceType
+
+_CANNOT_BIND = re.compile("cannot bind|cannot listen|Address already in use|Cannot assign requested address")
 
 SERVER_IDENTIFIER = "xds-server"
 """ControlPlane.identifier, which Envoy shows in its statistics."""
@@ -84,6 +87,11 @@ def stand_in(type_: ResourceType, name: str) -> Resource | None:
         return None
     # RouteConfiguration.name and ClusterLoadAssignment.cluster_name are both field 1.
     return Resource(type_, name, Everyone(), Part(id=name, data=_text(_FIELD_1, name)))
+
+
+def unbound_in(detail: str, names: Collection[str]) -> frozenset[str]:
+    """Which listeners Envoy says it cannot bind: that is the machine's fault, another Envoy may well bind them."""
+    return named_in("\n".join(line for line in detail.splitlines() if _CANNOT_BIND.search(line)), names)
 
 
 def named_in(detail: str, names: Collection[str]) -> frozenset[str]:

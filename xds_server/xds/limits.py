@@ -15,5 +15,7 @@ class Limits:
     """How long removals wait for the ACK of what stopped referring to the removed resource."""
     cluster_push_seconds: float = 1.0
     """How long a returning client may take to ask for clusters; while one is warming it does not ask."""
+    bind_seconds: float = 5.0
+    """How long until a listener that the client could not bind is sent again: the port may have become free."""
     settle_seconds: float = 2.0
     """How long resources that the client has not yet asked for keep its stream from counting as in sync."""

@@ -32,6 +32,7 @@ class SotwStream(Stream):
             return []
         self._check(len(request.resource_names))
         events = self._answered(ledger, request)
+        self._note_unbound(events, now)
         change = ledger.subscription.complete(request.resource_names)
         if ledger.requested:
             ledger.changed(change)

@@ -12,12 +12,13 @@ until everything else is accepted. Every wait has a bound in Limits.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from xds_server.xds.catalog import View
+from xds_server.xds.encoding import unbound_in
 from xds_server.xds.errors import RemoteProtocolError
-from xds_server.xds.events import Event
+from xds_server.xds.events import Event, Rejected
 from xds_server.xds.ledger import Ledger
 from xds_server.xds.limits import Limits
 from xds_server.xds.resource import BY_URL, Resource, ResourceType
@@ -61,6 +62,8 @@ class Stream(ABC):
         self._nonces = 0
         self._read_up_to = 0
         """The highest nonce answered, of whatever type: the client has read all responses before that one too."""
+        self._unbound: dict[str, float] = {}
+        """Listeners that the client could not bind, and when to send them again."""
         self._began: float | None = None
         self._returns = False
         """The client said of some type what it has from an earlier stream."""
@@ -73,6 +76,7 @@ class Stream(ABC):
         """What to send now, in order. Each is computed when it is asked for, and counts as sent from then on."""
         self._push_clusters_if_late(now)
         self._take_back_ghosts(now)
+        self._bind_again(now)
         for ledger in self._in_order:
             if ledger.flights:
                 ledger.forget_unheard(now)
@@ -128,6 +132,22 @@ class Stream(ABC):
         """Refuse a client that asks for more names than anyone needs."""
         if count > self._limits.names:
             raise RemoteProtocolError(f"{count} resource names; at most {self._limits.names} are served")
+
+    def _note_unbound(self, events: Iterable[Event], now: float) -> None:
+        """The client answered."""
+        for event in events:
+            if isinstance(event, Rejected) and event.type is ResourceType.LISTENER:
+                unbound = unbound_in(event.detail, event.resources.keys())
+                self._unbound.update(dict.fromkeys(unbound, now + self._limits.bind_seconds))
+
+    def _bind_again(self, now: float) -> None:
+        """What the client could not bind is sent again now and then: nobody tells when a port becomes free."""
+        due = [name for name, time in self._unbound.items() if now >= time]
+        for name in due:
+            del self._unbound[name]
+        listeners = self._ledgers[ResourceType.LISTENER]
+        rejected = {name for rejection in listeners.rejections for name in rejection.versions}
+        listeners.refresh(rejected.intersection(due), volunteer=False)
 
     # Order
 
@@ -245,6 +265,7 @@ class Stream(ABC):
                 yield from ledger.expiries()
             if ledger.removals:
                 yield from map(ledger.removal_due, ledger.removals.values())
+        yield from self._unbound.values()
         if self._settles is not None:
             yield self._settles
 
