@@ -107,13 +107,11 @@ class Ledger:
         if nonce not in self.flights:
             return []
         while (oldest := next(iter(self.flights))) != nonce:
-            self._doubt(self.flights.pop(oldest))
+            unanswered = self.flights.pop(oldest)
+            self._untake(unanswered)
+            self._doubt(unanswered)
         flight = self.flights.pop(nonce)
-        # What was taken back before it was answered.
-        for rejection in list(self.rejections):
-            if any(version_of(flight.resources.get(name)) == v for name, v in rejection.versions.items() if v):
-                self.rejections.remove(rejection)
-                self._dirty.update(rejection.versions)
+        self._untake(flight)
         if detail is not None:
             return [self._rejected(flight, detail)]
         return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
@@ -129,9 +127,15 @@ class Ledger:
         blamed = [flight for flight in flights if named_in(detail, flight.resources.keys())]
         for flight in flights:
             del self.flights[flight.nonce]
+            self._untake(flight)
             if doubt:
                 self._doubt(flight)
         rejected = (blamed or list(flights))[-1]
+        for name in named_in(detail, rejected.resources.keys()):
+            held, resource = self.held.get(name), rejected.resources[name]
+            if held is not resource:
+                self.rejections.append(Rejection({name: resource.version}, {name: held} if held else {}))
+                self._recheck = True
         return [Rejected(self.type, rejected.resources, detail, rejected.version)]
 
     # What the catalog says
@@ -281,6 +285,13 @@ class Ledger:
         for rejection in [r for r in self.rejections if not r.versions.keys().isdisjoint(names)]:
             self.rejections.remove(rejection)
             self._dirty.update(rejection.versions)
+
+    def _untake(self, flight: Flight) -> None:
+        """This was answered: what was taken back of it before that counts by the answer alone."""
+        for rejection in list(self.rejections):
+            if any(version_of(flight.resources.get(name)) == v for name, v in rejection.versions.items() if v):
+                self.rejections.remove(rejection)
+                self._dirty.update(rejection.versions)
 
     def _doubt(self, flight: Flight) -> None:
         """What the client holds of these names is unknown: of a rejected response Envoy may apply any part."""

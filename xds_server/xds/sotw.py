@@ -28,9 +28,12 @@ class SotwStream(Stream):
         """Take in a request. RemoteProtocolError when it breaks the protocol; the stream is of no use then."""
         self._heard(now, request.response_nonce)
         ledger = self._ledger(request.type_url)
-        if ledger is None or (request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}):
+        if ledger is None:
             return []
         self._check(len(request.resource_names))
+        if request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}:
+            ledger.subscription.mentioned = frozenset(request.resource_names)
+            return []
         events = self._answered(ledger, request)
         self._note_unbound(events, now)
         change = ledger.subscription.complete(request.resource_names)

@@ -242,7 +242,7 @@ class Stream(ABC):
             for name, resource in flight.resources.items():
                 wanted = [n for type_, n in resource.references if type_ is ResourceType.ENDPOINT]
                 new = name not in flight.before and clusters.held.get(name) is resource
-                if new and not all(map(endpoints.covers, wanted)):
+                if new and not all(endpoints.covers(n) or n in endpoints.mentioned for n in wanted):
                     clusters.take_back(name, resource)
 
     def _awaits_clusters(self) -> bool:

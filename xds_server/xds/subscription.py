@@ -36,6 +36,8 @@ class Subscription:
 
     def __init__(self, type_: ResourceType) -> None:
         self.names: set[str] = set()
+        self.mentioned: frozenset[str] = frozenset()
+        """Names of a stale request: the client wants them, and will ask for them again."""
         self.wildcard = False
         self._legacy = type_ in _LEGACY
         self._wildcards = type_ is not ResourceType.SECRET
@@ -82,6 +84,7 @@ class Subscription:
 
         The legacy wildcard is lost for good once any name has been subscribed.
         """
+        self.mentioned = frozenset()
         had_wildcard, had = self.wildcard, self.names
         self._legacy = self._legacy and not names
         self.wildcard = self._legacy or (WILDCARD in names and self._wildcards)
