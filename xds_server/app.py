@@ -26,7 +26,7 @@ from xds_server.pipeline.program import Pipeline, build
 from xds_server.settings import Settings
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.echo import EchoUnavailableError, serve_echo
-from xds_server.shell.envoy import EnvoyOptions, Supervisor, envoy_version, find_envoy
+from xds_server.shell.envoy import EnvoyOptions, EnvoyUnavailableError, Supervisor, envoy_version, find_envoy
 from xds_server.shell.files import FileSource
 from xds_server.shell.local import Local
 from xds_server.shell.metrics import Metrics
@@ -84,7 +84,7 @@ async def run(settings: Settings) -> None:
         debug = Debug(_sources(control, serving, source, registry))
         await debug.start(settings.admin_address)
         stack.push_async_callback(debug.stop)
-        local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say)
+        local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say_as(settings))
         control.watch(local.settled)
         control.watch(VerdictLog(control.pipeline).settled)
         await _until(stop, _tasks(settings, control, serving, local, source, stop=stop))
@@ -156,6 +156,11 @@ async def _supervisor(settings: Settings, stack: AsyncExitStack) -> Supervisor |
     if not settings.start_envoy:
         return None
     envoy = find_envoy(settings.envoy)
+    if settings.access_logs is not None:
+        try:
+            settings.access_logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvoyUnavailableError(f"--access-logs {settings.access_logs}: {error.strerror}") from error
     log.info("envoy found", version=await envoy_version(envoy))
     return await stack.enter_async_context(Supervisor(EnvoyOptions(envoy=envoy, access_logs=settings.access_logs)))
 
@@ -188,23 +193,35 @@ class Source:
     control: Control
     files: FileSource
     batch: Batch = field(default_factory=Batch)
+    started: bool = False
+    """Is there a state from before that can stay in service?"""
     """The newest batch: what is wrong, and what was passed over, now."""
 
     async def run(self) -> None:
         """Submits batches until cancelled."""
         async for batch in self.files.batches():
             self._tell(batch)
+            self.started = True
             self.control.submit(Changes(batch.upserts, batch.removals))
 
     def _tell(self, batch: Batch) -> None:
         known, self.batch = self.batch.faults, batch
         for fault in batch.faults:
-            if fault not in known:
+            if fault not in known and self.started and not batch.upserts:
                 log.error("fault", problem=str(fault), kept="the last good state stays in service")
+            elif fault not in known:
+                log.error("fault", problem=str(fault))
         for fault in known:
             if fault not in batch.faults:
                 log.info("fault mended", problem=str(fault))
         log.info("files read", changed=len(batch.upserts), removed=len(batch.removals), faults=len(batch.faults))
+
+
+def _say_as(settings: Settings) -> Callable[[str], None]:
+    """How people are told things: as they are, or as log lines where lines are for machines."""
+    if settings.log_format == "json":
+        return lambda text: log.info("told", text=text)
+    return _say
 
 
 def _say(text: str) -> None:

@@ -244,6 +244,8 @@ class Control:
 
     def opened(self, stream: int, node: Node) -> None:
         """An Envoy connected."""
+        if node.kind == GATEWAY and self.pipeline.inputs.kinds["Gateway"].get(Key(node.namespace, node.name)) is None:
+            log.warning("envoy of no gateway", node=node.id, gateway=f"{node.namespace}/{node.name}")
         self.progress.opened(stream, node)
         self._streams[Key(node.namespace, node.name), node.build] += node.kind == GATEWAY
         self._report(node)

@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.cli.command import GATEWAY, TASK, invoke
+from xds_server.shell.yaml import load
 
 GROUP = "gateway.networking.k8s.io"
 OLD = f"""\
@@ -91,3 +93,14 @@ def test_what_cannot_be_read_is_told_and_the_rest_converted(text: str, error: st
 def test_nothing_is_converted_to_nothing() -> None:
     assert invoke("convert", "-") == (0, "", "")
     assert json.loads(invoke("convert", "-", "-o", "json").out)["items"] == []
+
+
+def test_words_that_some_reader_takes_for_numbers_stay_text(tmp_path: Path) -> None:
+    words = ["12e45", "12e4567", "1e3", "0o17", "y", "N", "1_000", "0x1f", "12:30", "true", "null", "~", "1.0", "plain"]
+    file = tmp_path / "words.yaml"
+    annotations = "".join(f'    a{n}: "{word}"\n' for n, word in enumerate(words))
+    file.write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: words\n  annotations:\n{annotations}")
+    printed = invoke("convert", str(file)).out
+    read_again = load(printed)[0]["metadata"]["annotations"]
+    assert list(read_again.values()) == words
+    assert list(yaml.safe_load(printed)["metadata"]["annotations"].values()) == words

@@ -217,7 +217,9 @@ async def test_a_given_folder_comes_goes_and_returns(tmp_path):
         (folder / "a.yaml").write_text(config("one"))
         await follower.until(one="x")
         folder.rename(tmp_path / "old")
-        await follower.until()
+        await follower.next()
+        assert [fault.reason for fault in follower.faults] == ["there is no such file or folder"]
+        await follower.until(one="x")
         folder.mkdir()
         (folder / "a.yaml").write_text(config("one", "back"))
         await follower.until(one="back")

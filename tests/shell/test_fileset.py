@@ -409,7 +409,7 @@ def test_a_missing_root_is_a_fault_until_it_is_there(tmp_path):
     assert batch.faults == ()
     (tmp_path / "later").rename(tmp_path / "gone")
     assert len(files.changed([str(tmp_path / "later")]).faults) == 1
-    assert removed(files.settle(NOW)) == ["one"]
+    assert removed(files.settle(NOW)) == [], "nobody said that its objects are to go"
 
 
 # Generations
@@ -482,3 +482,18 @@ def test_any_history_ends_where_a_fresh_look_begins(steps):
         expected = {(kind, key): value.data for kind, key, value in fresh.upserts}
         assert {ident: value.data for ident, value in known.items()} == expected
         assert last.faults == fresh.faults
+
+
+def test_a_folder_that_is_gone_takes_nothing_out_of_service(world):
+    world.write("a.yaml", config("a"))
+    world.set.rescan()
+    away = world.folder.rename(world.folder.with_name("away"))
+    batch = world.set.rescan()
+    assert not batch.removals
+    assert "there is no such file or folder" in str(batch.faults[0])
+    world.set.settle(NOW)
+    away.rename(world.folder)
+    batch = world.set.rescan()
+    assert not batch.removals
+    assert not batch.upserts
+    assert not batch.faults

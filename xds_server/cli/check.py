@@ -1,6 +1,6 @@
 """`xds-server check`: every object's conditions and every fault, without a server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -15,6 +15,7 @@ from xds_server.cli.output import Format, dump
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, Key
 from xds_server.semantics.conditions import is_bad, waits
+from xds_server.shell.verdicts import unserved_gateways
 
 _UNBOUNDED = 100_000
 """Columns where there is no terminal: each verdict is one line, for grep."""
@@ -51,7 +52,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[CheckFormat, typer.Option("-o", "--output", help="Output format.")] = CheckFormat.TABLE,
     ) -> None:
         found, faults = objects(paths, filenames)
-        rows = [*_faults(faults), *verdicts(offline(found))]
+        rows = [*_faults(faults), *verdicts(offline(found), faults)]
         if output is CheckFormat.TABLE:
             _print(rows)
         else:
@@ -60,7 +61,7 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(FAULTY)
 
 
-def verdicts(world: Offline) -> Iterator[Row]:
+def verdicts(world: Offline, faults: Sequence[Fault] = ()) -> Iterator[Row]:
     """Every condition of every object that has a status, and routes that no Gateway here serves."""
     statuses = world.pipeline.statuses
     for key, class_ in statuses.classes.items():
@@ -75,7 +76,7 @@ def verdicts(world: Offline) -> Iterator[Row]:
         for parent in route.parents:
             part = f"parent {parent.parent_ref.namespace or key.namespace}/{parent.parent_ref.name}"
             yield from _rows("HTTPRoute", key, part, parent.conditions)
-    yield from _unserved(world)
+    yield from _unserved(world, faults)
 
 
 def _rows(kind: str, key: Key, part: str, conditions: tuple[Condition, ...]) -> Iterator[Row]:
@@ -87,15 +88,26 @@ def _rows(kind: str, key: Key, part: str, conditions: tuple[Condition, ...]) -> 
         yield Row(f"{kind} {key}", part, condition.type, condition.status, condition.reason, condition.message, good)
 
 
-def _unserved(world: Offline) -> Iterator[Row]:
+def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
+    """Gateways of other controllers, and routes whose parent is not among what was read."""
+    for key, reason in unserved_gateways(world.pipeline):
+        yield Row(f"Gateway {key}", "", "Served", "False", "NotOurs", reason, good=False)
+    gateways = world.pipeline.inputs.kinds["Gateway"]
     for key, route in world.pipeline.inputs.kinds["HTTPRoute"].items():
         for reference in route.spec.parent_refs:
             parent = Key(reference.namespace or key.namespace, reference.name)
-            if reference.kind == "Gateway" and world.pipeline.inputs.kinds["Gateway"].get(parent) is None:
-                message = f"there is no Gateway {parent} among the files"
+            if reference.kind == "Gateway" and gateways.get(parent) is None:
+                message = _why_no_parent(parent, faults)
                 yield Row(
                     f"HTTPRoute {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False
                 )
+
+
+def _why_no_parent(parent: Key, faults: Sequence[Fault]) -> str:
+    for fault in faults:
+        if (fault.kind, fault.namespace, fault.name) == ("Gateway", *parent):
+            return f"Gateway {parent} cannot be read, see {fault.file}:{fault.line}"
+    return f"there is no Gateway {parent} among the files"
 
 
 def _faults(faults: list[Fault]) -> Iterator[Row]:

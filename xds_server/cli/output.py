@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from xds_server.shell.yaml import plain
+
 
 class Format(StrEnum):
     """Formats for data."""
@@ -27,6 +29,21 @@ class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, _: Any) -> bool:
         """Never writes anchors."""
         return True
+
+
+_OTHER_READERS_BOOLEANS = frozenset(("y", "Y", "n", "N"))
+"""Words that YAML 1.1 reads as booleans and PyYAML writes bare."""
+
+
+def _text(dumper: yaml.CSafeDumper, value: str) -> yaml.ScalarNode:
+    """Quoted wherever some reader would take the bare word for something else than text."""
+    bare_is_text = value and value not in _OTHER_READERS_BOOLEANS and isinstance(plain(value), str)
+    numeric = value[:1] in "0123456789+-." and any(character.isdigit() for character in value)
+    style = None if bare_is_text and not numeric else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def dump(value: Any, format_: Format) -> str:

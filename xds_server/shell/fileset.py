@@ -111,6 +111,8 @@ class FileSet:
                 return _File(unreadable(f"has more than {MOST_BYTES} bytes", name, before.content), signature)
             text = data.decode("utf-8-sig")
         except (FileNotFoundError, NotADirectoryError):
+            if self.roots.lost(name):
+                return before
             text, signature = "", ()
         except OSError as error:
             reason = f"cannot be read: {error.strerror or error}"

@@ -49,6 +49,10 @@ class Roots:
                 self.unreadable[name] = "there is no such file or folder"
         return [STDIN] * (STDIN in self.names) + sorted(found.values())
 
+    def lost(self, name: str) -> bool:
+        """Is the given folder gone that the file was found in? Then nobody says that its objects are to go."""
+        return any(not root.exists() and name.startswith(given + os.sep) for root, given in self._roots)
+
     def below(self, folder: str) -> Iterator[str]:
         """The names of the files in a folder, at any depth; a loop of links ends."""
         visited: set[tuple[int, int]] = set()

@@ -1,16 +1,16 @@
-"""SIGINT and SIGTERM as an event: whoever waits for it ends what it started, in its own order."""
+"""SIGINT, SIGTERM and SIGHUP as an event: whoever waits for it ends what it started, in its own order."""
 
 import asyncio
 import signal
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """Sets `stop` on the first SIGINT or SIGTERM; the second one acts as if this were not here."""
+    """Sets `stop` on the first of them; the second one acts as if this were not here."""
     loop = asyncio.get_running_loop()
 
     def stopping(number: signal.Signals) -> None:
         stop.set()
         loop.remove_signal_handler(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping, number)

@@ -26,16 +26,42 @@ def problems(part: str, conditions: Iterable[Condition]) -> Iterator[Problem]:
             yield part, condition.type, condition.reason, condition.message
 
 
+def unserved_gateways(pipeline: Pipeline) -> Iterator[tuple[Key, str]]:
+    """The Gateways that are not ours to serve, and why."""
+    classes = pipeline.inputs.kinds["GatewayClass"]
+    ours = pipeline.tables.world.controller_name
+    for key, verdict in pipeline.tables.gateway_verdicts.items():
+        gateway = pipeline.inputs.kinds["Gateway"].get(key)
+        if verdict.ours or gateway is None:
+            continue
+        name = gateway.spec.gateway_class_name
+        class_ = classes.get(Key("", name))
+        if class_ is None:
+            yield key, f"there is no GatewayClass {name}, and others are given, so they decide whose a Gateway is"
+        elif class_.spec.controller_name != ours:
+            theirs = class_.spec.controller_name
+            yield key, f"its class {name} belongs to the controller {theirs}; this one is {ours}"
+        else:
+            yield key, f"its GatewayClass {name} is not accepted"
+
+
 @dataclass(slots=True)
 class VerdictLog:
     """Remembers what has been said."""
 
     pipeline: Pipeline
+    _unserved: dict[Key, str] = field(default_factory=dict)
     _said: dict[tuple[str, Key], frozenset[Problem]] = field(default_factory=dict)
 
     def settled(self, round_: Round) -> None:
         """Called after each settle."""
         statuses = self.pipeline.statuses
+        if round_.settled.keys(self.pipeline.tables.gateway_verdicts):
+            now = dict(unserved_gateways(self.pipeline))
+            for key, reason in now.items():
+                if self._unserved.get(key) != reason:
+                    log.warning("gateway not served", gateway=str(key), reason=reason)
+            self._unserved = now
         for key in round_.settled.keys(statuses.classes):
             class_ = statuses.classes.get(key)
             self._compare("GatewayClass", key, problems("", class_.conditions) if class_ else ())

@@ -170,7 +170,7 @@ _JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
 
 
 @lru_cache(maxsize=4096)
-def _plain(text: str) -> Any:
+def plain(text: str) -> Any:
     """What a plain scalar means; numbers that JSON could not hold stay text, leading zeros too."""
     if text in _NULLS:
         return None
@@ -242,9 +242,9 @@ class _Composer:
             return
         value = event.value
         if event.implicit[0]:
-            value = _plain(value)
+            value = plain(value)
         elif event.tag not in (None, "!", f"{_TAG}str"):
-            value = _plain(value)
+            value = plain(value)
             if not isinstance(value, _TAGS.get(event.tag, ())):
                 self._wrong(event, f"tag {event.tag.replace(_TAG, '!!')} is not read here, or not with this value")
         if event.anchor is not None:
