@@ -125,3 +125,15 @@ def test_the_words_of_users_are_not_markup() -> None:
     found = invoke("check", "-", stdin=GATEWAY.replace("port: 80,", "port: '[red]80[/red]',"))
     assert found.status == 1
     assert "Gateway shop/gw" in found.out
+
+
+def test_a_gateway_of_another_controller_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "class.yaml"
+    file.write_text(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: istio}\n"
+        "spec: {controllerName: istio.io/gateway-controller}\n"
+    )
+    found = invoke("check", str(TASK), str(file))
+    assert found.status == 1
+    assert "its class istio belongs to the controller istio.io/gateway-controller" in found.out
+    assert "this one is xds-server.dev/gateway-controller" in found.out

@@ -30,3 +30,10 @@ def test_values_out_of_range_are_wrong_usage(arguments: list[str]) -> None:
 def test_an_envoy_that_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
     found = invoke("run", TASK, "--envoy", tmp_path / "envoy")
     assert found == (2, "", f"error: --envoy {tmp_path}/envoy: there is no executable file of this name\n")
+
+
+def test_plaintext_beyond_loopback_needs_a_word() -> None:
+    refused = invoke("run", "--ads-address", "0.0.0.0:18000", str(TASK))
+    assert refused.status == 2
+    assert "--insecure-ads allows it" in refused.err
+    assert "Traceback" not in refused.err
