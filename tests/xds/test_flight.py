@@ -28,14 +28,6 @@ def test_whom_the_client_names_is_suspect_alone() -> None:
     assert rejection_of(FLIGHT, {"elsewhere": None}).versions == {}
 
 
-def test_a_name_is_forgotten() -> None:
-    rejection = rejection_of(FLIGHT, {})
-    rejection.forget("a")
-    rejection.forget("unknown")
-    assert "a" not in rejection.versions
-    assert rejection.accepted == {}
-
-
 def test_a_rejected_cluster_goes_back_to_what_it_was() -> None:
     assert repair_of(FLIGHT, {"a"}) == {"a": OLD}
     assert repair_of(FLIGHT, {"c"}) == {"c": None}

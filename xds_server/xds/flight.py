@@ -37,11 +37,6 @@ class Rejection:
     versions: dict[str, str | None]
     accepted: dict[str, Resource]
 
-    def forget(self, name: str) -> None:
-        """Leave out a name that the client no longer asks for."""
-        self.versions.pop(name, None)
-        self.accepted.pop(name, None)
-
 
 def version_of(resource: Resource | None) -> str | None:
     """Its version, or None for none."""

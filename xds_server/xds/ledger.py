@@ -86,9 +86,7 @@ class Ledger:
         for name in uncovered if change.wildcard_ended else change.dropped:
             self.held.pop(name, None)
             self._owed.discard(name)
-            for rejection in self.rejections:
-                rejection.forget(name)
-        self._recheck = self._recheck or bool(self.rejections)
+            self._try_again([name])
 
     def refresh(self, names: Iterable[str], *, volunteer: bool) -> None:
         """The client needs these again, since what refers to them is sent again.
@@ -282,6 +280,10 @@ class Ledger:
         """These are to be sent whatever the client holds. Asking again ends the wait for a better version."""
         self._owed.update(names)
         self._dirty.update(names)
+        self._try_again(names)
+
+    def _try_again(self, names: Collection[str]) -> None:
+        """Stop withholding these, and what was rejected with them: the fault may have been theirs."""
         for rejection in [r for r in self.rejections if not r.versions.keys().isdisjoint(names)]:
             self.rejections.remove(rejection)
             self._dirty.update(rejection.versions)
@@ -315,11 +317,11 @@ class Ledger:
         if self.type is ResourceType.CLUSTER:
             repair = repair_of(flight, blamed.keys())
             self.repair.update((name, resource) for name, resource in repair.items() if name not in newer)
-        for name in [name for name in rejection.versions if not self.subscription.covers(name)]:
-            rejection.forget(name)
-        self.rejections.append(rejection)
         self._dirty |= blamed.keys()
-        self._recheck = True
+        # If one was sent unasked, the fault may be its own, and the others are tried without it.
+        if all(map(self.subscription.covers, rejection.versions)):
+            self.rejections.append(rejection)
+            self._recheck = True
         return Rejected(self.type, flight.resources, detail, flight.version)
 
     def _blamed(self, flight: Flight, detail: str) -> dict[str, Resource | None]:
