@@ -90,6 +90,8 @@ def test_a_view_tells_what_changed_for_it_since_a_serial() -> None:
     assert view.changed(CLUSTER, 1) == {"b"}
     assert view.changed(CLUSTER, 2) == frozenset(), "not what came after the view, nor what others see"
     assert view.changed(ROUTE, 1) == {"r"}
+    assert view.types_changed(0) == (CLUSTER, ROUTE)
+    assert view.types_changed(2) == ()
     assert catalog.view(AUDIENCES).changed(CLUSTER, 3) == {"a"}
 
 
@@ -100,6 +102,7 @@ def test_who_is_further_back_than_the_log_has_to_compare_everything() -> None:
         publish(catalog, fill(CLUSTER, f"c{number}", "1"))
     view = catalog.view(AUDIENCES)
     assert view.changed(CLUSTER, 10) is None
+    assert view.types_changed(10) is None
     assert view.changed(CLUSTER, 299) == {"c299"}
     assert old.changed(CLUSTER, 0) == frozenset()
     assert len(view.resources(CLUSTER)) == 300

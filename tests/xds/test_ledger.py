@@ -55,6 +55,7 @@ def test_one_change_among_thousands_is_one_name_to_look_at() -> None:
     ledger.answered("1", None)
     shelf.put(*clusters(["c7"], "2"))
     view = counted(shelf)
+    ledger.see(view.changed(CLUSTER, 1))
     ledger.take(view, 0.0)
     assert ledger.adds == {"c7"}
     assert view.lookups <= 3
@@ -84,8 +85,10 @@ def test_removals_ripen() -> None:
     ledger.take(shelf.view(), 0.0)
     send(ledger, shelf.view(), "1")
     shelf.put(gone=clusters("a"))
+    ledger.see(["a"])
     ledger.take(shelf.view(), 10.0)
     shelf.put(gone=clusters("b"))
+    ledger.see(["b"])
     ledger.take(shelf.view(), 11.0)
     assert not ledger.has_news
     assert ledger.removals == {"a": 10.0, "b": 11.0}
@@ -93,6 +96,7 @@ def test_removals_ripen() -> None:
     assert ledger.ripe_removals(13.0) == ["a"]
     assert ledger.ripe_removals(14.0) == ["a", "b"]
     shelf.put(*clusters("a"))
+    ledger.see(["a"])
     ledger.take(shelf.view(), 12.0)
     assert ledger.removals == {"b": 11.0}
     assert ledger.adds == set(), "it is back as it was, and the client never lost it"
@@ -114,6 +118,7 @@ def test_responses_that_nobody_answers_do_not_pile_up() -> None:
     asked(ledger)
     for number in range(100):
         shelf.put(*clusters("a", str(number)))
+        ledger.see(["a"])
         ledger.take(shelf.view(), 0.0)
         send(ledger, shelf.view(), str(number))
     assert len(ledger.flights) < 10

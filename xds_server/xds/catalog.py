@@ -47,7 +47,7 @@ class View:
     A snapshot: but for `keeps` it never changes, so it may be read across awaits and from another thread.
     """
 
-    __slots__ = ("_changes", "_kept", "_log", "_resources", "_versions", "audiences", "serial")
+    __slots__ = ("_changes", "_kept", "_log", "_resources", "_types_changed", "_versions", "audiences", "serial")
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class View:
         self._kept = kept
         self._versions: dict[ResourceType, str] = {}
         self._changes: dict[tuple[ResourceType, int], frozenset[str]] = {}
+        self._types_changed: dict[int, tuple[ResourceType, ...] | None] = {}
         """Many streams ask the same of a view."""
 
     @property
@@ -94,6 +95,14 @@ class View:
             known = _changed(self._log, self.audiences, type_, range(since + 1, self.serial + 1))
             self._changes[type_, since] = known
         return known
+
+    def types_changed(self, since: int) -> tuple[ResourceType, ...] | None:
+        """The types of which `changed` has names; None when it has None."""
+        if since not in self._types_changed:
+            names = {type_: self.changed(type_, since) for type_ in ResourceType}
+            known = tuple(type_ for type_, found in names.items() if found)
+            self._types_changed[since] = None if None in names.values() else known
+        return self._types_changed[since]
 
 
 def set_version(resources: Mapping[str, Resource]) -> str:

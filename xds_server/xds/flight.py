@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from xds_server.xds.encoding import named_in
 from xds_server.xds.resource import Resource
 
 
@@ -41,6 +42,12 @@ class Rejection:
 def version_of(resource: Resource | None) -> str | None:
     """Its version, or None for none."""
     return resource.version if resource else None
+
+
+def blamed_by(detail: str, flight: Flight, held: Mapping[str, Resource | None]) -> dict[str, Resource | None]:
+    """Those that a rejection names, of all that the response carried, as the client was sent them."""
+    carried = {**held, **flight.resources} if flight.whole else flight.resources
+    return {name: carried[name] for name in named_in(detail, carried.keys())}
 
 
 def rejection_of(flight: Flight, blamed: Mapping[str, Resource | None]) -> Rejection:

@@ -1,4 +1,5 @@
 """Ledger: what one client holds of one type, what it lacks, and what is on its way to it; for both protocols.
+
 In: what the client asks for and answers, and views of the catalog. Out: which names are to be sent (`adds`)
 and which are gone (`removals`). When to send, in which order and in which bytes, is decided by the stream.
 
@@ -11,14 +12,13 @@ from collections.abc import Collection, Iterable, Mapping
 from xds_server.xds.catalog import View
 from xds_server.xds.encoding import named_in, stand_in
 from xds_server.xds.events import Acknowledged, Event, Rejected
-from xds_server.xds.flight import Flight, Rejection, rejection_of, repair_of, version_of
+from xds_server.xds.flight import Flight, Rejection, blamed_by, rejection_of, repair_of, version_of
 from xds_server.xds.limits import Limits
 from xds_server.xds.resource import Resource, ResourceType
 from xds_server.xds.subscription import Change, Subscription
 
 _APPLIED_ONE_BY_ONE = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
 _MOST_FLIGHTS = 8
-_NEVER = -1
 _UNKNOWN = "unknown"
 
 
@@ -49,7 +49,8 @@ class Ledger:
         self.flights: dict[str, Flight] = {}
         self.last_nonce = ""
         self._limits = limits
-        self._serial = _NEVER
+        self._everything = True
+        """All names are to be looked at."""
         self._owed: set[str] = set()
         self._volunteered: set[str] = set()
         self._dirty: set[str] = set()
@@ -71,7 +72,7 @@ class Ledger:
         self.adds.clear()
         self.removals.clear()
         self._claims = claims
-        self._serial = _NEVER
+        self._everything = True
         self.answer_due = change.wildcard_began or self.subscription.wildcard
         self._owe(change.asked - claims.keys() - self._underway(change.asked))
 
@@ -81,9 +82,11 @@ class Ledger:
         self._dirty |= change.asked | change.dropped
         if change.wildcard_began or change.wildcard_ended:
             self.answer_due = change.wildcard_began
-            self._serial = _NEVER
-        uncovered = [name for name in self.held if not self.subscription.covers(name)]
-        for name in uncovered if change.wildcard_ended else change.dropped:
+            self._everything = True
+        lost: Collection[str] = change.dropped
+        if change.wildcard_ended:
+            lost = [name for name in self.held if not self.subscription.covers(name)]
+        for name in lost:
             self.held.pop(name, None)
             self._owed.discard(name)
             self._try_again([name])
@@ -138,17 +141,25 @@ class Ledger:
 
     # What the catalog says
 
+    def see(self, names: Collection[str] | None) -> None:
+        """These names changed in the view; None when any may have."""
+        if names is None:
+            self._everything = True
+        elif self.requested or self.pushed:
+            self._dirty.update(names)
+        else:
+            self._dirty |= self._volunteered.intersection(names)
+        self._recheck = True
+
     def take(self, view: View, now: float) -> None:
         """Look at what changed, in the view or in what the client said, since the last call."""
-        if view.serial == self._serial and not (self._dirty or self._recheck or self._claims):
-            return
         if self.requested or self.pushed:
-            self._take_claims(view)
-            if view.serial != self._serial:
-                changed = view.changed(self.type, self._serial) if self._serial >= 0 else None
-                self._dirty |= self._all_names(view) if changed is None else changed
-                self._serial = view.serial
+            if self._claims:
+                self._take_claims(view)
+            if self._everything:
+                self._everything = False
                 self._recheck = True
+                self._dirty |= self._all_names(view)
         if self._recheck:
             self._release(view)
         if self._dirty:
@@ -184,6 +195,11 @@ class Ledger:
     def has_news(self) -> bool:
         """Whether there is something to send that does not have to wait for anything else to be gone."""
         return bool(self.adds or self.answer_due or self.repair)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is to be sent, answered or waited for, once `take` has looked."""
+        return not (self.flights or self.removals or self.rejections or self.has_news)
 
     def ripe_removals(self, now: float) -> list[str]:
         """Removals that have waited long enough, whoever may still refer to them."""
@@ -306,7 +322,7 @@ class Ledger:
 
     def _rejected(self, flight: Flight, detail: str) -> Rejected:
         newer = {name: self.held.get(name) for name, r in flight.resources.items() if self.held.get(name) is not r}
-        blamed = self._blamed(flight, detail)
+        blamed = blamed_by(detail, flight, self.held) if self.type in _APPLIED_ONE_BY_ONE else {}
         self._doubt(flight)
         self.held.update(dict.fromkeys(blamed.keys() - newer.keys()))
         for rejection in self.rejections:
@@ -323,13 +339,6 @@ class Ledger:
             self.rejections.append(rejection)
             self._recheck = True
         return Rejected(self.type, flight.resources, detail, flight.version)
-
-    def _blamed(self, flight: Flight, detail: str) -> dict[str, Resource | None]:
-        """The clusters or listeners that it names, of those that the response carried, as it was sent them."""
-        if self.type not in _APPLIED_ONE_BY_ONE:
-            return {}
-        carried = {**self.held, **flight.resources} if flight.whole else flight.resources
-        return {name: carried[name] for name in named_in(detail, carried.keys())}
 
     def _accepted_of(self, names: Collection[str]) -> dict[str, Resource | None]:
         """What the client last accepted of these; before anything that is still on its way."""
@@ -350,9 +359,8 @@ class Ledger:
             if self.subscription.covers(name):
                 target = self.target(view, name)
                 self.held[name] = target if target and target.version == version else None
-        if self._claims:
-            same = {name: held for name, held in self.held.items() if held and held is view.get(self.type, name)}
-            self.confirmed = [Acknowledged(self.type, same, (), view.serial)] if same else []
+        same = {name: held for name, held in self.held.items() if held and held is view.get(self.type, name)}
+        self.confirmed = [Acknowledged(self.type, same, (), view.serial)] if same else []
         self._claims = {}
 
     def _release(self, view: View) -> None:

@@ -58,7 +58,13 @@ class Stream(ABC):
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
-        self._in_order = tuple(self._ledgers[type_] for type_ in _SENT)
+        self._stirred: set[ResourceType] = set()
+        """The types about which anything happened or is waited for; a push to many clients touches no others."""
+        self._lacking: set[ResourceType] = set()
+        """The types of which the view has what the client has not asked for."""
+        self._serial = -1
+        """Of the view that was last looked at."""
+        self._confirmed: list[Event] = []
         self._nonces = 0
         self._read_up_to = 0
         """The highest nonce answered, of whatever type: the client has read all responses before that one too."""
@@ -77,9 +83,8 @@ class Stream(ABC):
         self._push_clusters_if_late(now)
         self._take_back_ghosts(now)
         self._bind_again(now)
-        for ledger in self._in_order:
-            if ledger.flights:
-                ledger.forget_unheard(now)
+        for ledger in self._busy_ledgers():
+            ledger.forget_unheard(now)
         while (response := self._next(view, now)) is not None:
             self._moved = now
             yield response
@@ -88,10 +93,7 @@ class Stream(ABC):
 
     def confirmed(self) -> list[Event]:
         """What `responses` found a returning client to hold already, each told once."""
-        events: list[Event] = []
-        for ledger in self._ledgers.values():
-            events += ledger.confirmed
-            ledger.confirmed = []
+        events, self._confirmed = self._confirmed, []
         return events
 
     def deadline(self) -> float | None:
@@ -121,7 +123,7 @@ class Stream(ABC):
         if not type_url:
             raise RemoteProtocolError("type_url is empty; on an ADS stream every request names its type")
         type_ = BY_URL.get(type_url)
-        return self._ledgers[type_] if type_ else None
+        return self._stir(type_) if type_ else None
 
     def _nonce(self) -> str:
         """A nonce that no other response of this stream has, of whatever type."""
@@ -145,18 +147,48 @@ class Stream(ABC):
         due = [name for name, time in self._unbound.items() if now >= time]
         for name in due:
             del self._unbound[name]
-        listeners = self._ledgers[ResourceType.LISTENER]
+        listeners = self._stir(ResourceType.LISTENER)
         rejected = {name for rejection in listeners.rejections for name in rejection.versions}
         listeners.refresh(rejected.intersection(due), volunteer=False)
 
     # Order
 
-    def _next(self, view: View, now: float) -> Response | None:
-        for ledger in self._in_order:
+    def _stir(self, type_: ResourceType) -> Ledger:
+        """A ledger that something is told."""
+        self._stirred.add(type_)
+        return self._ledgers[type_]
+
+    def _busy_ledgers(self) -> list[Ledger]:
+        """The stirred ones in push order."""
+        return [self._ledgers[type_] for type_ in _SENT if type_ in self._stirred]
+
+    def _observe(self, view: View) -> None:
+        """Tell the ledgers whose type changed in the view."""
+        if view.serial == self._serial:
+            return
+        changed = view.types_changed(self._serial) if self._serial >= 0 else None
+        for type_ in ResourceType if changed is None else changed:
+            self._stir(type_).see(None if changed is None else view.changed(type_, self._serial))
+        self._serial = view.serial
+
+    def _take(self, view: View, now: float) -> list[Ledger]:
+        """Have all stirred ledgers look; those that are not at rest after that."""
+        for ledger in self._busy_ledgers():
             ledger.take(view, now)
+            (self._lacking.add if ledger.missing(view) else self._lacking.discard)(ledger.type)
+            if ledger.confirmed:
+                self._confirmed += ledger.confirmed
+                ledger.confirmed = []
+            if ledger.quiet:
+                self._stirred.discard(ledger.type)
+        return self._busy_ledgers()
+
+    def _next(self, view: View, now: float) -> Response | None:
+        self._observe(view)
+        ledgers = self._take(view, now)
         # A client that comes back has routes; the clusters of new ones are not sent before it asks, or is late.
         held_back = self._awaits_clusters()
-        for ledger in self._in_order:
+        for ledger in ledgers:
             if held_back and ledger.type in _NAMES_CLUSTERS:
                 continue
             while ledger.has_news:
@@ -165,9 +197,8 @@ class Stream(ABC):
                     break
                 if response := self._send(ledger, view, self._portion(ledger), now):
                     return response
-        for ledger in self._in_order:
-            if ledger.removals:
-                return self._next_removal(view, now)
+        if any(ledger.removals for ledger in ledgers):
+            return self._next_removal(view, now)
         return None
 
     def _waits(self, ledger: Ledger, now: float) -> bool:
@@ -202,8 +233,8 @@ class Stream(ABC):
     def _all_accepted(self) -> bool:
         """Nothing is on its way or to be sent, and no listener or routes are rejected: old ones may be in use."""
         return not any(
-            ledger.has_news or ledger.flights or (ledger.rejections and type_ in _NAMES_CLUSTERS)
-            for type_, ledger in self._ledgers.items()
+            ledger.has_news or ledger.flights or (ledger.rejections and ledger.type in _NAMES_CLUSTERS)
+            for ledger in self._busy_ledgers()
         )
 
     def _send(self, ledger: Ledger, view: View, names: Collection[str], now: float) -> Response | None:
@@ -217,13 +248,13 @@ class Stream(ABC):
             for type_, name in resource.references:
                 wanted.setdefault(type_, set()).add(name)
         for type_, references in wanted.items():
-            self._ledgers[type_].refresh(references, volunteer=volunteer)
+            self._stir(type_).refresh(references, volunteer=volunteer)
         return response
 
     def _push_clusters_if_late(self, now: float) -> None:
         """A returning Envoy does not ask for clusters while one is warming: send them all, and their endpoints."""
-        clusters = self._ledgers[ResourceType.CLUSTER]
         if self._awaits_clusters() and now >= self._push_time():
+            clusters = self._stir(ResourceType.CLUSTER)
             clusters.pushed = clusters.answer_due = True
             clusters.subscription.everything()
 
@@ -233,9 +264,9 @@ class Stream(ABC):
         Envoy withholds its answer while a cluster warms, and a rejected one may stay among those that warm for ever. It
         is told by what Envoy does not do: having read the response it asks for the endpoints of every cluster but that.
         """
-        clusters, endpoints = self._ledgers[ResourceType.CLUSTER], self._ledgers[ResourceType.ENDPOINT].subscription
-        if not self._ledgers[ResourceType.LISTENER].requested:
+        if ResourceType.CLUSTER not in self._stirred or not self._ledgers[ResourceType.LISTENER].requested:
             return
+        clusters, endpoints = self._ledgers[ResourceType.CLUSTER], self._ledgers[ResourceType.ENDPOINT].subscription
         for flight in clusters.overdue(now):
             if int(flight.nonce) >= self._read_up_to:
                 continue
@@ -260,11 +291,9 @@ class Stream(ABC):
     def _times(self) -> Iterator[float]:
         if self._awaits_clusters():
             yield self._push_time()
-        for ledger in self._in_order:
-            if ledger.flights:
-                yield from ledger.expiries()
-            if ledger.removals:
-                yield from map(ledger.removal_due, ledger.removals.values())
+        for ledger in self._busy_ledgers():
+            yield from ledger.expiries()
+            yield from map(ledger.removal_due, ledger.removals.values())
         yield from self._unbound.values()
         if self._settles is not None:
             yield self._settles
@@ -278,13 +307,13 @@ class Stream(ABC):
         self._settles = None
         if not self._ledgers[ResourceType.LISTENER].requested or not self._clusters_open():
             return
-        for ledger in self._in_order:
+        for ledger in self._busy_ledgers():
             if ledger.flights or ledger.rejections or ledger.has_news:
                 return
             if ledger.removals and ledger.type in _REMOVED_FIRST:
                 return
         settled = self._moved + self._limits.settle_seconds
-        if now < settled and any(ledger.missing(view) for ledger in self._in_order):
+        if now < settled and self._lacking:
             self._settles = settled
         else:
             self._synced = view.serial
