@@ -27,6 +27,7 @@ from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
 from xds_server.xds.node import Node, audiences, node_of, require_same
 from xds_server.xds.sotw import SotwStream
+from xds_server.xds.stream import Response
 
 log = structlog.get_logger()
 
@@ -77,6 +78,9 @@ class Session:
         self._seen = -1
         """The catalog's serial that the client was last served from."""
         self._synced: int | None = None
+        self._asleep = False
+        self._next: Response | None = None
+        """What the protocol has computed and counts as sent, and the writer has not yet written."""
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = float("inf")
 
@@ -123,7 +127,9 @@ class Session:
         try:
             async for request in requests:
                 self._receive(request)
-                self._wake.set()
+                # Most requests are answers that ask for nothing: the writer need not wake to find that out.
+                if not self._asleep or self._look():
+                    self._wake.set()
         except RemoteProtocolError as error:
             self._fault = self._fault or (grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:
@@ -142,24 +148,32 @@ class Session:
 
     async def _flush(self) -> None:
         """Send what there is to send, from the newest view, until nothing is left."""
-        if self._node is None or not self._world.ready.is_set():
-            return
-        view = self._world.catalog.view(self._audiences)
-        for response in self._stream.responses(view, self._world.clock()):
-            if self._over:
-                return
+        while not self._over and self._node is not None and self._look():
+            response, self._next = self._next, None
+            assert response is not None
             # Said first: its answer may arrive before the write returns.
             self._world.clients.sent(self.number, response)
             self._world.observer.sent(self.number, self._node, response)
             if not await self._write(response.data):
                 return
+
+    def _look(self) -> bool:
+        """Whether there is something to send, which is then `_next`; if not, note what that means."""
+        if self._next is not None:
+            return True
+        if self._node is None or not self._world.ready.is_set():
+            return False
+        view = self._world.catalog.view(self._audiences)
+        self._next = next(self._stream.responses(view, self._world.clock()), None)
+        if self._next is not None:
+            return True
         for event in self._stream.confirmed():
             self._report(event)
         self._seen = view.serial
         if (synced := self._stream.synced_serial()) is not None and synced != self._synced:
             self._report_synced(synced)
-        if view.serial != self._world.catalog.serial:
-            self._wake.set()
+        self._arm()
+        return False
 
     async def _write(self, data: bytes) -> bool:
         seconds = self._world.options.write_seconds
@@ -173,17 +187,22 @@ class Session:
 
     async def _sleep(self) -> None:
         """Until woken, or until the protocol, or the wait for a first request, has a deadline."""
+        if self._node is None and self._world.clock() >= self._opened_at + self._world.options.first_request_seconds:
+            self.end(grpc.StatusCode.DEADLINE_EXCEEDED, "no request came")
+        self._arm()
+        self._asleep = True
+        try:
+            await self._wake.wait()
+        finally:
+            self._asleep = False
+
+    def _arm(self) -> None:
+        """Wake the writer at the deadline. An alarm that turns out to be early is left alone: a new one costs more."""
         until = self._stream.deadline()
         if self._node is None:
             until = self._opened_at + self._world.options.first_request_seconds
-            if self._world.clock() >= until:
-                self.end(grpc.StatusCode.DEADLINE_EXCEEDED, "no request came")
-        if until is not None and until < self._alarm_at:
-            self._set_alarm(until)
-        await self._wake.wait()
-
-    def _set_alarm(self, until: float) -> None:
-        """Wake the writer then. An alarm that turns out to be early is left alone: that is cheaper than a new one."""
+        if until is None or until >= self._alarm_at:
+            return
         if self._alarm is not None:
             self._alarm.cancel()
         loop = asyncio.get_running_loop()
