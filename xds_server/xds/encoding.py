@@ -38,8 +38,10 @@ def _text(tag: bytes, value: str) -> bytes:
     return tag + _varint(len(data)) + data if data else b""
 
 
-_CONTROL_PLANE = _text(_FIELD_1, SERVER_IDENTIFIER)
-_CONTROL_PLANE_LENGTH = _varint(len(_CONTROL_PLANE))
+_IDENTIFIER = _text(_FIELD_1, SERVER_IDENTIFIER)
+_CONTROL_PLANE = _varint(len(_IDENTIFIER)) + _IDENTIFIER
+_URLS = {type_: (_text(_FIELD_1, type_.url), _text(_FIELD_4, type_.url)) for type_ in ResourceType}
+"""The type URL in an Any, and in the envelope."""
 
 
 def delta_response(
@@ -47,7 +49,7 @@ def delta_response(
 ) -> bytes:
     """A DeltaDiscoveryResponse; `version` is its system_version_info."""
     pieces = [_text(_FIELD_1, version)]
-    url = _text(_FIELD_1, type_.url)
+    url, own_url = _URLS[type_]
     for resource in resources:
         name = _text(_FIELD_3, resource.name)
         own_version = _text(_FIELD_1, resource.version)
@@ -57,22 +59,21 @@ def delta_response(
         any_head = _FIELD_2 + _varint(any_size)
         size = len(own_version) + len(any_head) + any_size + len(name)
         pieces += (_FIELD_2, _varint(size), own_version, any_head, url, value, body, name)
-    pieces += (_text(_FIELD_4, type_.url), _text(_FIELD_5, nonce))
+    pieces += (own_url, _text(_FIELD_5, nonce))
     pieces += (_text(_FIELD_6, name) for name in removed)
-    pieces += (_FIELD_7, _CONTROL_PLANE_LENGTH, _CONTROL_PLANE)
+    pieces.append(_FIELD_7 + _CONTROL_PLANE)
     return b"".join(pieces)
 
 
 def sotw_response(type_: ResourceType, nonce: str, version: str, resources: Iterable[Resource]) -> bytes:
     """A DiscoveryResponse; `version` is its version_info."""
     pieces = [_text(_FIELD_1, version)]
-    url = _text(_FIELD_1, type_.url)
+    url, own_url = _URLS[type_]
     for resource in resources:
         body = resource.body
         value = _FIELD_2 + _varint(len(body)) if body else b""
         pieces += (_FIELD_2, _varint(len(url) + len(value) + len(body)), url, value, body)
-    pieces += (_text(_FIELD_4, type_.url), _text(_FIELD_5, nonce))
-    pieces += (_FIELD_6, _CONTROL_PLANE_LENGTH, _CONTROL_PLANE)
+    pieces += (own_url, _text(_FIELD_5, nonce), _FIELD_6, _CONTROL_PLANE)
     return b"".join(pieces)
 
 

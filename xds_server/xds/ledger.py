@@ -111,8 +111,7 @@ class Ledger:
             unanswered = self.flights.pop(oldest)
             self._untake(unanswered)
             self._doubt(unanswered)
-        flight = self.flights.pop(nonce)
-        self._untake(flight)
+        self._untake(flight := self.flights.pop(nonce))
         if detail is not None:
             return [self._rejected(flight, detail)]
         return [Acknowledged(self.type, flight.resources, flight.removed, flight.serial, flight.version)]
@@ -200,6 +199,11 @@ class Ledger:
     def quiet(self) -> bool:
         """Whether nothing is to be sent, answered or waited for, once `take` has looked."""
         return not (self.flights or self.removals or self.rejections or self.has_news)
+
+    @property
+    def restless(self) -> bool:
+        """Whether there is something to look at or to send, now or later."""
+        return bool(self.has_news or self.removals or self._dirty)
 
     def ripe_removals(self, now: float) -> list[str]:
         """Removals that have waited long enough, whoever may still refer to them."""

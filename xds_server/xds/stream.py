@@ -74,12 +74,13 @@ class Stream(ABC):
         self._returns = False
         """The client said of some type what it has from an earlier stream."""
         self._moved = 0.0
-        self._deadline: float | None = None
+        self._now = 0.0
         self._settles: float | None = None
         self._synced: int | None = None
 
     def responses(self, view: View, now: float) -> Iterator[Response]:
         """What to send now, in order. Each is computed when it is asked for, and counts as sent from then on."""
+        self._now = now
         self._push_clusters_if_late(now)
         self._take_back_ghosts(now)
         self._bind_again(now)
@@ -89,7 +90,6 @@ class Stream(ABC):
             self._moved = now
             yield response
         self._note_sync(view, now)
-        self._deadline = min((time for time in self._times() if time > now), default=None)
 
     def confirmed(self) -> list[Event]:
         """What `responses` found a returning client to hold already, each told once."""
@@ -98,7 +98,11 @@ class Stream(ABC):
 
     def deadline(self) -> float | None:
         """When `responses` is to be called though nothing happened; None for never."""
-        return self._deadline
+        return min((time for time in self._times() if time > self._now), default=None)
+
+    def restless(self) -> bool:
+        """Whether `responses` may have more to say at the moment of the last one; if not, it need not be asked."""
+        return any(ledger.restless for ledger in self._busy_ledgers())
 
     def synced_serial(self) -> int | None:
         """The serial up to which the client has accepted all it sees, in all types; None if it never has."""

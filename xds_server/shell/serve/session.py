@@ -154,7 +154,7 @@ class Session:
             # Said first: its answer may arrive before the write returns.
             self._world.clients.sent(self.number, response)
             self._world.observer.sent(self.number, self._node, response)
-            if not await self._write(response.data):
+            if not await self._write(response.data) or not self._stream.restless():
                 return
 
     def _look(self) -> bool:
