@@ -1,7 +1,7 @@
 """What is particular to the bytes and bounds of the incremental protocol; its conversations are transcripts."""
 
 import pytest
-
+from google.protobuf.unknown_fields import UnknownFieldSet
 from tests.xds.fills import Shelf, fill
 from xds_server.pb import discovery_pb2
 from xds_server.xds.delta import DeltaStream
@@ -35,6 +35,17 @@ def test_a_response_says_what_it_is() -> None:
     assert message.control_plane.identifier == "xds-server"
     answer = ask(CLUSTER.url, response_nonce=message.nonce)
     assert stream.receive(answer, 0.0) == [Acknowledged(CLUSTER, {"a": one}, (), serial, one.version)]
+
+
+def test_r7_no_resource_lives_for_a_limited_time() -> None:
+    """Envoy 1.40 crashes when routes expire; so a resource has a version, a body and a name, and no `ttl`."""
+    stream, shelf = DeltaStream(), Shelf()
+    shelf.put(fill(ROUTE, "r", "1"))
+    stream.receive(ask(ROUTE.url, "r"), 0.0)
+    [response] = stream.responses(shelf.view(), 0.0)
+    [resource] = read(response).resources
+    assert {field.name for field, _ in resource.ListFields()} == {"version", "resource", "name"}
+    assert len(UnknownFieldSet(resource)) == 0
 
 
 def test_responses_of_different_content_have_different_versions() -> None:

@@ -39,6 +39,15 @@ def test_a_response_says_what_it_is() -> None:
     ]
 
 
+def test_r7_no_resource_lives_for_a_limited_time() -> None:
+    """Envoy 1.40 crashes when routes expire; so none comes in the wrapper that could say so."""
+    stream, shelf = SotwStream(), Shelf()
+    shelf.put(fill(ROUTE, "r", "1"))
+    stream.receive(ask(ROUTE.url, "r"), 0.0)
+    [response] = stream.responses(shelf.view(), 0.0)
+    assert [resource.type_url for resource in read(response).resources] == [ROUTE.url]
+
+
 def test_an_event_tells_only_what_changed() -> None:
     stream, shelf = SotwStream(), Shelf()
     shelf.put(fill(CLUSTER, "a", "1"), fill(CLUSTER, "b", "1"))

@@ -116,7 +116,8 @@ async def test_the_client_vanishes_in_the_middle_of_a_write() -> None:
     assert stage.seen.told[-1] == ("closed", 1)
 
 
-async def test_a_client_that_reads_nothing_gets_the_newest_when_it_does() -> None:
+async def test_r1_a_client_that_reads_nothing_gets_the_newest_when_it_does() -> None:
+    """One writer, no queue: what happens meanwhile is one response."""
     stage = Stage()
     stage.shelf.put(fill(CLUSTER, "a", "1"))
     stage.call.accepts.clear()
