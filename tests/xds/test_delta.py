@@ -2,6 +2,7 @@
 
 import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
+
 from tests.xds.fills import Shelf, fill
 from xds_server.pb import discovery_pb2
 from xds_server.xds.delta import DeltaStream

@@ -182,6 +182,8 @@ async def test_what_others_see_does_not_bring_a_client_in_sync() -> None:
     assert stage.seen.synced_to == 0, "it has not accepted what it sees"
     stage.shelf.put(fill(CLUSTER, "c", "1", audience=other))
     stage.session.catalog_changed(frozenset({other}))
+    await stage.rest()
+    assert stage.seen.synced_to == 0, "its answer is still out"
     stage.call.say(CLUSTER, response_nonce=stage.call.written[-1].nonce)
     await stage.rest()
     assert stage.seen.synced_to == 3

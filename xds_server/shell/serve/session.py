@@ -76,7 +76,7 @@ class Session:
         self._over = False
         self._fault: tuple[grpc.StatusCode, str] | None = None
         self._seen = -1
-        """The catalog's serial that the client was last served from."""
+        """The catalog's serial that was last looked at for the client."""
         self._synced: int | None = None
         self._asleep = False
         self._next: Response | None = None
@@ -164,12 +164,12 @@ class Session:
         if self._node is None or not self._world.ready.is_set():
             return False
         view = self._world.catalog.view(self._audiences)
+        self._seen = view.serial
         self._next = next(self._stream.responses(view, self._world.clock()), None)
         if self._next is not None:
             return True
         for event in self._stream.confirmed():
             self._report(event)
-        self._seen = view.serial
         if (synced := self._stream.synced_serial()) is not None and synced != self._synced:
             self._report_synced(synced)
         self._arm()
