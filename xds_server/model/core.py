@@ -92,6 +92,48 @@ class ConfigMap(Struct, frozen=True):
     binary_data: dict[str, bytes] = {}
 
 
+class ClusterTrustBundleSpec(Struct, frozen=True):
+    """ClusterTrustBundle.spec."""
+
+    trust_bundle: str
+    signer_name: str = ""
+
+
+class ClusterTrustBundle(Struct, frozen=True):
+    """Certificates of authorities in PEM that everyone in the cluster may read."""
+
+    metadata: Metadata
+    spec: ClusterTrustBundleSpec
+
+
+class PodCondition(Struct, frozen=True):
+    """Pod.status.conditions[]."""
+
+    type: str
+    status: str
+
+
+class PodIP(Struct, frozen=True):
+    """Pod.status.podIPs[]."""
+
+    ip: str
+
+
+class PodStatus(Struct, frozen=True):
+    """Pod.status."""
+
+    phase: str = ""
+    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    conditions: tuple[PodCondition, ...] = ()
+
+
+class Pod(Struct, frozen=True):
+    """A Pod: its labels and addresses."""
+
+    metadata: Metadata
+    status: PodStatus = PodStatus()
+
+
 class ReferenceGrantFrom(Struct, frozen=True):
     """Who may refer."""
 

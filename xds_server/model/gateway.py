@@ -7,6 +7,7 @@ Enumerations stay plain strings: a value outside the API's list is a condition o
 
 import msgspec
 
+from xds_server.model.httproute import HTTPExternalAuthFilter, LocalObjectReference
 from xds_server.model.meta import Metadata, Struct
 
 
@@ -87,8 +88,22 @@ class AllowedRoutes(Struct, frozen=True):
     kinds: tuple[RouteGroupKind, ...] = ()
 
 
+class ListenerRequestFilter(Struct, frozen=True):
+    """listeners[].filters.requests[]: runs before a route is chosen (GEP-5224)."""
+
+    type: str
+    external_auth: HTTPExternalAuthFilter | None = None
+    extension_ref: LocalObjectReference | None = None
+
+
+class ListenerFilters(Struct, frozen=True):
+    """listeners[].filters; their order is binding."""
+
+    requests: tuple[ListenerRequestFilter, ...] = ()
+
+
 class Listener(Struct, frozen=True):
-    """Gateway.spec.listeners[]."""
+    """Gateway.spec.listeners[], and ListenerSet.spec.listeners[]."""
 
     name: str
     port: int
@@ -96,13 +111,15 @@ class Listener(Struct, frozen=True):
     hostname: str | None = None
     tls: ListenerTLS | None = None
     allowed_routes: AllowedRoutes = AllowedRoutes()
+    filters: ListenerFilters = ListenerFilters()
 
 
 class GatewayAddress(Struct, frozen=True):
-    """Gateway.spec.addresses[]."""
+    """Gateway.spec.addresses[]; without a value any address of the type will do (GEP-5093: of the routability)."""
 
     type: str = "IPAddress"
     value: str = ""
+    routability: str = ""
 
 
 class GatewayInfrastructure(Struct, frozen=True):
@@ -113,6 +130,61 @@ class GatewayInfrastructure(Struct, frozen=True):
     parameters_ref: ParametersRef | None = None
 
 
+class AllowedListeners(Struct, frozen=True):
+    """Which ListenerSets may add listeners; none unless the Gateway says so."""
+
+    namespaces: RouteNamespaces = RouteNamespaces(from_="None")
+
+
+class ObjectReference(Struct, frozen=True):
+    """A reference to an object of a stated kind: caCertificateRefs of a Gateway."""
+
+    name: str
+    group: str
+    kind: str
+    namespace: str | None = None
+
+
+class FrontendTLSValidation(Struct, frozen=True):
+    """How client certificates are verified, and whether those that fail are let in all the same."""
+
+    ca_certificate_refs: tuple[ObjectReference, ...] = msgspec.field(default=(), name="caCertificateRefs")
+    mode: str = "AllowValidOnly"
+
+
+class TLSConfig(Struct, frozen=True):
+    """tls.frontend.default and tls.frontend.perPort[].tls."""
+
+    validation: FrontendTLSValidation | None = None
+
+
+class TLSPortConfig(Struct, frozen=True):
+    """tls.frontend.perPort[]: replaces the default for one port."""
+
+    port: int
+    tls: TLSConfig = TLSConfig()
+
+
+class FrontendTLSConfig(Struct, frozen=True):
+    """tls.frontend: what clients must show."""
+
+    default: TLSConfig = TLSConfig()
+    per_port: tuple[TLSPortConfig, ...] = ()
+
+
+class GatewayBackendTLS(Struct, frozen=True):
+    """tls.backend: what the Gateway shows to backends that speak TLS."""
+
+    client_certificate_ref: SecretObjectReference | None = None
+
+
+class GatewayTLSConfig(Struct, frozen=True):
+    """Gateway.spec.tls."""
+
+    backend: GatewayBackendTLS | None = None
+    frontend: FrontendTLSConfig | None = None
+
+
 class GatewaySpec(Struct, frozen=True):
     """Gateway.spec."""
 
@@ -120,6 +192,9 @@ class GatewaySpec(Struct, frozen=True):
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[GatewayAddress, ...] = ()
     infrastructure: GatewayInfrastructure | None = None
+    allowed_listeners: AllowedListeners = AllowedListeners()
+    tls: GatewayTLSConfig | None = None
+    default_scope: str = "None"
 
 
 class Gateway(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""HTTPRoute (gateway.networking.k8s.io/v1): matches, filters, backends of the standard channel.
+"""HTTPRoute (gateway.networking.k8s.io/v1): matches, filters, backends; experimental fields too.
 
 A filter keeps its payloads side by side as the API does; `type` says which one counts, `filters/` reads them.
 """
@@ -114,6 +114,47 @@ class LocalObjectReference(Struct, frozen=True):
     name: str
 
 
+class HTTPCORSFilter(Struct, frozen=True):
+    """cors: who may call from a browser's page of another origin; `max_age` in seconds."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int = 5
+
+
+class GRPCAuthConfig(Struct, frozen=True):
+    """externalAuth.grpc: headers that are sent to the authorization service; none named: all."""
+
+    allowed_headers: tuple[str, ...] = ()
+
+
+class HTTPAuthConfig(Struct, frozen=True):
+    """externalAuth.http: the path that is put before the request's, headers sent, headers taken from the answer."""
+
+    path: str = ""
+    allowed_headers: tuple[str, ...] = ()
+    allowed_response_headers: tuple[str, ...] = ()
+
+
+class ForwardBodyConfig(Struct, frozen=True):
+    """externalAuth.forwardBody: how many bytes of the request's body are sent along; 0 for none."""
+
+    max_size: int = 0
+
+
+class HTTPExternalAuthFilter(Struct, frozen=True):
+    """externalAuth: who is asked whether a request may pass."""
+
+    protocol: str
+    backend_ref: BackendObjectReference
+    grpc: GRPCAuthConfig | None = None
+    http: HTTPAuthConfig | None = None
+    forward_body: ForwardBodyConfig | None = None
+
+
 class HTTPRouteFilter(Struct, frozen=True):
     """One filter; `type` names the payload that counts."""
 
@@ -123,6 +164,8 @@ class HTTPRouteFilter(Struct, frozen=True):
     request_redirect: HTTPRequestRedirectFilter | None = None
     url_rewrite: HTTPURLRewriteFilter | None = None
     request_mirror: HTTPRequestMirrorFilter | None = None
+    cors: HTTPCORSFilter | None = None
+    external_auth: HTTPExternalAuthFilter | None = None
     extension_ref: LocalObjectReference | None = None
 
 
@@ -140,6 +183,37 @@ class HTTPRouteTimeouts(Struct, frozen=True):
     backend_request: str | None = None
 
 
+class HTTPRouteRetry(Struct, frozen=True):
+    """retry: `attempts` beyond the first one, after these answers or none at all; `backoff` is a duration."""
+
+    codes: tuple[int, ...] = ()
+    attempts: int = 1
+    backoff: str | None = None
+
+
+class CookieConfig(Struct, frozen=True):
+    """sessionPersistence.cookie."""
+
+    name: str | None = None
+    path: str | None = None
+    lifetime_type: str = "Session"
+
+
+class HeaderConfig(Struct, frozen=True):
+    """sessionPersistence.header."""
+
+    name: str
+
+
+class SessionPersistence(Struct, frozen=True):
+    """sessionPersistence: requests of one client stay with one endpoint."""
+
+    absolute_timeout: str | None = None
+    type: str = "Cookie"
+    cookie: CookieConfig | None = None
+    header: HeaderConfig | None = None
+
+
 class HTTPRouteRule(Struct, frozen=True):
     """One rule: if any match holds, filters are applied and a backend answers."""
 
@@ -148,12 +222,15 @@ class HTTPRouteRule(Struct, frozen=True):
     filters: tuple[HTTPRouteFilter, ...] = ()
     backend_refs: tuple[HTTPBackendRef, ...] = ()
     timeouts: HTTPRouteTimeouts | None = None
+    retry: HTTPRouteRetry | None = None
+    session_persistence: SessionPersistence | None = None
 
 
 class HTTPRouteSpec(Struct, frozen=True):
     """HTTPRoute.spec."""
 
     parent_refs: tuple[ParentReference, ...] = ()
+    use_default_gateways: str = "None"
     hostnames: tuple[str, ...] = ()
     rules: tuple[HTTPRouteRule, ...] = (HTTPRouteRule(),)
 

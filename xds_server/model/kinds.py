@@ -6,12 +6,26 @@ Versions: the API's own history (releases 0.4 to 1.7 of gateway-api); newest fir
 
 from typing import NamedTuple
 
-from xds_server.model.core import ConfigMap, EndpointSlice, Namespace, ReferenceGrant, Secret, Service
+from xds_server.model.core import (
+    ClusterTrustBundle,
+    ConfigMap,
+    EndpointSlice,
+    Namespace,
+    Pod,
+    ReferenceGrant,
+    Secret,
+    Service,
+)
 from xds_server.model.document import Object
 from xds_server.model.gateway import Gateway, GatewayClass
+from xds_server.model.grpcroute import GRPCRoute
 from xds_server.model.httproute import HTTPRoute
+from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
+from xds_server.model.listenerset import ListenerSet
+from xds_server.model.policy import BackendTLSPolicy, XBackend, XBackendTrafficPolicy, XTelemetryPolicy
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
+EXPERIMENTAL_GROUP = "gateway.networking.x-k8s.io"
 
 
 class Kind(NamedTuple):
@@ -45,7 +59,30 @@ KINDS = (
         namespaced=False,
     ),
     Kind("Gateway", GATEWAY_GROUP, "gateways", ("v1", "v1beta1", "v1alpha2"), Gateway),
+    Kind("ListenerSet", GATEWAY_GROUP, "listenersets", ("v1",), ListenerSet),
     Kind("HTTPRoute", GATEWAY_GROUP, "httproutes", ("v1", "v1beta1", "v1alpha2"), HTTPRoute),
+    Kind("GRPCRoute", GATEWAY_GROUP, "grpcroutes", ("v1", "v1alpha2"), GRPCRoute),
+    Kind("TLSRoute", GATEWAY_GROUP, "tlsroutes", ("v1", "v1alpha3", "v1alpha2"), TLSRoute),
+    Kind("TCPRoute", GATEWAY_GROUP, "tcproutes", ("v1", "v1alpha2"), TCPRoute),
+    Kind("UDPRoute", GATEWAY_GROUP, "udproutes", ("v1", "v1alpha2"), UDPRoute),
+    Kind("BackendTLSPolicy", GATEWAY_GROUP, "backendtlspolicies", ("v1", "v1alpha3"), BackendTLSPolicy),
+    Kind("XBackend", EXPERIMENTAL_GROUP, "xbackends", ("v1alpha1",), XBackend, channel="experimental"),
+    Kind(
+        "XBackendTrafficPolicy",
+        EXPERIMENTAL_GROUP,
+        "xbackendtrafficpolicies",
+        ("v1alpha1",),
+        XBackendTrafficPolicy,
+        channel="experimental",
+    ),
+    Kind(
+        "XTelemetryPolicy",
+        EXPERIMENTAL_GROUP,
+        "xtelemetrypolicies",
+        ("v1alpha1",),
+        XTelemetryPolicy,
+        channel="experimental",
+    ),
     Kind(
         "ReferenceGrant",
         GATEWAY_GROUP,
@@ -58,8 +95,21 @@ KINDS = (
     Kind("EndpointSlice", "discovery.k8s.io", "endpointslices", ("v1",), EndpointSlice, channel="core"),
     Kind("Secret", "", "secrets", ("v1",), Secret, channel="core"),
     Kind("ConfigMap", "", "configmaps", ("v1",), ConfigMap, channel="core"),
+    Kind("Pod", "", "pods", ("v1",), Pod, channel="core"),
+    Kind(
+        "ClusterTrustBundle",
+        "certificates.k8s.io",
+        "clustertrustbundles",
+        ("v1", "v1beta1", "v1alpha1"),
+        ClusterTrustBundle,
+        namespaced=False,
+        channel="core",
+    ),
     Kind("Namespace", "", "namespaces", ("v1",), Namespace, namespaced=False, channel="core"),
 )
+
+ROUTE_KINDS = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+"""The kinds that attach to listeners."""
 
 BY_KIND = {row.kind: row for row in KINDS}
 BY_MODEL: dict[type[Object], Kind] = {row.model: row for row in KINDS}
