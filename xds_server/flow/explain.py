@@ -11,6 +11,7 @@ from xds_server.flow.derive import Derivation, Feed, Grouping
 from xds_server.flow.failure import Failure
 from xds_server.flow.graph import Graph
 from xds_server.flow.store import Part, Question, Store
+from xds_server.flow.union import Union
 
 Row = tuple[str, Any]
 """(table name, key)"""
@@ -34,7 +35,7 @@ class Explanation:
     table: str
     key: Any
     kind: str
-    """One of input, derived, group."""
+    """One of input, union, derived, group."""
     present: bool
     """Whether there is such a row."""
     sources: tuple[Row, ...] = ()
@@ -47,7 +48,7 @@ class Explanation:
     """Where several source keys yield this key: all of them, the owner first."""
 
 
-_KINDS = {Feed: "input", Derivation: "derived", Grouping: "group"}
+_KINDS = {Feed: "input", Union: "union", Derivation: "derived", Grouping: "group"}
 
 
 def explain(graph: Graph, table_name: str, key: Any) -> Explanation:

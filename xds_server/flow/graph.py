@@ -24,6 +24,7 @@ from xds_server.flow.lookup import Lookup
 from xds_server.flow.order import arranged
 from xds_server.flow.store import Guard, Store, Work
 from xds_server.flow.table import Index, Input, Table
+from xds_server.flow.union import Union
 
 I = TypeVar("I")  # noqa: E741 - the index value
 K = TypeVar("K")
@@ -84,6 +85,15 @@ class Graph:
         """A table that is filled from outside; with `carry`, a row put is stored as `carry(old, new)`."""
         table: Input[K, V] = Input(self._store(name, Work()), carry)
         self._add(Feed(table, strict=self._strict), table)
+        return table
+
+    def union(self, name: str, sources: Mapping[str, Table[K, Any]]) -> Table[tuple[str, K], Any]:
+        """The rows of several tables in one: the row of `key` in the source of a tag is under (tag, key)."""
+        for source in sources.values():
+            self._check_own(source)
+        table: Table[tuple[str, K], Any] = Table(self._store(name, Work()))
+        stores = {tag: source.store for tag, source in sources.items()}
+        self._add(Union(table.store, stores, strict=self._strict), table)
         return table
 
     def derive(
