@@ -6,10 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.model.documents import GROUP, document, gateway, https, listener, route
+from tests.model.documents import (
+    GROUP,
+    X_GROUP,
+    any_route,
+    document,
+    gateway,
+    grpc_route,
+    https,
+    listener,
+    listener_set,
+    route,
+    tls_policy,
+    traffic_policy,
+    x_backend,
+    x_selector,
+)
 from tests.model.test_parse import SHAPED
 from xds_server.model.convert import respelled, to_v1
-from xds_server.model.kinds import KINDS
+from xds_server.model.kinds import KINDS, ROUTE_KINDS
 
 CA = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]}
 OTHER_CA = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "other"}]}
@@ -47,7 +62,9 @@ def test_unknown_fields_and_the_order_of_keys_stay():
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "status": {"loadBalancer": {}}},
         {"apiVersion": "apps/v1", "kind": "Deployment", "status": {}},
         {"apiVersion": f"{GROUP}/v9", "kind": "Gateway", "status": {}},
-        {"apiVersion": f"{GROUP}/v1alpha2", "kind": "TLSRoute", "status": {}},
+        {"apiVersion": f"{GROUP}/v1alpha1", "kind": "TLSRoute", "status": {}},
+        {"apiVersion": f"{GROUP}/v1", "kind": "ReferencePolicy", "status": {}},
+        {"apiVersion": f"{X_GROUP}/v1", "kind": "XListenerSet", "status": {}},
         {"kind": 3, "apiVersion": None},
         {},
     ],
@@ -105,6 +122,15 @@ def test_ports_that_v1_speaks_of_keep_what_it_says():
 
 
 @pytest.mark.parametrize(
+    "place",
+    [
+        lambda session: route({"sessionPersistence": session}),
+        lambda session: grpc_route({"sessionPersistence": session}),
+        lambda session: x_selector(sessionPersistence=session),
+        lambda session: traffic_policy(sessionPersistence=session),
+    ],
+)
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ({"sessionName": "s"}, {"cookie": {"name": "s"}}),
@@ -116,14 +142,90 @@ def test_ports_that_v1_speaks_of_keep_what_it_says():
         ({"absoluteTimeout": "1h"}, {"absoluteTimeout": "1h"}),
     ],
 )
-def test_session_persistence(old, new):
-    assert to_v1(route({"sessionPersistence": old})) == route({"sessionPersistence": new})
+def test_session_persistence(place, old, new):
+    assert to_v1(place(old)) == place(new)
 
 
-@settings(max_examples=150)
-@given(st.sampled_from([row.kind for row in KINDS]), st.dictionaries(st.sampled_from(["spec", "items"]), SHAPED))
-def test_nothing_raises_and_arguments_stay(kind, rest):
-    body = document(kind, version="v1beta1") | rest
+def test_listener_sets_and_what_refers_to_them():
+    old = listener_set() | {"apiVersion": f"{X_GROUP}/v1alpha1", "kind": "XListenerSet", "status": {}}
+    assert to_v1(old) == listener_set()
+    many = {"apiVersion": f"{X_GROUP}/v1alpha1", "kind": "XListenerSetList", "items": [{"spec": {}}]}
+    item = {"apiVersion": f"{GROUP}/v1", "kind": "ListenerSet", "spec": {}}
+    assert to_v1(many) == {"apiVersion": f"{GROUP}/v1", "kind": "ListenerSetList", "items": [item]}
+
+
+OLD_SET, NEW_SET = {"group": X_GROUP, "kind": "XListenerSet"}, {"group": GROUP, "kind": "ListenerSet"}
+
+
+@pytest.mark.parametrize("kind", ROUTE_KINDS)
+def test_parents_that_were_experimental(kind):
+    parents = [{"name": "gw"}, {"name": "set", **OLD_SET, "sectionName": "a"}, {"name": "set", **NEW_SET}, 3]
+    new = [{"name": "gw"}, {"name": "set", **NEW_SET, "sectionName": "a"}, {"name": "set", **NEW_SET}, 3]
+    assert to_v1(any_route(kind, parentRefs=parents)) == any_route(kind, parentRefs=new)
+
+
+def test_grants_to_what_was_experimental():
+    to = [{"group": "", "kind": "Secret"}]
+    old = document("ReferenceGrant", {"from": [{**OLD_SET, "namespace": "a"}], "to": to}, version="v1beta1")
+    assert to_v1(old) == document("ReferenceGrant", {"from": [{**NEW_SET, "namespace": "a"}], "to": to})
+
+
+def test_load_balancing_policies():
+    old = traffic_policy(sessionPersistence={"sessionName": "s"})
+    old |= {"apiVersion": f"{GROUP}/v1alpha2", "kind": "BackendLBPolicy"}
+    assert to_v1(old) == traffic_policy(sessionPersistence={"cookie": {"name": "s"}})
+
+
+def test_a_method_of_nothing_but_a_type_is_none():
+    kept = {"method": {"type": "Exact", "service": "a.B"}}
+    old = grpc_route({"matches": [{"method": {"type": "Exact"}, "headers": []}, kept]})
+    assert to_v1(old | {"apiVersion": f"{GROUP}/v1alpha2"}) == grpc_route({"matches": [{"headers": []}, kept]})
+
+
+TARGET = {"group": "", "kind": "Service", "name": "shop"}
+REFS = [{"group": "", "kind": "ConfigMap", "name": "ca"}]
+
+
+@pytest.mark.parametrize(
+    ("tls", "validation"),
+    [
+        ({"caCertRefs": REFS}, {"caCertificateRefs": REFS}),
+        ({"wellKnownCACerts": "System"}, {"wellKnownCACertificates": "System"}),
+    ],
+)
+def test_tls_policies_of_one_target(tls, validation):
+    old = document(
+        "BackendTLSPolicy",
+        {"targetRef": TARGET, "tls": {"hostname": "shop.example.com", **tls}},
+        version="v1alpha2",
+    )
+    assert to_v1(old) == tls_policy(**validation)
+
+
+def test_a_target_in_another_namespace_has_no_new_spelling():
+    old = document("BackendTLSPolicy", {"targetRef": TARGET | {"namespace": "other"}}, version="v1alpha2")
+    assert to_v1(old)["spec"] == old["spec"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"port": 80}, {"number": 80}),
+        ({"port": 80, "name": "web"}, {"number": 80, "name": "web"}),
+        ({"port": 80, "number": 81}, {"port": 80, "number": 81}),
+    ],
+)
+def test_ports_of_backends(old, new):
+    assert to_v1(x_backend(port=old)) == x_backend(port=new)
+
+
+NAMES = [name for row in KINDS for name in row.names]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(NAMES), st.dictionaries(st.sampled_from(["spec", "items"]), SHAPED))
+def test_nothing_raises_and_arguments_stay(name, rest):
+    body = document(name.kind) | {"apiVersion": f"{name.group}/{name.versions[-1]}".lstrip("/")} | rest
     before = copy.deepcopy(body)
     once = to_v1(body)
     assert repr(to_v1(once)) == repr(once)
@@ -133,3 +235,8 @@ def test_nothing_raises_and_arguments_stay(kind, rest):
 def test_nothing_moved_is_nothing_copied():
     body = gateway(https())
     assert respelled("Gateway", body) is body
+    for kind in ROUTE_KINDS:
+        body = any_route(kind, parentRefs=[{"name": "gw"}])
+        assert respelled(kind, body) is body
+    assert respelled("BackendTLSPolicy", policy := tls_policy()) is policy
+    assert respelled("XBackend", outside := x_backend()) is outside

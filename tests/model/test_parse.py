@@ -6,7 +6,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.model.documents import GROUP, backend, core, document, endpoint_slice, gateway, listener, route
+from tests.model.documents import (
+    GROUP,
+    X_GROUP,
+    backend,
+    core,
+    document,
+    endpoint_slice,
+    gateway,
+    grpc_route,
+    l4_route,
+    listener,
+    listener_set,
+    route,
+    telemetry,
+    traffic_policy,
+    x_backend,
+)
 from tests.model.test_document import JSON
 from xds_server.model.core import Endpoint, EndpointPort, ReferenceGrant, ServicePort
 from xds_server.model.document import Fault, Ignored
@@ -19,7 +35,9 @@ from xds_server.model.gateway import (
     RouteNamespaces,
     SecretObjectReference,
 )
+from xds_server.model.grpcroute import GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule
 from xds_server.model.httproute import (
+    CookieConfig,
     Fraction,
     HTTPBackendRef,
     HTTPPathMatch,
@@ -32,6 +50,7 @@ from xds_server.model.httproute import (
 from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
+from xds_server.model.policy import BackendTLS, BudgetDetails, RequestRate, RetryConstraint
 
 
 def only_rule(rule):
@@ -155,6 +174,71 @@ def test_a_slice_may_have_no_lists_at_all():
     assert (parsed.endpoints, parsed.ports) == (None, None)
 
 
+@pytest.mark.parametrize("rule", [{}, {"matches": []}, {"matches": None}, {"matches": [{}]}])
+def test_a_grpc_rule_without_matches_takes_every_call(rule):
+    assert parse(grpc_route(rule)).spec.rules == (GRPCRouteRule(matches=(GRPCRouteMatch(),)),)
+
+
+@pytest.mark.parametrize("spec", [{}, {"rules": []}, {"rules": None}])
+def test_a_grpc_route_without_rules_has_none(spec):
+    assert parse(document("GRPCRoute", spec)).spec.rules == ()
+
+
+def test_a_grpc_method_is_exact_by_default():
+    [rule] = parse(grpc_route({"matches": [{"method": {"service": "a.B"}}]})).spec.rules
+    assert rule.matches == (GRPCRouteMatch(method=GRPCMethodMatch(type="Exact", service="a.B")),)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "from_"),
+    [
+        ({}, "None"),
+        ({"namespaces": {}}, "None"),
+        ({"namespaces": {"selector": {"matchLabels": {"a": "b"}}}}, "None"),
+        ({"namespaces": {"from": "Same"}}, "Same"),
+    ],
+)
+def test_a_gateway_allows_no_listener_sets_by_default(allowed, from_):
+    assert parse(gateway()).spec.allowed_listeners.namespaces.from_ == "None"
+    assert parse(gateway(allowedListeners=allowed)).spec.allowed_listeners.namespaces.from_ == from_
+
+
+def test_listener_sets_have_the_defaults_of_gateways():
+    spec = parse(listener_set()).spec
+    assert spec.listeners == parse(gateway()).spec.listeners
+    assert (spec.parent_ref.group, spec.parent_ref.kind, spec.parent_ref.namespace) == (GROUP, "Gateway", None)
+
+
+def test_session_and_retry_defaults():
+    rule = only_rule({"sessionPersistence": {"cookie": {}}, "retry": {}})
+    session = rule.session_persistence
+    assert (session.type, session.cookie) == ("Cookie", CookieConfig(name=None, path="/", lifetime_type="Session"))
+    assert (rule.retry.attempts, rule.retry.codes) == (1, ())
+
+
+def test_defaults_of_policies_and_backends():
+    assert parse(x_backend()).spec.tls == BackendTLS(mode="None")
+    constraint = parse(traffic_policy(retryConstraint={"budget": {"percent": 5}})).spec.retry_constraint
+    assert constraint == RetryConstraint(BudgetDetails(5, "10s"), RequestRate(10, "1s"))
+    tracing = parse(telemetry(mode=None, parentBasedSampling={})).spec.tracing
+    assert (tracing.mode, tracing.parent_based_sampling.mode) == ("ImplementationDefault", "ImplementationDefault")
+
+
+@pytest.mark.parametrize(
+    ("status", "addresses"),
+    [
+        ({"podIP": "10.0.0.1"}, ["10.0.0.1"]),
+        ({"podIP": "10.0.0.1", "podIPs": []}, ["10.0.0.1"]),
+        ({"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}, ["10.0.0.1", "fd00::1"]),
+        ({"podIP": "", "podIPs": None}, []),
+        ({}, []),
+        (None, []),
+    ],
+)
+def test_addresses_of_a_pod(status, addresses):
+    assert [one.ip for one in parse(core("Pod", status=status)).status.pod_ips] == addresses
+
+
 # Identity
 
 
@@ -220,6 +304,20 @@ def test_reference_policy_is_a_reference_grant():
     assert parse(old) == parse(document("ReferenceGrant", spec))
 
 
+@pytest.mark.parametrize("kind", ["TLSRoute", "TCPRoute", "UDPRoute"])
+@pytest.mark.parametrize("version", ["v1", "v1alpha2"])
+def test_every_version_of_other_routes_reads_alike(kind, version):
+    assert parse(l4_route(kind) | {"apiVersion": f"{GROUP}/{version}"}) == parse(l4_route(kind))
+
+
+def test_former_kinds_read_as_what_they_became():
+    old = listener_set() | {"kind": "XListenerSet", "apiVersion": f"{X_GROUP}/v1alpha1"}
+    assert parse(old) == parse(listener_set())
+    fault = parse(old | {"apiVersion": f"{X_GROUP}/v1"})
+    assert fault.reason == "names version v1; versions of XListenerSet that are read: v1alpha1"
+    assert fault.kind == "ListenerSet"
+
+
 def test_an_unknown_version_is_a_fault_that_names_those_that_are_read():
     fault = parse(route() | {"apiVersion": f"{GROUP}/v2"})
     assert (fault.kind, fault.namespace, fault.name, fault.field) == ("HTTPRoute", "demo", "one", "apiVersion")
@@ -230,9 +328,9 @@ def test_an_unknown_version_is_a_fault_that_names_those_that_are_read():
     ("api_version", "kind"),
     [
         ("apps/v1", "Deployment"),
-        ("v1", "Pod"),
-        *((f"{GROUP}/v1", kind) for kind in ("GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")),
-        *((f"{GROUP}/v1", kind) for kind in ("BackendTLSPolicy", "ListenerSet", "BackendLBPolicy")),
+        ("v1", "Node"),
+        (f"{GROUP}/v1", "Later"),
+        (f"{X_GROUP}/v1alpha1", "XMesh"),
         ("v1", "Gatway"),
         ("networking.istio.io/v1", "Gateway"),
         ("networking.x-k8s.io/v1alpha1", "HTTPRoute"),
@@ -250,6 +348,13 @@ def test_other_kinds_are_ignored(api_version, kind):
         (f"{GROUP}/v1", "httproutes", f"{GROUP}/v1 HTTPRoute"),
         (f"{GROUP}/v1", "Gatway", f"{GROUP}/v1 Gateway"),
         ("v1", "Gateway", f"{GROUP}/v1 Gateway"),
+        (f"{X_GROUP}/v1alpha1", "GRPCRoute", f"{GROUP}/v1 GRPCRoute"),
+        (f"{GROUP}/v1", "XBackend", f"{X_GROUP}/v1alpha1 XBackend"),
+        (f"{X_GROUP}/v1alpha1", "Backend", f"{X_GROUP}/v1alpha1 XBackend"),
+        (f"{GROUP}/v1", "XListenerSet", f"{GROUP}/v1 ListenerSet"),
+        ("v1", "XTelemetryPolicy", f"{X_GROUP}/v1alpha1 XTelemetryPolicy"),
+        ("gateway.networking.k8.io/v1", "HTTPRoute", f"{GROUP}/v1 HTTPRoute"),
+        ("gateway.network.x-k8s.io/v1", "XBackend", f"{X_GROUP}/v1alpha1 XBackend"),
     ],
 )
 def test_near_misses_are_faults_with_a_hint(api_version, kind, meant):
@@ -310,6 +415,15 @@ def test_near_misses_are_faults_with_a_hint(api_version, kind, meant):
         (core("Secret", stringData={"a": True}), "stringData.a", "must be a string, is true or false"),
         (core("Secret", stringData={"a": "\ud800"}), "stringData.a", "is not Unicode text"),
         (core("ConfigMap", binaryData={"a": "é"}), "binaryData.a", "is not base64"),
+        (document("GRPCRoute"), "spec", "is required"),
+        (x_backend(tls={}), "spec.tls.mode", "is required"),
+        (x_backend(port={}), "spec.port.number", "is required"),
+        (gateway(tls={"frontend": {}}), "spec.tls.frontend.default", "is required"),
+        (
+            gateway(tls={"frontend": {"default": {}, "perPort": [{"port": 443}]}}),
+            "spec.tls.frontend.perPort[0].tls",
+            "is required",
+        ),
         (core("ConfigMap", data={"a": 1}), "data.a", "must be a string, is an integer"),
     ],
 )
@@ -388,6 +502,15 @@ NAMES = st.sampled_from(
         "stringData",
         "certificateRefs",
         "requestMirror",
+        "parentRef",
+        "sessionPersistence",
+        "sessionName",
+        "targetRef",
+        "targetRefs",
+        "validation",
+        "method",
+        "status",
+        "podIP",
     ]
 )
 SHAPED = st.recursive(

@@ -3,7 +3,24 @@
 import msgspec
 import pytest
 
-from tests.model.documents import backend, core, document, endpoint_slice, gateway, https, listener, route
+from tests.model.documents import (
+    backend,
+    core,
+    document,
+    endpoint_slice,
+    gateway,
+    grpc_route,
+    https,
+    l4_route,
+    listener,
+    listener_set,
+    route,
+    telemetry,
+    tls_policy,
+    traffic_policy,
+    trust_bundle,
+    x_backend,
+)
 from xds_server.model import validate
 from xds_server.model.document import Fault
 from xds_server.model.kinds import KINDS
@@ -18,12 +35,23 @@ GRANT = {
 GOOD = [
     document("GatewayClass", {"controllerName": "example.com/gateway-controller"}),
     gateway(https(), listener("plain", hostname="*.example.com")),
+    listener_set(https(), listener("plain", hostname="*.example.com")),
     route(),
+    grpc_route(),
+    l4_route("TLSRoute"),
+    l4_route("TCPRoute"),
+    l4_route("UDPRoute"),
+    tls_policy(),
+    x_backend(),
+    traffic_policy(retryConstraint={}),
+    telemetry(),
     document("ReferenceGrant", GRANT),
     core("Service", spec={"ports": [{"port": 80}]}),
     endpoint_slice({"addresses": ["10.0.0.1"]}),
     core("Secret", type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""}),
     core("ConfigMap", data={"a": "b"}),
+    core("Pod", status={"podIP": "10.0.0.1"}),
+    trust_bundle(),
     core("Namespace"),
 ]
 
@@ -105,6 +133,9 @@ def test_enumerations_are_not_judged_here():
         }
     )
     assert faults(parse(body)) == ()
+    assert faults(parse(traffic_policy(targetRefs=[{"group": "", "kind": "Later", "name": "a"}]))) == ()
+    assert faults(parse(x_backend(protocol="LATER"))) == ()
+    assert faults(parse(grpc_route({"matches": [{"method": {"type": "Later", "service": "?"}}]}))) == ()
     assert faults(parse(gateway(listener(protocol="Later", allowedRoutes={"namespaces": {"from": "Later"}})))) == ()
 
 

@@ -130,10 +130,16 @@ class GatewayInfrastructure(Struct, frozen=True):
     parameters_ref: ParametersRef | None = None
 
 
+class ListenerNamespaces(RouteNamespaces, frozen=True):
+    """allowedListeners.namespaces; `from` None for no ListenerSet at all."""
+
+    from_: str = msgspec.field(default="None", name="from")
+
+
 class AllowedListeners(Struct, frozen=True):
     """Which ListenerSets may add listeners; none unless the Gateway says so."""
 
-    namespaces: RouteNamespaces = RouteNamespaces(from_="None")
+    namespaces: ListenerNamespaces = ListenerNamespaces()
 
 
 class ObjectReference(Struct, frozen=True):
@@ -162,13 +168,13 @@ class TLSPortConfig(Struct, frozen=True):
     """tls.frontend.perPort[]: replaces the default for one port."""
 
     port: int
-    tls: TLSConfig = TLSConfig()
+    tls: TLSConfig
 
 
 class FrontendTLSConfig(Struct, frozen=True):
     """tls.frontend: what clients must show."""
 
-    default: TLSConfig = TLSConfig()
+    default: TLSConfig
     per_port: tuple[TLSPortConfig, ...] = ()
 
 

@@ -48,11 +48,11 @@ class GRPCRouteSpec(Struct, frozen=True):
     parent_refs: tuple[ParentReference, ...] = ()
     use_default_gateways: str = "None"
     hostnames: tuple[str, ...] = ()
-    rules: tuple[GRPCRouteRule, ...] = (GRPCRouteRule(),)
+    rules: tuple[GRPCRouteRule, ...] = ()
 
 
 class GRPCRoute(Struct, frozen=True):
     """A route for gRPC calls."""
 
     metadata: Metadata
-    spec: GRPCRouteSpec = GRPCRouteSpec()
+    spec: GRPCRouteSpec

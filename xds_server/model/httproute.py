@@ -195,7 +195,7 @@ class CookieConfig(Struct, frozen=True):
     """sessionPersistence.cookie."""
 
     name: str | None = None
-    path: str | None = None
+    path: str = "/"
     lifetime_type: str = "Session"
 
 

@@ -28,6 +28,14 @@ GATEWAY_GROUP = "gateway.networking.k8s.io"
 EXPERIMENTAL_GROUP = "gateway.networking.x-k8s.io"
 
 
+class Name(NamedTuple):
+    """What documents call a kind, and the versions that are read under that name."""
+
+    kind: str
+    group: str
+    versions: tuple[str, ...]
+
+
 class Kind(NamedTuple):
     """How one kind is called, which of its versions are read, and what it is read into."""
 
@@ -40,13 +48,18 @@ class Kind(NamedTuple):
     namespaced: bool = True
     channel: str = "standard"
     """The least release channel of gateway-api that holds it; "core" for kinds every cluster has."""
-    former_kinds: tuple[str, ...] = ()
-    """Names that earlier versions gave to the same thing."""
+    former: tuple[Name, ...] = ()
+    """Names that earlier releases gave to the same thing."""
 
     @property
     def api_version(self) -> str:
         """The newest apiVersion, as documents spell it."""
         return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """Every name of the kind, today's first."""
+        return Name(self.kind, self.group, self.versions), *self.former
 
 
 KINDS = (
@@ -59,13 +72,20 @@ KINDS = (
         namespaced=False,
     ),
     Kind("Gateway", GATEWAY_GROUP, "gateways", ("v1", "v1beta1", "v1alpha2"), Gateway),
-    Kind("ListenerSet", GATEWAY_GROUP, "listenersets", ("v1",), ListenerSet),
+    Kind(
+        "ListenerSet",
+        GATEWAY_GROUP,
+        "listenersets",
+        ("v1",),
+        ListenerSet,
+        former=(Name("XListenerSet", EXPERIMENTAL_GROUP, ("v1alpha1",)),),
+    ),
     Kind("HTTPRoute", GATEWAY_GROUP, "httproutes", ("v1", "v1beta1", "v1alpha2"), HTTPRoute),
     Kind("GRPCRoute", GATEWAY_GROUP, "grpcroutes", ("v1", "v1alpha2"), GRPCRoute),
     Kind("TLSRoute", GATEWAY_GROUP, "tlsroutes", ("v1", "v1alpha3", "v1alpha2"), TLSRoute),
     Kind("TCPRoute", GATEWAY_GROUP, "tcproutes", ("v1", "v1alpha2"), TCPRoute),
     Kind("UDPRoute", GATEWAY_GROUP, "udproutes", ("v1", "v1alpha2"), UDPRoute),
-    Kind("BackendTLSPolicy", GATEWAY_GROUP, "backendtlspolicies", ("v1", "v1alpha3"), BackendTLSPolicy),
+    Kind("BackendTLSPolicy", GATEWAY_GROUP, "backendtlspolicies", ("v1", "v1alpha3", "v1alpha2"), BackendTLSPolicy),
     Kind("XBackend", EXPERIMENTAL_GROUP, "xbackends", ("v1alpha1",), XBackend, channel="experimental"),
     Kind(
         "XBackendTrafficPolicy",
@@ -74,6 +94,7 @@ KINDS = (
         ("v1alpha1",),
         XBackendTrafficPolicy,
         channel="experimental",
+        former=(Name("BackendLBPolicy", GATEWAY_GROUP, ("v1alpha2",)),),
     ),
     Kind(
         "XTelemetryPolicy",
@@ -89,7 +110,7 @@ KINDS = (
         "referencegrants",
         ("v1", "v1beta1", "v1alpha2"),
         ReferenceGrant,
-        former_kinds=("ReferencePolicy",),
+        former=(Name("ReferencePolicy", GATEWAY_GROUP, ("v1alpha2",)),),
     ),
     Kind("Service", "", "services", ("v1",), Service, channel="core"),
     Kind("EndpointSlice", "discovery.k8s.io", "endpointslices", ("v1",), EndpointSlice, channel="core"),
@@ -113,7 +134,10 @@ ROUTE_KINDS = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 
 BY_KIND = {row.kind: row for row in KINDS}
 BY_MODEL: dict[type[Object], Kind] = {row.model: row for row in KINDS}
-BY_GROUP_KIND = {(row.group, kind): row for row in KINDS for kind in (row.kind, *row.former_kinds)}
+BY_GROUP_KIND = {(name.group, name.kind): row for row in KINDS for name in row.names}
+"""By every name that a kind has or had."""
+VERSIONS = {(name.group, name.kind): name.versions for row in KINDS for name in row.names}
+"""The versions that are read under each name; newest first."""
 
 
 def kind_of(value: Object) -> Kind:

@@ -15,7 +15,7 @@ import msgspec
 
 from xds_server.model.convert import respelled
 from xds_server.model.document import Fault, Ignored, Object, text_at, without_nulls
-from xds_server.model.kinds import BY_GROUP_KIND, GATEWAY_GROUP, KINDS, Kind
+from xds_server.model.kinds import BY_GROUP_KIND, EXPERIMENTAL_GROUP, GATEWAY_GROUP, KINDS, VERSIONS, Kind
 
 DEFAULT_NAMESPACE = "default"
 
@@ -31,7 +31,8 @@ _WORDS = {
     "array": "a list",
     "null": "empty",
 }
-_SPELLINGS = {row.kind.lower(): row for row in KINDS if row.group == GATEWAY_GROUP}
+_GROUPS = (GATEWAY_GROUP, EXPERIMENTAL_GROUP)
+_SPELLINGS = {row.kind.lower(): row for row in KINDS if row.group in _GROUPS}
 
 
 def parse(document: object) -> Object | Fault | Ignored:
@@ -53,8 +54,8 @@ def parse(document: object) -> Object | Fault | Ignored:
             return Fault(kind=kind, namespace=namespace, name=name, field="apiVersion", reason=reason)
         return Ignored(api_version=api_version, kind=kind, namespace=namespace, name=name)
     namespace = (namespace or DEFAULT_NAMESPACE) if row.namespaced else ""
-    if version not in row.versions:
-        reason = f"names version {version}; versions of {row.kind} that are read: {', '.join(row.versions)}"
+    if version not in (versions := VERSIONS[group, kind]):
+        reason = f"names version {version}; versions of {kind} that are read: {', '.join(versions)}"
         return Fault(kind=row.kind, namespace=namespace, name=name, field="apiVersion", reason=reason)
     try:
         return _object(row, dict(document), namespace)
@@ -72,9 +73,9 @@ class _Unreadable(Exception):  # noqa: N818 (what a user wrote, not an error of 
 
 def _misspelt(group: str, kind: str) -> str:
     """Why a document that looks like a Gateway API object names none; "" for other people's kinds."""
-    if group not in (GATEWAY_GROUP, ""):
+    if group and not get_close_matches(group, _GROUPS, n=1, cutoff=0.9):
         return ""
-    likeness = 0.85 if group == GATEWAY_GROUP else 1.0
+    likeness = 0.85 if group in _GROUPS else 1.0
     for close in get_close_matches(kind.lower(), _SPELLINGS, n=1, cutoff=likeness):
         row = _SPELLINGS[close]
         return f"and kind name nothing known; perhaps meant: {row.api_version} {row.kind}"
@@ -113,7 +114,7 @@ def _prepare_config_map(body: dict[str, Any]) -> None:
     body["binaryData"] = _decoded(body, "binaryData")
 
 
-def _prepare_http_route(body: dict[str, Any]) -> None:
+def _prepare_route(body: dict[str, Any]) -> None:
     """Empty lists of rules and matches say no more than absent ones, so they get the same defaults."""
     spec = body.get("spec")
     if not isinstance(spec, dict):
@@ -130,10 +131,19 @@ def _without_empty_matches(rule: Any) -> Any:
     return rule
 
 
+def _prepare_pod(body: dict[str, Any]) -> None:
+    """A Pod's one address, as old kubelets and hand-written Pods give it, is the list of its addresses."""
+    status = body.get("status")
+    if isinstance(status, dict) and status.get("podIP") and not status.get("podIPs"):
+        body["status"] = {**status, "podIPs": [{"ip": status["podIP"]}]}
+
+
 _PREPARE: dict[str, Callable[[dict[str, Any]], None]] = {
     "Secret": _prepare_secret,
     "ConfigMap": _prepare_config_map,
-    "HTTPRoute": _prepare_http_route,
+    "HTTPRoute": _prepare_route,
+    "GRPCRoute": _prepare_route,
+    "Pod": _prepare_pod,
 }
 
 

@@ -76,7 +76,7 @@ class EndpointSelectorBackend(Struct, frozen=True):
 class BackendTLS(Struct, frozen=True):
     """XBackend.spec.tls; mode None, ServerOnly or ClientAndServer."""
 
-    mode: str = "None"
+    mode: str
     client_certificate_ref: SecretObjectReference | None = None
     validation: BackendTLSPolicyValidation | None = None
 
@@ -90,7 +90,7 @@ class XBackendSpec(Struct, frozen=True):
     endpoint_selector: EndpointSelectorBackend | None = None
     session_persistence: SessionPersistence | None = None
     protocol: str | None = None
-    tls: BackendTLS | None = None
+    tls: BackendTLS = BackendTLS("None")
 
 
 class XBackend(Struct, frozen=True):

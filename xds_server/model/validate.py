@@ -12,11 +12,12 @@ import msgspec
 from xds_server.model.document import Fault, Object
 from xds_server.model.kinds import kind_of
 from xds_server.model.meta import Struct
-from xds_server.model.rules import core, gateway, httproute
+from xds_server.model.rules import core, gateway, grpcroute, httproute, l4route, listenerset, policy, route, telemetry
 from xds_server.model.rules.syntax import Check, Fields, Rule, Rules
 
-FIELDS: Fields = {**core.FIELDS, **gateway.FIELDS, **httproute.FIELDS}
-RULES: Rules = {**core.RULES, **gateway.RULES, **httproute.RULES}
+_TABLES = (core, gateway, listenerset, route, httproute, grpcroute, l4route, policy, telemetry)
+FIELDS: Fields = {model: checks for table in _TABLES for model, checks in table.FIELDS.items()}
+RULES: Rules = {model: rules for table in _TABLES for model, rules in table.RULES.items()}
 
 
 def faults(value: Object) -> tuple[Fault, ...]:

@@ -4,15 +4,20 @@ from collections import Counter
 from collections.abc import Iterator
 
 from xds_server.model.core import (
+    ClusterTrustBundle,
+    ClusterTrustBundleSpec,
     Endpoint,
     EndpointPort,
     EndpointSlice,
     Namespace,
+    PodIP,
     Secret,
     Service,
     ServicePort,
     ServiceSpec,
 )
+from xds_server.model.document import Object
+from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Metadata
 from xds_server.model.rules import syntax
 from xds_server.model.rules.syntax import Fields, Rules, count
@@ -20,12 +25,13 @@ from xds_server.model.rules.syntax import Fields, Rules, count
 _TLS_KEYS = ("tls.crt", "tls.key")
 
 FIELDS: Fields = {
-    Metadata: {"name": syntax.subdomain},
     ServiceSpec: {"ports": count(1000)},
     ServicePort: {"port": syntax.port},
     EndpointSlice: {"endpoints": count(1000), "ports": count(20_000)},
     Endpoint: {"addresses": count(100, least=1)},
     EndpointPort: {"port": syntax.port},
+    PodIP: {"ip": syntax.ip},
+    ClusterTrustBundleSpec: {"trust_bundle": syntax.text(1, 1_048_576)},
 }
 
 
@@ -35,6 +41,22 @@ def place_and_time_are_well_formed(metadata: Metadata) -> Iterator[tuple[str, st
         yield "namespace", reason
     if metadata.creation_timestamp and (reason := syntax.timestamp(metadata.creation_timestamp)):
         yield "creationTimestamp", reason
+
+
+def name_is_a_subdomain(value: Object) -> Iterator[tuple[str, str]]:
+    """Most names could be DNS names."""
+    if reason := syntax.subdomain(value.metadata.name):
+        yield "metadata.name", reason
+
+
+def name_begins_with_signer(bundle: ClusterTrustBundle) -> Iterator[tuple[str, str]]:
+    """A bundle of signer example.com/a is called example.com:a: and a DNS name, one without signer just that."""
+    prefix = f"{bundle.spec.signer_name.replace('/', ':')}:" if bundle.spec.signer_name else ""
+    name = bundle.metadata.name
+    if not name.startswith(prefix):
+        yield "metadata.name", f"must begin with {prefix} for signer {bundle.spec.signer_name}, is {syntax.shown(name)}"
+    elif reason := syntax.subdomain(name.removeprefix(prefix)):
+        yield "metadata.name", reason
 
 
 def name_is_a_label(value: Service | Namespace) -> Iterator[tuple[str, str]]:
@@ -85,11 +107,19 @@ def tls_secret_has_both_parts(secret: Secret) -> Iterator[tuple[str, str]]:
 
 
 RULES: Rules = {
+    **{row.model: (name_is_a_subdomain,) for row in KINDS},
     Metadata: (place_and_time_are_well_formed,),
     Service: (name_is_a_label,),
     Namespace: (name_is_a_label,),
     ServiceSpec: (ports_are_told_apart,),
     ServicePort: (port_is_named_and_targeted,),
-    EndpointSlice: (addresses_are_of_their_type,),
-    Secret: (tls_secret_has_both_parts,),
+    ClusterTrustBundle: (name_begins_with_signer,),
+    EndpointSlice: (
+        name_is_a_subdomain,
+        addresses_are_of_their_type,
+    ),
+    Secret: (
+        name_is_a_subdomain,
+        tls_secret_has_both_parts,
+    ),
 }

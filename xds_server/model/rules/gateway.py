@@ -1,4 +1,4 @@
-"""What the CRDs of GatewayClass, Gateway and ReferenceGrant ask (gateway-api 1.7, standard channel)."""
+"""What the CRDs of GatewayClass, Gateway and ReferenceGrant ask (gateway-api 1.7; both channels)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,16 +6,23 @@ from collections.abc import Iterator
 from xds_server.model.core import ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo
 from xds_server.model.gateway import (
     AllowedRoutes,
+    FrontendTLSConfig,
+    FrontendTLSValidation,
     GatewayAddress,
     GatewayClassSpec,
     GatewayInfrastructure,
     GatewaySpec,
     Listener,
+    ListenerFilters,
+    ListenerRequestFilter,
     ListenerTLS,
+    ObjectReference,
     ParametersRef,
     RouteGroupKind,
     SecretObjectReference,
+    TLSPortConfig,
 )
+from xds_server.model.listenerset import ListenerSetSpec
 from xds_server.model.rules import syntax
 from xds_server.model.rules.syntax import Fields, Rules, count
 
@@ -47,8 +54,22 @@ FIELDS: Fields = {
     },
     AllowedRoutes: {"kinds": count(8)},
     RouteGroupKind: {"group": syntax.group, "kind": syntax.kind},
-    GatewayAddress: {"type": syntax.text(1, 253), "value": syntax.text(0, 253)},
+    ListenerFilters: {"requests": count(16)},
+    GatewayAddress: {
+        "type": syntax.text(1, 253),
+        "value": syntax.text(0, 253),
+        "routability": syntax.routability,
+    },
     GatewayInfrastructure: {"labels": count(8), "annotations": count(16)},
+    FrontendTLSConfig: {"per_port": count(64)},
+    TLSPortConfig: {"port": syntax.port},
+    FrontendTLSValidation: {"ca_certificate_refs": count(16, least=1)},
+    ObjectReference: {
+        "group": syntax.group,
+        "kind": syntax.kind,
+        "name": syntax.name,
+        "namespace": syntax.label,
+    },
     ReferenceGrantSpec: {"from_": count(16, least=1), "to": count(16, least=1)},
     ReferenceGrantFrom: {"group": syntax.group, "kind": syntax.kind, "namespace": syntax.label},
     ReferenceGrantTo: {"group": syntax.group, "kind": syntax.kind, "name": syntax.name},
@@ -87,10 +108,29 @@ def terminate_has_certificates(tls: ListenerTLS) -> Iterator[tuple[str, str]]:
 
 def options_are_short(tls: ListenerTLS) -> Iterator[tuple[str, str]]:
     """TLS options are shaped like annotations."""
-    yield from _annotations("options", tls.options)
+    yield from annotations("options", tls.options)
 
 
-def listener_names_differ(spec: GatewaySpec) -> Iterator[tuple[str, str]]:
+def filters_are_for_requests(spec: GatewaySpec) -> Iterator[tuple[str, str]]:
+    """Only listeners that see requests filter them; of ListenerSets the CRD does not ask it."""
+    for index, listener in enumerate(spec.listeners):
+        if listener.filters.requests and listener.protocol not in ("HTTP", "HTTPS"):
+            yield f"listeners[{index}].filters", f"must not be given for protocol {listener.protocol}"
+
+
+def listener_filter_matches_type(request_filter: ListenerRequestFilter) -> Iterator[tuple[str, str]]:
+    """The payload that `type` names is given, and no other."""
+    for kind, name, given in (
+        ("ExternalAuth", "externalAuth", request_filter.external_auth is not None),
+        ("ExtensionRef", "extensionRef", request_filter.extension_ref is not None),
+    ):
+        if given and request_filter.type != kind:
+            yield name, f"must not be given for type {request_filter.type}"
+        elif not given and request_filter.type == kind:
+            yield name, f"is required for type {kind}"
+
+
+def listener_names_differ(spec: GatewaySpec | ListenerSetSpec) -> Iterator[tuple[str, str]]:
     """A listener is known by its name."""
     names = Counter(listener.name for listener in spec.listeners)
     for index, listener in enumerate(spec.listeners):
@@ -101,7 +141,7 @@ def listener_names_differ(spec: GatewaySpec) -> Iterator[tuple[str, str]]:
             )
 
 
-def listeners_are_distinct(spec: GatewaySpec) -> Iterator[tuple[str, str]]:
+def listeners_are_distinct(spec: GatewaySpec | ListenerSetSpec) -> Iterator[tuple[str, str]]:
     """No two listeners have the same port, protocol and hostname."""
     seen: dict[tuple[int, str, str | None], str] = {}
     for index, listener in enumerate(spec.listeners):
@@ -125,19 +165,36 @@ def hostname_addresses_are_hostnames(address: GatewayAddress) -> Iterator[tuple[
         yield "value", reason
 
 
+def ports_of_client_validation_differ(frontend: FrontendTLSConfig) -> Iterator[tuple[str, str]]:
+    """A port is spoken of once."""
+    yield from syntax.unique("perPort", (entry.port for entry in frontend.per_port), ".port")
+
+
+def trust_bundles_have_no_namespace(ref: ObjectReference) -> Iterator[tuple[str, str]]:
+    """A ClusterTrustBundle belongs to the cluster."""
+    if (ref.group, ref.kind) == ("certificates.k8s.io", "ClusterTrustBundle") and ref.namespace is not None:
+        yield "namespace", "must not be given for a ClusterTrustBundle"
+
+
 def infrastructure_is_well_formed(infrastructure: GatewayInfrastructure) -> Iterator[tuple[str, str]]:
     """Labels and annotations could be those of an object."""
-    for key, value in infrastructure.labels.items():
-        reason = syntax.qualified_key(key) or (syntax.label_value(value) if value else "")
-        if reason:
-            yield f"labels.{key}", reason
+    yield from labels("labels", infrastructure.labels)
     for key in infrastructure.annotations:
         if reason := syntax.qualified_key(key):
             yield f"annotations.{key}", reason
-    yield from _annotations("annotations", infrastructure.annotations)
+    yield from annotations("annotations", infrastructure.annotations)
 
 
-def _annotations(field: str, entries: dict[str, str]) -> Iterator[tuple[str, str]]:
+def labels(field: str, entries: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Keys and values could be those of labels."""
+    for key, value in entries.items():
+        reason = syntax.qualified_key(key) or (syntax.label_value(value) if value else "")
+        if reason:
+            yield f"{field}.{key}", reason
+
+
+def annotations(field: str, entries: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Values are no longer than those of annotations."""
     check = syntax.text(0, 4096)
     for key, value in entries.items():
         if reason := check(value):
@@ -152,7 +209,10 @@ RULES: Rules = {
         no_hostname_without_names,
     ),
     ListenerTLS: (terminate_has_certificates, options_are_short),
-    GatewaySpec: (listener_names_differ, listeners_are_distinct, addresses_differ),
+    ListenerRequestFilter: (listener_filter_matches_type,),
+    GatewaySpec: (filters_are_for_requests, listener_names_differ, listeners_are_distinct, addresses_differ),
+    FrontendTLSConfig: (ports_of_client_validation_differ,),
+    ObjectReference: (trust_bundles_have_no_namespace,),
     GatewayAddress: (hostname_addresses_are_hostnames,),
     GatewayInfrastructure: (infrastructure_is_well_formed,),
 }

@@ -1,12 +1,15 @@
 """What the CRD of HTTPRoute asks (gateway-api 1.7; where the channels differ, the laxer one)."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from xds_server.model.httproute import (
-    BackendObjectReference,
+    ForwardBodyConfig,
     Fraction,
+    GRPCAuthConfig,
+    HTTPAuthConfig,
     HTTPBackendRef,
+    HTTPCORSFilter,
+    HTTPExternalAuthFilter,
     HTTPHeader,
     HTTPHeaderFilter,
     HTTPPathMatch,
@@ -15,30 +18,23 @@ from xds_server.model.httproute import (
     HTTPRequestRedirectFilter,
     HTTPRouteFilter,
     HTTPRouteMatch,
+    HTTPRouteRetry,
     HTTPRouteRule,
     HTTPRouteSpec,
     HTTPRouteTimeouts,
     HTTPURLRewriteFilter,
-    LocalObjectReference,
     NamedMatch,
-    ParentReference,
 )
 from xds_server.model.rules import syntax
+from xds_server.model.rules.route import hostnames_are_hostnames, parents_are_distinct, rule_names_differ
 from xds_server.model.rules.syntax import Fields, Rules, between, count
 
 _INT32 = 2**31 - 1
+_INT64 = 2**63 - 1
 _MOST_MATCHES = 128
 
 FIELDS: Fields = {
     HTTPRouteSpec: {"parent_refs": count(32), "hostnames": count(16), "rules": count(16, least=1)},
-    ParentReference: {
-        "group": syntax.group,
-        "kind": syntax.kind,
-        "name": syntax.name,
-        "namespace": syntax.label,
-        "section_name": syntax.subdomain,
-        "port": syntax.port,
-    },
     HTTPRouteRule: {
         "name": syntax.subdomain,
         "matches": count(64),
@@ -60,18 +56,21 @@ FIELDS: Fields = {
         "status_code": syntax.one_of(301, 302, 303, 307, 308),
     },
     HTTPURLRewriteFilter: {"hostname": syntax.precise_hostname},
-    BackendObjectReference: {
-        "group": syntax.group,
-        "kind": syntax.kind,
-        "name": syntax.name,
-        "namespace": syntax.label,
-        "port": syntax.port,
-    },
     HTTPBackendRef: {"weight": between(0, 1_000_000), "filters": count(16)},
     HTTPRequestMirrorFilter: {"percent": between(0, 100)},
     Fraction: {"numerator": between(0, _INT32), "denominator": between(1, _INT32)},
-    LocalObjectReference: {"group": syntax.group, "kind": syntax.kind, "name": syntax.name},
+    HTTPCORSFilter: {
+        "allow_origins": count(64),
+        "allow_methods": count(9),
+        "allow_headers": count(64),
+        "expose_headers": count(64),
+        "max_age": between(1, _INT32),
+    },
+    GRPCAuthConfig: {"allowed_headers": count(64)},
+    HTTPAuthConfig: {"allowed_headers": count(64), "allowed_response_headers": count(64)},
+    ForwardBodyConfig: {"max_size": between(0, _INT32)},
     HTTPRouteTimeouts: {"request": syntax.duration, "backend_request": syntax.duration},
+    HTTPRouteRetry: {"attempts": between(0, _INT64), "backoff": syntax.duration},
 }
 
 _PAYLOADS = {
@@ -80,16 +79,11 @@ _PAYLOADS = {
     "RequestMirror": ("request_mirror", "requestMirror"),
     "RequestRedirect": ("request_redirect", "requestRedirect"),
     "URLRewrite": ("url_rewrite", "urlRewrite"),
+    "CORS": ("cors", "cors"),
+    "ExternalAuth": ("external_auth", "externalAuth"),
     "ExtensionRef": ("extension_ref", "extensionRef"),
 }
-_MANY_ALLOWED = ("RequestMirror", "ExtensionRef")
-
-
-def hostnames_are_hostnames(spec: HTTPRouteSpec) -> Iterator[tuple[str, str]]:
-    """Each hostname is one, with at most a first label *."""
-    for index, hostname in enumerate(spec.hostnames):
-        if reason := syntax.hostname(hostname):
-            yield f"hostnames[{index}]", reason
+_MANY_ALLOWED = ("RequestMirror", "ExternalAuth", "ExtensionRef")
 
 
 def matches_are_few(spec: HTTPRouteSpec) -> Iterator[tuple[str, str]]:
@@ -97,35 +91,6 @@ def matches_are_few(spec: HTTPRouteSpec) -> Iterator[tuple[str, str]]:
     total = sum(len(rule.matches) for rule in spec.rules)
     if total > _MOST_MATCHES:
         yield "rules", f"have {total} matches together, more than {_MOST_MATCHES}"
-
-
-def rule_names_differ(spec: HTTPRouteSpec) -> Iterator[tuple[str, str]]:
-    """A named rule is known by its name."""
-    names = Counter(rule.name for rule in spec.rules if rule.name is not None)
-    for index, rule in enumerate(spec.rules):
-        if rule.name is not None and names[rule.name] > 1:
-            yield f"rules[{index}].name", f"must be unique; {rule.name} is used {names[rule.name]} times"
-
-
-def parents_are_distinct(spec: HTTPRouteSpec) -> Iterator[tuple[str, str]]:
-    """References to one parent differ in sectionName or port, and all of them say the same of the two."""
-    if len(spec.parent_refs) < 2:
-        return
-    first: dict[tuple[str, ...], ParentReference] = {}
-    seen: set[tuple[str | int | None, ...]] = set()
-    for index, ref in enumerate(spec.parent_refs):
-        parent = (ref.group, ref.kind, ref.namespace or "", ref.name)
-        other = first.setdefault(parent, ref)
-        exact = (*parent, ref.section_name, ref.port)
-        if exact in seen:
-            yield f"parentRefs[{index}]", "names the same parent, sectionName and port as another entry"
-        elif _parts_given(ref) != _parts_given(other):
-            yield f"parentRefs[{index}]", "must give sectionName and port as other entries for this parent do"
-        seen.add(exact)
-
-
-def _parts_given(ref: ParentReference) -> tuple[bool, bool]:
-    return bool(ref.section_name), bool(ref.port)
 
 
 def path_is_normal(match: HTTPPathMatch) -> Iterator[tuple[str, str]]:
@@ -136,8 +101,8 @@ def path_is_normal(match: HTTPPathMatch) -> Iterator[tuple[str, str]]:
 
 def matched_names_differ(match: HTTPRouteMatch) -> Iterator[tuple[str, str]]:
     """No header or query parameter is matched twice; a parameter's value is shorter than a header's."""
-    yield from _unique("headers", (header.name for header in match.headers))
-    yield from _unique("queryParams", (param.name for param in match.query_params))
+    yield from syntax.unique("headers", (header.name for header in match.headers), ".name")
+    yield from syntax.unique("queryParams", (param.name for param in match.query_params), ".name")
     check = syntax.text(1, 1024)
     for index, param in enumerate(match.query_params):
         if reason := check(param.value):
@@ -146,17 +111,9 @@ def matched_names_differ(match: HTTPRouteMatch) -> Iterator[tuple[str, str]]:
 
 def changed_headers_differ(headers: HTTPHeaderFilter) -> Iterator[tuple[str, str]]:
     """No header is set, added or removed twice."""
-    yield from _unique("set", (header.name for header in headers.set))
-    yield from _unique("add", (header.name for header in headers.add))
-    yield from _unique("remove", headers.remove, part="")
-
-
-def _unique(field: str, names: Iterable[str], part: str = ".name") -> Iterator[tuple[str, str]]:
-    seen = set()
-    for index, name in enumerate(names):
-        if name in seen:
-            yield f"{field}[{index}]{part}", f"must be unique; {name} is used more than once"
-        seen.add(name)
+    yield from syntax.unique("set", (header.name for header in headers.set), ".name")
+    yield from syntax.unique("add", (header.name for header in headers.add), ".name")
+    yield from syntax.unique("remove", headers.remove)
 
 
 def path_modifier_matches_type(modifier: HTTPPathModifier) -> Iterator[tuple[str, str]]:
@@ -169,12 +126,6 @@ def path_modifier_matches_type(modifier: HTTPPathModifier) -> Iterator[tuple[str
             yield name, f"is required for type {kind}"
         elif modifier.type != kind and value is not None:
             yield name, f"must not be given for type {modifier.type}"
-
-
-def service_has_port(ref: BackendObjectReference) -> Iterator[tuple[str, str]]:
-    """A Service is one of its ports."""
-    if ref.group == "" and ref.kind == "Service" and ref.port is None:
-        yield "port", "is required for a Service"
 
 
 def mirrors_one_share(mirror: HTTPRequestMirrorFilter) -> Iterator[tuple[str, str]]:
@@ -199,22 +150,60 @@ def payload_matches_type(route_filter: HTTPRouteFilter) -> Iterator[tuple[str, s
             yield name, f"is required for type {kind}"
 
 
+def cors_lists_are_sets(cors: HTTPCORSFilter) -> Iterator[tuple[str, str]]:
+    """Origins and headers are well-formed, nothing is listed twice, and * stands alone."""
+    yield from syntax.each("allowOrigins", cors.allow_origins, syntax.origin)
+    yield from syntax.each("allowHeaders", cors.allow_headers, syntax.header_name)
+    yield from syntax.each("exposeHeaders", cors.expose_headers, syntax.header_name)
+    yield from syntax.unique("exposeHeaders", cors.expose_headers)
+    for name, values in (
+        ("allowOrigins", cors.allow_origins),
+        ("allowMethods", cors.allow_methods),
+        ("allowHeaders", cors.allow_headers),
+    ):
+        yield from syntax.unique(name, values)
+        if "*" in values and len(values) > 1:
+            yield name, "must not have other entries beside *"
+
+
+def authorization_is_asked_one_way(auth: HTTPExternalAuthFilter) -> Iterator[tuple[str, str]]:
+    """The settings that `protocol` names are given, and not the other's."""
+    for protocol, name, given in (("GRPC", "grpc", auth.grpc is not None), ("HTTP", "http", auth.http is not None)):
+        if auth.protocol == protocol and not given:
+            yield name, f"is required for protocol {protocol}"
+        elif auth.protocol != protocol and given:
+            yield name, f"must not be given for protocol {auth.protocol}"
+
+
+def headers_of_authorization_differ(auth: GRPCAuthConfig | HTTPAuthConfig) -> Iterator[tuple[str, str]]:
+    """No header is listed twice."""
+    yield from syntax.unique("allowedHeaders", auth.allowed_headers)
+
+
+def http_authorization_is_well_formed(auth: HTTPAuthConfig) -> Iterator[tuple[str, str]]:
+    """The path could be one of a URI; no header of the answer is listed twice."""
+    if auth.path and (reason := syntax.uri_path(auth.path)):
+        yield "path", reason
+    yield from syntax.unique("allowedResponseHeaders", auth.allowed_response_headers)
+
+
 def rule_filters_go_together(rule: HTTPRouteRule) -> Iterator[tuple[str, str]]:
     """A rule's own filters do not exclude each other, nor its backends."""
-    yield from _go_together(rule.filters)
+    yield from filters_go_together(rule.filters)
     if rule.backend_refs and any(one.request_redirect is not None for one in rule.filters):
         yield "backendRefs", "must not be given beside a RequestRedirect filter"
 
 
 def backend_filters_go_together(ref: HTTPBackendRef) -> Iterator[tuple[str, str]]:
     """A backend's filters do not exclude each other."""
-    yield from _go_together(ref.filters)
+    yield from filters_go_together(ref.filters)
 
 
-def _go_together(filters: tuple[HTTPRouteFilter, ...]) -> Iterator[tuple[str, str]]:
+def filters_go_together(filters: tuple[HTTPRouteFilter, ...]) -> Iterator[tuple[str, str]]:
+    """Each type but some is there once at most; nothing is both redirected and rewritten."""
     seen = set()
     for index, one in enumerate(filters):
-        if one.type in seen and one.type not in _MANY_ALLOWED and one.type in (*_PAYLOADS, "CORS"):
+        if one.type in seen and one.type not in _MANY_ALLOWED and one.type in _PAYLOADS:
             yield f"filters[{index}].type", f"{one.type} must not be repeated"
         seen.add(one.type)
     if {"RequestRedirect", "URLRewrite"} <= seen:
@@ -245,6 +234,12 @@ def backend_timeout_is_no_longer(timeouts: HTTPRouteTimeouts) -> Iterator[tuple[
         yield "backendRequest", f"must be at most request, which is {request}; is {backend}"
 
 
+def retried_codes_are_errors(retry: HTTPRouteRetry) -> Iterator[tuple[str, str]]:
+    """Answers that are retried are errors, each named once."""
+    yield from syntax.each("codes", retry.codes, between(400, 599))
+    yield from syntax.unique("codes", retry.codes)
+
+
 RULES: Rules = {
     HTTPRouteSpec: (hostnames_are_hostnames, matches_are_few, rule_names_differ, parents_are_distinct),
     HTTPRouteRule: (rule_filters_go_together, prefix_is_replaced_where_one_is_matched),
@@ -253,9 +248,13 @@ RULES: Rules = {
     HTTPHeaderFilter: (changed_headers_differ,),
     HTTPPathModifier: (path_modifier_matches_type,),
     HTTPRouteFilter: (payload_matches_type,),
-    BackendObjectReference: (service_has_port,),
     HTTPBackendRef: (backend_filters_go_together,),
     HTTPRequestMirrorFilter: (mirrors_one_share,),
     Fraction: (fraction_is_no_more_than_all,),
+    HTTPCORSFilter: (cors_lists_are_sets,),
+    HTTPExternalAuthFilter: (authorization_is_asked_one_way,),
+    GRPCAuthConfig: (headers_of_authorization_differ,),
+    HTTPAuthConfig: (http_authorization_is_well_formed, headers_of_authorization_differ),
+    HTTPRouteRetry: (retried_codes_are_errors,),
     HTTPRouteTimeouts: (backend_timeout_is_no_longer,),
 }

@@ -5,7 +5,7 @@ Kubernetes' own validation.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
@@ -19,16 +19,17 @@ Rules = Mapping[type, tuple[Rule, ...]]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_PATH_TYPES_CHARACTERS = re.compile(r"(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+")
+_PATH_CHARACTERS = r"(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+"
+_PATH_TYPES_CHARACTERS = re.compile(_PATH_CHARACTERS)
 _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 _DURATION_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _LONGEST_SHOWN = 80
 
 
-def matching(pattern: str, most: int, called: str) -> Check:
+def matching(pattern: str, most: int, called: str, flags: re.RegexFlag = re.NOFLAG) -> Check:
     """Text that matches the whole pattern and has 1 to `most` characters."""
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, flags)
 
     @lru_cache(maxsize=1024)
     def check(value: str) -> str:
@@ -81,6 +82,22 @@ def one_of(*allowed: int) -> Check:
     return check
 
 
+def each(field: str, values: Iterable[Any], check: Check) -> Iterator[tuple[str, str]]:
+    """What is wrong with the entries of a list, one by one."""
+    for index, value in enumerate(values):
+        if reason := check(value):
+            yield f"{field}[{index}]", reason
+
+
+def unique(field: str, values: Iterable[Hashable], part: str = "") -> Iterator[tuple[str, str]]:
+    """Entries of a list that an earlier one said already; `part` is what of each entry was given, such as `.name`."""
+    seen = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield f"{field}[{index}]{part}", f"must be unique; {value} is used more than once"
+        seen.add(value)
+
+
 def shown(value: str) -> str:
     """A user's text inside a sentence: quoted, shortened."""
     return f'"{value}"' if len(value) <= _LONGEST_SHOWN else f'"{value[:_LONGEST_SHOWN]}…"'
@@ -103,6 +120,19 @@ qualified_key = matching(
     317,
     "a name with an optional DNS prefix",
 )
+header_value = matching(r"[!-~]+([\t ][!-~]+)*", 4096, "visible ASCII with single spaces between words")
+uri_path = matching(_PATH_CHARACTERS, 1024, "characters that a URI path may have, others percent-encoded")
+origin = matching(
+    r"\*|https?://((\*\.)?([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+|\*)(:[0-9]{1,5})?",
+    253,
+    "* or an origin such as https://*.example.com:8443",
+)
+uri = matching(r"[^:/?#]+://[\s\S]*", 253, "a URI with a scheme and //")
+well_known_certificates = matching(
+    rf"System|{_SUBDOMAIN}/([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]", 253, "System or a domain, '/' and a name"
+)
+grpc_service = matching(r"\.?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", 1024, "a service's name with its package", re.ASCII)
+grpc_method = matching(r"[A-Za-z_]\w*", 1024, "a method's name", re.ASCII)
 timestamp = matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", 40, "a time in UTC such as 2026-01-31T00:00:00Z")
 port = between(1, 65535)
 
@@ -150,3 +180,25 @@ def address(family: str) -> Check:
             return f"must be an {family} address, is {shown(value)}"
 
     return check
+
+
+def ip(value: str) -> str:
+    """An IP address of either family."""
+    try:
+        ip_address(value)
+    except ValueError:
+        return f"must be an IP address, is {shown(value)}"
+    return ""
+
+
+def routability(value: str) -> str:
+    """How far an address reaches: nothing, Cluster, or a domain of who defined it, '/' and a name."""
+    domain, _, rest = value.partition("/")
+    if value in ("", "Cluster"):
+        return ""
+    if len(value) > 253:
+        return f"has {len(value)} characters, more than 253"
+    if not rest or subdomain(domain):
+        return f"must be Cluster or a domain, '/' and a name, is {shown(value)}"
+    reserved = domain == "k8s.io" or domain.endswith(".k8s.io")
+    return f"must not use the reserved domain {domain}" if reserved else ""
