@@ -2,7 +2,7 @@
 
 from xds_server.envoy import names
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend
+from xds_server.routing.backend import Backend, EndpointsId
 from xds_server.routing.listener import Scope
 
 GATEWAY = Key("infra", "public")
@@ -17,7 +17,11 @@ def test_names_are_what_they_have_always_been() -> None:
     assert names.route_configuration(Scope(GATEWAY, 443, "*")) == "https-443/*"
     assert names.cluster(Backend(Key("shop", "cart"), 8080)) == "shop/cart:8080/auto"
     assert names.cluster(Backend(Key("shop", "cart"), 8080, "http2")) == "shop/cart:8080/http2"
-    assert names.endpoints(Key("shop", "cart"), 8080) == "shop/cart:8080"
+    assert names.cluster(Backend(Key("shop", "cart"), 8080, tls="shop/strict")) == "shop/cart:8080/auto/tls/shop/strict"
+    assert names.cluster(Backend(Key("shop", "dns"), 53, "udp")) == "shop/dns:53/udp"
+    assert names.endpoints(EndpointsId(Key("shop", "cart"), 8080)) == "shop/cart:8080"
+    assert names.endpoints(EndpointsId(Key("shop", "dns"), 53, "udp")) == "shop/dns:53/udp"
+    assert names.endpoints(EndpointsId(Key("shop", "api"), 443, kind="XBackend")) == "xbackend/shop/api:443"
     assert names.secret(Key("shop", "cert")) == "secret/shop/cert"
     assert names.gateway_node_cluster(GATEWAY) == "infra/public"
 

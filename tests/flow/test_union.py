@@ -13,7 +13,7 @@ def two():
 
 
 def test_rows_of_all_sources_are_under_their_tags():
-    graph, left, right, both = two()
+    graph, _, right, both = two()
     right.put("a", 2)
     right.put("b", 3)
     graph.settle()
@@ -33,7 +33,7 @@ def test_changes_and_removals_follow():
 
 
 def test_an_equal_row_is_no_change():
-    graph, left, _, both = two()
+    graph, left, _, _ = two()
     graph.settle()
     left.put("a", 1)
     assert graph.settle().changed == {}
@@ -64,7 +64,7 @@ def test_an_index_that_raises_costs_its_row_alone():
 
 
 def test_it_is_explained():
-    graph, left, _, both = two()
+    graph, *_ = two()
     graph.settle()
     explained = explain(graph, "both", ("l", "a"))
     assert (explained.kind, explained.present, explained.sources) == ("union", True, (("left", "a"),))

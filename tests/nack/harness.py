@@ -276,7 +276,7 @@ class World:
 
     def conditions(self, name: str) -> dict[str, Condition]:
         """The conditions of a route at its only parent, by type."""
-        status = self.control.pipeline.statuses.routes.get(Key(GATEWAY.namespace, name))
+        status = self.control.pipeline.statuses.routes.get(("HTTPRoute", Key(GATEWAY.namespace, name)))
         assert status is not None
         (parent,) = status.parents
         return {condition.type: condition for condition in parent.conditions}

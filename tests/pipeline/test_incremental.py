@@ -14,7 +14,7 @@ from xds_server.pipeline import program
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
-from xds_server.pipeline.resources import Change
+from xds_server.pipeline.publisher import Change
 from xds_server.routing.listener import Bind
 from xds_server.semantics.certificates import KeptSecret
 from xds_server.wire.part import leaves

@@ -77,16 +77,16 @@ def test_a_key_that_fails_keeps_what_it_had_and_stops_no_other() -> None:
     broken: Feature[object, object, object] = Feature(name="broken", type="Broken", parse=explode)
     pipeline = built(Options(any_class=True, features={**options.features, "Broken": broken}))
     rules = pipeline.tables.rules
-    before = rules.get(Key("default", "shop"))
+    before = rules.get(("HTTPRoute", Key("default", "shop")))
     put(
         pipeline,
         route("shop", rules=[rule("/new", backend("s1"), filters=[{"type": "Broken"}])]),
         route("hosts", rules=[rule("/new", backend("s1"))]),
     )
     settled = pipeline.settle()
-    assert [(name, key) for name, key in settled.failures] == [("rules", Key("default", "shop"))]
-    assert rules.get(Key("default", "shop")) == before is not None
-    changed = rules.get(Key("default", "hosts"))
+    assert [(name, key) for name, key in settled.failures] == [("rules", ("HTTPRoute", Key("default", "shop")))]
+    assert rules.get(("HTTPRoute", Key("default", "shop"))) == before is not None
+    changed = rules.get(("HTTPRoute", Key("default", "hosts")))
     assert changed is not None
     assert changed.rules[0].match.path.value == "/new"
     put(pipeline, route("shop", rules=[rule("/fixed", backend("s1"))]))

@@ -10,9 +10,9 @@ from xds_server.pipeline import program
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
-from xds_server.pipeline.resources import Change
+from xds_server.pipeline.publisher import Change
 from xds_server.routing.audience import ForGateway
-from xds_server.routing.listener import Bind
+from xds_server.routing.listener import Bind, Socket
 from xds_server.wire.part import Part, leaves
 from xds_server.xds.resource import Resource, ResourceType
 
@@ -91,7 +91,10 @@ def test_listeners_that_swap_their_binds_are_replaced_and_not_removed(pipeline: 
     changes = settle(pipeline)
     assert {name for _, _, name in changes} == {"tcp-80", "tcp-443"}
     assert all(changes.values())
-    assert pipeline.publisher.row_of((EVERYONE, LISTENER, "tcp-80")) == ("gateway.listeners", (GATEWAY, 443))
+    assert pipeline.publisher.row_of((EVERYONE, LISTENER, "tcp-80")) == (
+        "gateway.listeners",
+        Socket(GATEWAY, "tcp", 443),
+    )
     pipeline.inputs.binds.put(GATEWAY, Bind(ports=((80, 8080), (443, 80))))
     changes = settle(pipeline)
     assert {name for (_, _, name), one in changes.items() if one is None} == {"tcp-443"}

@@ -77,7 +77,7 @@ def reject(pipeline: Pipeline, type_: ResourceType, *ids: str) -> None:
 
 
 def told(pipeline: Pipeline, parent: int = 0) -> dict[str, Condition]:
-    status = pipeline.statuses.routes.get(ROUTE)
+    status = pipeline.statuses.routes.get(("HTTPRoute", ROUTE))
     assert status is not None
     return {one.type: one for one in status.parents[parent].conditions}
 

@@ -28,7 +28,7 @@ from xds_server.model.meta import Key
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
-from xds_server.pipeline.resources import Change
+from xds_server.pipeline.publisher import Change
 from xds_server.semantics.statuses import Served
 
 ROUTES = 500
@@ -98,7 +98,7 @@ EDIT = Counter(
         "virtual_hosts": 1,
         "gateway.routes": 1,
         "uses": 1,
-        "statuses.httproutes": 1,
+        "statuses.routes": 1,
     }
 )
 """An edited rule: its own rows, its virtual host, the RouteConfiguration."""
@@ -111,7 +111,7 @@ def test_an_edited_route(pipeline: Pipeline) -> None:
     assert settle(pipeline) == Trace(
         EDIT,
         ["routes http-80"],
-        {"httproutes", "rules", "placed", "entries", "segments", "virtual_hosts", "gateway.routes"},
+        {"httproutes", "routes", "rules", "placed", "entries", "segments", "virtual_hosts", "gateway.routes"},
     )
 
 
@@ -132,7 +132,7 @@ def test_a_new_resource_version_goes_no_further_than_the_object(pipeline: Pipeli
     put(pipeline, told(10, resourceVersion="77"))
     trace = settle(pipeline)
     assert trace.published == []
-    assert trace.changed <= {"httproutes"}
+    assert trace.changed <= {"httproutes", "routes"}
     assert trace.calls.total() <= 3
 
 
@@ -212,9 +212,7 @@ def test_a_service_goes_and_comes(pipeline: Pipeline) -> None:
     trace = settle(pipeline)
     uses = ROUTES // SERVICES
     assert trace.published == ["clusters default/s5:80/auto gone", "endpoints default/s5:80 gone", "routes http-80"]
-    once = dict.fromkeys(
-        ("rules", "placed", "entries", "segments", "virtual_hosts", "uses", "statuses.httproutes"), uses
-    )
+    once = dict.fromkeys(("rules", "placed", "entries", "segments", "virtual_hosts", "uses", "statuses.routes"), uses)
     assert trace.calls == Counter({**once, "gateway.routes": 1})
     put(pipeline, service("s5"))
     trace = settle(pipeline)

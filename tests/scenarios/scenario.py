@@ -25,14 +25,14 @@ from tests.scenarios import certificates, show_resources, show_statuses
 from tests.scenarios.markdown import Block, emit, parse
 from tests.scenarios.yamltext import block
 from xds_server.model.document import Fault, Ignored
-from xds_server.model.kinds import BY_KIND, kind_of
+from xds_server.model.kinds import BY_KIND, ROUTE_KINDS, kind_of
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse as parse_document
 from xds_server.model.validate import faults
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
-from xds_server.pipeline.resources import Change
+from xds_server.pipeline.publisher import Change
 from xds_server.routing.listener import Bind
 from xds_server.semantics.statuses import Served
 from xds_server.wire.decode import to_json
@@ -156,11 +156,14 @@ class Scenario:
         tables = {
             "GatewayClass": (pipeline.statuses.classes, show_statuses.gateway_class),
             "Gateway": (pipeline.statuses.gateways, show_statuses.gateway),
-            "HTTPRoute": (pipeline.statuses.routes, show_statuses.route),
+            "ListenerSet": (pipeline.statuses.listener_sets, show_statuses.gateway),
         }
         for kind, key in self.objects_told():
             value = pipeline.inputs.kinds[kind].get(key)
-            if kind in tables and value is not None:
+            if kind in ROUTE_KINDS and value is not None:
+                status = pipeline.statuses.routes.get((kind, key))
+                shown[f"{kind} {key}"] = show_statuses.route(status, value.metadata.generation)
+            elif kind in tables and value is not None:
                 table, show = tables[kind]
                 shown[f"{kind} {key}"] = show(table.get(key), value.metadata.generation)
         return shown

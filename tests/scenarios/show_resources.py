@@ -115,15 +115,19 @@ def _route(message: Json) -> Json:
     body = dict(message)
     name = body.pop("name").split("/")
     shown = _match(body.pop("match"))
+    assert ("grpc" in shown) == (name[0] == "GRPCRoute")
     if (direct := body.pop("directResponse", None)) is not None:
         shown |= {"answer": direct.pop("status")} | direct
     if (redirect := body.pop("redirect", None)) is not None:
         shown["redirect"] = _redirect(redirect)
     if (action := body.pop("route", None)) is not None:
+        if shown.pop("grpc", None):  # what is missing is 503 there, Envoy's default
+            assert "clusterNotFoundResponseCode" not in action
+            action = action | {"clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR"}
         shown |= _forward(dict(action))
     shown |= _headers(body)
-    assert name[0] == "HTTPRoute"
-    return shown | body | {"of": f"{name[1]}/{name[2]} {name[3]}.{name[4]}"}
+    kind = "" if name[0] == "HTTPRoute" else f"{name[0]} "
+    return shown | body | {"of": f"{kind}{name[1]}/{name[2]} {name[3]}.{name[4]}"}
 
 
 def _match(message: Json) -> Json:
@@ -144,6 +148,8 @@ def _match(message: Json) -> Json:
         shown["query"] = {one["name"]: _string(one["stringMatch"]) for one in query}
     if (share := body.pop("runtimeFraction", None)) is not None:
         shown["share"] = _percent(share)
+    if body.pop("grpc", None) is not None:
+        shown["grpc"] = True
     return shown | body
 
 

@@ -9,15 +9,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from xds_server.model.meta import Condition
-from xds_server.semantics.statuses import GatewayClassStatus, GatewayStatus, ListenerStatus, RouteStatus
+from xds_server.semantics.statuses import (
+    GatewayClassStatus,
+    GatewayStatus,
+    ListenerSetStatus,
+    ListenerStatus,
+    RouteStatus,
+)
 
-DEFAULT_KINDS = ["HTTPRoute"]
+DEFAULT_KINDS = ["HTTPRoute", "GRPCRoute"]
 READY_REASONS = {"Programmed": "Ready", "Pending": "ListenersNotReady", "Invalid": "ListenersNotValid"}
 
 PLAIN = {
     "The class is served.",
     "The Gateway is accepted.",
     "The listener is accepted.",
+    "The ListenerSet is accepted.",
     "The route is accepted.",
     "All references are resolved.",
     "Every connected Envoy has acknowledged this generation.",
@@ -31,6 +38,16 @@ REASONS = {
     ("Gateway", "Accepted", "False"): {"ListenersNotValid", "Invalid", "InvalidParameters", "UnsupportedAddress"},
     ("Gateway", "Programmed", "True"): {"Programmed"},
     ("Gateway", "Programmed", "False"): {"Invalid", "Pending", "NoResources", "AddressNotAssigned", "AddressNotUsable"},
+    ("ListenerSet", "Accepted", "True"): {"Accepted", "ListenersNotValid"},
+    ("ListenerSet", "Accepted", "False"): {"NotAllowed", "ParentNotAccepted", "ListenersNotValid", "Invalid"},
+    ("ListenerSet", "Programmed", "True"): {"Programmed"},
+    ("ListenerSet", "Programmed", "False"): {
+        "NotAllowed",
+        "ListenersNotValid",
+        "ParentNotProgrammed",
+        "Invalid",
+        "Pending",
+    },
     ("Listener", "Accepted", "True"): {"Accepted"},
     ("Listener", "Accepted", "False"): {
         "PortUnavailable",
@@ -70,11 +87,12 @@ def gateway_class(status: GatewayClassStatus | None, generation: int) -> Any:
     return None if status is None else _conditions("GatewayClass", status.conditions, generation)
 
 
-def gateway(status: GatewayStatus | None, generation: int) -> Any:
+def gateway(status: GatewayStatus | ListenerSetStatus | None, generation: int) -> Any:
     """Conditions, then each listener."""
     if status is None:
         return None
-    shown = _conditions("Gateway", status.conditions, generation)
+    what = "Gateway" if isinstance(status, GatewayStatus) else "ListenerSet"
+    shown = _conditions(what, status.conditions, generation)
     return shown | {"listeners": {one.name: _listener(one, generation) for one in status.listeners}}
 
 

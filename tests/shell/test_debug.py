@@ -201,7 +201,7 @@ async def test_dump_filters(world: World) -> None:
         ("/debug/config_dump", {"gateway": GATEWAY, "name_regex": "a("}, 400, "missing )"),
         ("/debug/config_dump", {"gatway": GATEWAY}, 400, "unknown parameter 'gatway'; known are node, gateway"),
         ("/debug/clients", {"x": "1"}, 400, "unknown parameter 'x'; known are none"),
-        ("/debug/tables", {"table": "x"}, 404, "known are gatewayclasses, gateways, httproutes"),
+        ("/debug/tables", {"table": "x"}, 404, "known are gatewayclasses, gateways, listenersets, httproutes"),
         ("/debug/tables", {"key": "x"}, 400, "give table too"),
         ("/debug/tables", {"table": "gateways", "key": "x"}, 404, "has no key 'x'; ?table=gateways lists"),
         ("/debug/explain", {}, 400, "give either resource="),
@@ -294,13 +294,13 @@ async def test_a_failing_function_is_shown_with_its_words() -> None:
         world.settle()
         page = {one["table"]: one for one in (await world.get("/debug/tables"))["tables"]}
         assert page["rules"]["failures"] == 1
-        assert page["rules"]["failing"] == {"default/broken": "ValueError: it broke"}
+        assert page["rules"]["failing"] == {"HTTPRoute default/broken": "ValueError: it broke"}
         listed = await world.get("/debug/tables", table="rules")
-        assert "default/broken" not in listed["keys"]
-        assert listed["failing"]["default/broken"]["traceback"][-1] == "ValueError: it broke"
-        row = await world.get("/debug/tables", table="rules", key="default/broken")
+        assert "HTTPRoute default/broken" not in listed["keys"]
+        assert listed["failing"]["HTTPRoute default/broken"]["traceback"][-1] == "ValueError: it broke"
+        row = await world.get("/debug/tables", table="rules", key="HTTPRoute default/broken")
         assert (row["present"], row["failure"]["error"]) == (False, "ValueError: it broke")
-        explained = await world.get("/debug/explain", table="rules", key="default/broken")
+        explained = await world.get("/debug/explain", table="rules", key="HTTPRoute default/broken")
         assert explained["rows"][0]["failure"]["error"] == "ValueError: it broke"
         assert explained["inputs"] == ["httproutes: default/broken"]
         failures = (await world.get("/debug/faults"))["failures"]
@@ -347,7 +347,7 @@ async def test_explain_goes_down_to_the_objects(world: World) -> None:
     ]
     first = page["rows"][0]
     assert (first["table"], first["kind"], first["depth"]) == ("gateway.routes", "group", 0)
-    assert first["made_from"] == ["listeners: istio-ingress/gateway default"]
+    assert first["made_from"] == ["listeners: istio-ingress/gateway default -"]
     assert {"table": "virtual_hosts", "index": "scope", "part": "rows", "key": f"{GATEWAY} 80 -", "found": 1} in first[
         "asked"
     ]

@@ -15,6 +15,7 @@ from xds_server.cli.output import Format, dump
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, Key
 from xds_server.semantics.conditions import is_bad, waits
+from xds_server.semantics.statuses import ListenerStatus
 from xds_server.shell.verdicts import unserved_gateways
 
 _UNBOUNDED = 100_000
@@ -68,15 +69,22 @@ def verdicts(world: Offline, faults: Sequence[Fault] = ()) -> Iterator[Row]:
         yield from _rows("GatewayClass", key, "", class_.conditions)
     for key, gateway in statuses.gateways.items():
         yield from _rows("Gateway", key, "", gateway.conditions)
-        for listener in gateway.listeners:
-            routes = listener.attached_routes
-            part = f"listener {listener.name} ({routes} {'route' if routes == 1 else 'routes'})"
-            yield from _rows("Gateway", key, part, listener.conditions)
-    for key, route in statuses.routes.items():
+        yield from _listeners("Gateway", key, gateway.listeners)
+    for key, set_ in statuses.listener_sets.items():
+        yield from _rows("ListenerSet", key, "", set_.conditions)
+        yield from _listeners("ListenerSet", key, set_.listeners)
+    for (kind, key), route in statuses.routes.items():
         for parent in route.parents:
             part = f"parent {parent.parent_ref.namespace or key.namespace}/{parent.parent_ref.name}"
-            yield from _rows("HTTPRoute", key, part, parent.conditions)
+            yield from _rows(kind, key, part, parent.conditions)
     yield from _unserved(world, faults)
+
+
+def _listeners(kind: str, key: Key, listeners: Sequence[ListenerStatus]) -> Iterator[Row]:
+    for listener in listeners:
+        routes = listener.attached_routes
+        part = f"listener {listener.name} ({routes} {'route' if routes == 1 else 'routes'})"
+        yield from _rows(kind, key, part, listener.conditions)
 
 
 def _rows(kind: str, key: Key, part: str, conditions: tuple[Condition, ...]) -> Iterator[Row]:
@@ -93,14 +101,12 @@ def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
     for key, reason in unserved_gateways(world.pipeline):
         yield Row(f"Gateway {key}", "", "Served", "False", "NotOurs", reason, good=False)
     gateways = world.pipeline.inputs.kinds["Gateway"]
-    for key, route in world.pipeline.inputs.kinds["HTTPRoute"].items():
+    for (kind, key), route in world.pipeline.tables.routes.items():
         for reference in route.spec.parent_refs:
             parent = Key(reference.namespace or key.namespace, reference.name)
             if reference.kind == "Gateway" and gateways.get(parent) is None:
                 message = _why_no_parent(parent, faults)
-                yield Row(
-                    f"HTTPRoute {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False
-                )
+                yield Row(f"{kind} {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False)
 
 
 def _why_no_parent(parent: Key, faults: Sequence[Fault]) -> str:

@@ -26,13 +26,15 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 UNLIMITED = 2**32 - 1
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 BUFFER_LIMIT_BYTES = 32_768
+_BYTES = ("tcp", "tls", "udp")
+"""Protocols of which Envoy only moves the bytes."""
 _EDS = kit.ads(wait=False)
 
 
 def build(backend: Backend) -> Part:
     """The cluster of one backend. Routes that name it answer 500 while it does not exist."""
     name = names.cluster(backend)
-    service_name = names.endpoints(backend.service, backend.port)
+    service_name = names.endpoints(backend.endpoints)
     own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
     return Part(name, encode(own) + _shared(backend.protocol))
 
@@ -50,7 +52,9 @@ def _shared(protocol: Protocol) -> bytes:
             per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
             lb_policy=api.ClusterLbPolicy.LEAST_REQUEST,
             circuit_breakers=CircuitBreakers(thresholds=[breakers]),
-            typed_extension_protocol_options={HTTP_OPTIONS: any_of(_http_options(protocol))},
+            typed_extension_protocol_options={}
+            if protocol in _BYTES
+            else {HTTP_OPTIONS: any_of(_http_options(protocol))},
         )
     )
 

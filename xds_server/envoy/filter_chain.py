@@ -17,12 +17,14 @@ Filter = fast(api.Filter)
 
 def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
     """The chain, as the bytes of a Listener.filter_chains entry. `owners` are all listeners that share it."""
-    secure = listener.scheme == "https"
+    scope = listener.scope
+    assert scope is not None
+    secure = listener.protocol == "https"
     hostname = listener.hostname if secure else ANY
     match = FilterChainMatch(server_names=[hostname]) if hostname != ANY else None
     manager = Filter(
         name="envoy.filters.network.http_connection_manager",
-        typed_config=any_of(http_manager.build(listener)),
+        typed_config=any_of(http_manager.build(listener, scope)),
     )
     chain = FilterChain(
         name=names.filter_chain(hostname),
@@ -32,10 +34,9 @@ def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
         transport_socket_connect_timeout=tls.HANDSHAKE if secure else None,
     )
     data = splice(api.Listener, "filter_chains", [encode(chain)])
-    return Part(f"{names.route_configuration(listener.scope)}", data, owners=tuple(map(owner, owners)))
+    return Part(names.route_configuration(scope), data, owners=tuple(map(owner, owners)))
 
 
 def owner(listener: Listener) -> Owner:
     """The listener as the one who answers for what is made of it."""
-    gateway = listener.id.gateway
-    return Owner("Gateway", gateway.namespace, gateway.name, f"listeners[{listener.id.name}]")
+    return Owner(*listener.id.owner, f"listeners[{listener.id.name}]")

@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as api
 
 from xds_server.envoy import access_log, kit, names
-from xds_server.routing.listener import Listener
+from xds_server.routing.listener import Listener, Scope
 from xds_server.wire.construct import any_of, fast
 
 HttpConnectionManager = fast(api.HttpConnectionManager)
@@ -38,9 +38,9 @@ NOBODY = CidrRange(address_prefix="0.0.0.0", prefix_len=32)
 """No connection comes from there; with an empty list Envoy would take all private addresses."""
 
 
-def build(listener: Listener) -> api.HttpConnectionManager:
+def build(listener: Listener, scope: Scope) -> api.HttpConnectionManager:
     """The connection manager of one HTTPS listener, or of all HTTP listeners of a port."""
-    name = names.route_configuration(listener.scope)
+    name = names.route_configuration(scope)
     gateway = listener.id.gateway
     return HttpConnectionManager(
         codec_type=api.HttpConnectionManagerCodecType.AUTO,

@@ -29,7 +29,7 @@ def header(listener: Listener, bind: Bind, sharing: tuple[Listener, ...]) -> Par
         per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
         enable_reuse_port=bind.share_port,
     )
-    if listener.scheme == "https":
+    if listener.protocol == "https":
         message.listener_filters.append(
             ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=any_of(TlsInspector()))
         )

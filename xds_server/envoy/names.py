@@ -5,7 +5,7 @@ connections, and a renamed cluster is warmed anew.
 """
 
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend
+from xds_server.routing.backend import Backend, EndpointsId
 from xds_server.routing.listener import Scope
 
 MISSING_CLUSTER = "none"
@@ -28,13 +28,15 @@ def route_configuration(scope: Scope) -> str:
 
 
 def cluster(backend: Backend) -> str:
-    """`shop/cart:8080/auto`: the endpoint assignment's name and the protocol spoken."""
-    return f"{endpoints(backend.service, backend.port)}/{backend.protocol}"
+    """`shop/cart:8080/auto`: the endpoint assignment's name, the protocol spoken, and the policy that secures it."""
+    tls = f"/tls/{backend.tls}" if backend.tls else ""
+    return f"{endpoints(backend.endpoints._replace(transport='tcp'))}/{backend.protocol}{tls}"
 
 
-def endpoints(service: Key, port: int) -> str:
-    """`shop/cart:8080`, shared by all clusters of that Service port."""
-    return f"{service}:{port}"
+def endpoints(id_: EndpointsId) -> str:
+    """`shop/cart:8080`, shared by all clusters of that Service port; `shop/dns:53/udp` for a port of UDP."""
+    kind = "" if id_.kind == "Service" else f"{id_.kind.lower()}/"
+    return f"{kind}{id_.service}:{id_.port}{'/udp' if id_.transport == 'udp' else ''}"
 
 
 def secret(key: Key) -> str:

@@ -22,6 +22,7 @@ from xds_server.wire.splice import splice
 
 Route = fast(api.Route)
 RouteMatch = fast(api.RouteMatch)
+RouteMatchGrpc = fast(api.RouteMatchGrpcRouteMatchOptions)
 RouteAction = fast(api.RouteAction)
 DirectResponseAction = fast(api.DirectResponseAction)
 HeaderMatcher = fast(api.HeaderMatcher)
@@ -30,6 +31,10 @@ WeightedCluster = fast(api.WeightedCluster)
 ClusterWeight = fast(api.WeightedClusterClusterWeight)
 
 Features = Mapping[str, Feature[Any, Any, Any]]
+_NOT_FOUND = {
+    500: api.RouteActionClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR,
+    503: api.RouteActionClusterNotFoundResponseCode.SERVICE_UNAVAILABLE,
+}
 LONG_LIVED_IDLE = timedelta(hours=1)
 """Idle time-out of streams to backends that declare WebSocket; other streams have the connection manager's."""
 
@@ -47,10 +52,11 @@ def build(rule: Rule, place: Place, features: Features, source: str) -> Part:
 
 
 def fault_leaf(part: Part, rule: Rule) -> Part | None:
-    """What stands in for a rejected rule: its match answered with 500."""
+    """What stands in for a rejected rule: its match answered with 500 (503 where that is gRPC's)."""
     if rule.action.fault is not None:
         return None
-    route = Route(name=_name(rule), match=_match(rule.match), direct_response=DirectResponseAction(status=500))
+    response = DirectResponseAction(status=rule.action.unusable)
+    route = Route(name=_name(rule), match=_match(rule.match), direct_response=response)
     return Part(part.id, splice(api.VirtualHost, "routes", [encode(route)]), owners=part.owners)
 
 
@@ -85,7 +91,7 @@ def _one_route_each(
         if index < len(serving) - 1:
             match.runtime_fraction = kit.share(after, total)
         if isinstance(entry.backend, InvalidBackend):
-            response = DirectResponseAction(status=500)
+            response = DirectResponseAction(status=rule.action.unusable)
             routes.append(Route(name=_name(rule), match=match, direct_response=response))
             continue
         forward = _forward(rule.action, (entry,))
@@ -128,7 +134,7 @@ def _weight(entry: WeightedBackend, features: Features) -> api.WeightedClusterCl
 def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteAction:
     long_lived = any(isinstance(entry.backend, Backend) and entry.backend.protocol == "http1" for entry in serving)
     return RouteAction(
-        cluster_not_found_response_code=api.RouteActionClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR,
+        cluster_not_found_response_code=_NOT_FOUND[action.unusable],
         timeout=_timeout(action.timeouts),
         idle_timeout=LONG_LIVED_IDLE if long_lived else None,
     )
@@ -157,6 +163,8 @@ def _match(match: Match) -> api.RouteMatch:
             message.path_separated_prefix = match.path.value
         case PathKind.REGEX:
             message.safe_regex = kit.RegexMatcher(regex=match.path.value)
+    if match.rpc is not None:
+        message.grpc = RouteMatchGrpc()
     if match.method is not None:
         message.headers.append(HeaderMatcher(name=":method", string_match=kit.StringMatcher(exact=match.method)))
     for value in match.headers:

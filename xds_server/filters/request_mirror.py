@@ -62,6 +62,7 @@ REQUEST_MIRROR: Feature[HTTPRouteFilter, Mirror, route_v3.Route] = Feature(
         "HTTPRouteRequestMultipleMirrors",
         "HTTPRouteRequestPercentageMirror",
     ),
+    kinds=("HTTPRoute", "GRPCRoute"),
     parse=_parse,
     edit_route=_edit_route,
     forwards=True,

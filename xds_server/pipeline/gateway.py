@@ -13,26 +13,32 @@ from xds_server.envoy import cluster, route, secret, virtual_host
 from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
-from xds_server.model.httproute import HTTPRoute
-from xds_server.model.meta import Key
+from xds_server.model.kinds import ROUTE_KINDS
+from xds_server.model.listenerset import ListenerSet
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
 from xds_server.routing.backend import Backend
 from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
-from xds_server.routing.listener import ListenerId, Scheme, Scope
-from xds_server.semantics import attach, listeners
-from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict
+from xds_server.routing.listener import ListenerId, Protocol, Scope
+from xds_server.semantics import attach, listener_sets, listeners
+from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
 from xds_server.semantics.certificates import Certificate, serve
 from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
-from xds_server.semantics.routes import http
-from xds_server.semantics.routes.http import RouteRules, RulesVerdict
+from xds_server.semantics.routes import l4, l7
+from xds_server.semantics.routes.grpc import GRPC
+from xds_server.semantics.routes.http import HTTP
+from xds_server.semantics.routes.rules import RouteRules, RulesVerdict
 from xds_server.semantics.spread import Spread, spread
 from xds_server.semantics.world import World, served_service
 from xds_server.wire.part import Part
 
-KIND = http.KIND
+DIALECTS = {dialect.kind: dialect for dialect in (HTTP, GRPC)}
+"""The kinds of routes that speak HTTP; the others hand on connections and datagrams."""
+HTTP_PROTOCOLS: tuple[Protocol, ...] = ("http", "https")
 RouteKey = tuple[str, Key]
+"""Kind and key."""
 ListenerHost = tuple[ListenerId, str]
 ScopeHost = tuple[Scope, str]
 EntryId = tuple[ListenerId, str, str]
@@ -45,12 +51,15 @@ class PlacedId(NamedTuple):
     route: Key
     gateway: Key
     port: int
-    scheme: Scheme
+    protocol: Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The leaves of a route at one place, in rule order, with the rank of each; and the backends they name."""
+    """The leaves of a route at one place, in rule order, with the rank of each; and the backends they name.
+
+    Routes for connections have no leaves: they are part of a listener.
+    """
 
     leaves: tuple[tuple[tuple[object, ...], Part], ...]
     backends: tuple[Backend, ...]
@@ -71,11 +80,13 @@ class GatewayTables:
     world: World
     listeners: Table[ListenerId, AttachPoint]
     listeners_by_gateway: Index[Key, ListenerId, AttachPoint]
+    listeners_by_owner: Index[ObjectRef, ListenerId, AttachPoint]
     gateway_verdicts: Table[Key, GatewayVerdict]
     claims: Table[ClaimId, Claim]
-    parent_verdicts: Table[Key, tuple[ParentVerdict, ...]]
-    rules: Table[Key, RouteRules]
-    rules_verdicts: Table[Key, RulesVerdict]
+    routes: Table[RouteKey, Route]
+    parent_verdicts: Table[RouteKey, tuple[ParentVerdict, ...]]
+    rules: Table[RouteKey, RouteRules]
+    rules_verdicts: Table[RouteKey, RulesVerdict]
     spreads: Table[ListenerId, Spread]
     placed: Table[PlacedId, Placed]
     placed_by_leaf: Index[tuple[Key, str], PlacedId, Placed]
@@ -101,17 +112,18 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         slices_by_service=inputs.slices_by_service,
         grants_by_namespace=inputs.grants_by_namespace,
         certificates=certificates,
+        listener_sets=kinds["ListenerSet"],
+        listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
         controller_name=options.controller_name,
         any_class=options.any_class,
         checks=options.checks,
     )
     points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], partial(listeners.judge, world=world))
     by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
-    tables = Listeners(verdicts, by_gateway)
-    claims, parents = graph.derive_judged("claims", kinds["HTTPRoute"], partial(_claims, world=world, tables=tables))
-    rules, rules_verdicts = graph.derive_judged(
-        "rules", kinds["HTTPRoute"], partial(_rules, world=world, options=options)
-    )
+    tables = Listeners(verdicts, by_gateway, points.by("owner", lambda id_, _: (id_.owner,)))
+    routes = graph.union("routes", {kind: kinds[kind] for kind in ROUTE_KINDS})
+    claims, parents = graph.derive_judged("claims", routes, partial(_claims, world=world, tables=tables))
+    rules, rules_verdicts = graph.derive_judged("rules", routes, partial(_rules, world=world, options=options))
     spreads = _spreads(graph, claims, options)
     claims_by_route = claims.by("route", lambda id_, _: ((id_.kind, id_.route),))
     placed = graph.derive("placed", rules, partial(_placed, claims_by_route=claims_by_route, options=options))
@@ -126,8 +138,10 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         world=world,
         listeners=points,
         listeners_by_gateway=by_gateway,
+        listeners_by_owner=tables.by_owner,
         gateway_verdicts=verdicts,
         claims=claims,
+        routes=routes,
         parent_verdicts=parents,
         rules=rules,
         rules_verdicts=rules_verdicts,
@@ -136,31 +150,45 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         placed_by_leaf=placed.by("leaf", lambda id_, row: [(id_.gateway, leaf.id) for _, leaf in row.leaves]),
         segments=segments,
         claims_by_route=claims_by_route,
-        claims_by_host=claims.by("host", lambda _, claim: ((claim.listener.scope, claim.host),)),
+        claims_by_host=claims.by("host", _scope_host),
         uses=uses,
         clusters=clusters,
         secrets=secrets,
     )
 
 
+def _gateway_of_set(key: Key, row: ListenerSet) -> tuple[Key, ...]:
+    gateway = listener_sets.parent_of(key, row)
+    return () if gateway is None else (gateway,)
+
+
+def _scope_host(_: ClaimId, claim: Claim) -> tuple[ScopeHost, ...]:
+    scope = claim.listener.scope
+    return () if scope is None else ((scope, claim.host),)
+
+
 def _claims(
-    key: Key, row: HTTPRoute, look: Lookup, world: World, tables: Listeners
+    id_: RouteKey, row: Route, look: Lookup, world: World, tables: Listeners
 ) -> Judged[ClaimId, Claim, tuple[ParentVerdict, ...]]:
-    return attach.judge(key, row, KIND, look, world=world, listeners=tables)
+    return attach.judge(*id_, row, look, world=world, listeners=tables)
 
 
 def _rules(
-    key: Key, row: HTTPRoute, look: Lookup, world: World, options: Options
-) -> Judged[Key, RouteRules, RulesVerdict]:
-    rules, verdict = http.translate(key, row, options.features, look, world)
-    return Judged([(key, rules)], verdict)
+    id_: RouteKey, row: Any, look: Lookup, world: World, options: Options
+) -> Judged[RouteKey, RouteRules, RulesVerdict]:
+    kind, key = id_
+    if (dialect := DIALECTS.get(kind)) is not None:
+        rules, verdict = l7.translate(dialect, key, row, options.features, look=look, world=world)
+    else:
+        rules, verdict = l4.translate(kind, key, row, look, world)
+    return Judged([(id_, rules)], verdict)
 
 
 def _spreads(graph: Graph, claims: Table[ClaimId, Claim], options: Options) -> Table[ListenerId, Spread]:
     by_host = claims.by("listener and host", lambda id_, _: ((id_.listener, id_.host),))
     hosts = graph.group("hosts", by_host, lambda *_: True)
     narrower = hosts.by("wider", lambda id_, _: [(id_[0], wider) for wider in ancestors(id_[1])])
-    wildcards = claims.by("wildcards", lambda id_, claim: (id_.listener,) if is_wildcard(claim.host) else ())
+    wildcards = claims.by("wildcards", _on_wildcard)
     by_listener = claims.by("listener", lambda id_, _: (id_.listener,))
     limit = options.repeated_matches_limit
 
@@ -174,22 +202,27 @@ def _spreads(graph: Graph, claims: Table[ClaimId, Claim], options: Options) -> T
     return graph.group("spreads", wildcards, function)
 
 
+def _on_wildcard(id_: ClaimId, claim: Claim) -> tuple[ListenerId, ...]:
+    return (id_.listener,) if claim.listener.scope is not None and is_wildcard(claim.host) else ()
+
+
 def _placed(
-    key: Key,
+    id_: RouteKey,
     rules: RouteRules,
     look: Lookup,
     claims_by_route: Index[RouteKey, ClaimId, Claim],
     options: Options,
 ) -> Iterable[tuple[PlacedId, Placed]]:
     """The route's rules encoded once for each Gateway and port that serves them."""
-    claims = look.rows(claims_by_route, (KIND, key))
-    places = {(claim.listener.id.gateway, claim.listener.port, claim.listener.scheme) for claim in claims}
-    for gateway, port, scheme in sorted(places):
+    claims = look.rows(claims_by_route, id_)
+    places = {(claim.listener.id.gateway, claim.listener.port, claim.listener.protocol) for claim in claims}
+    for gateway, port, protocol in sorted(places):
         leaves = tuple(
-            (rule.rank, route.build(rule, Place(port, scheme, rule.match), options.features, str(port)))
+            (rule.rank, route.build(rule, Place(port, protocol, rule.match), options.features, str(port)))
             for rule in rules.rules
+            if protocol in HTTP_PROTOCOLS
         )
-        yield PlacedId(KIND, key, gateway, port, scheme), Placed(leaves, rules.backends)
+        yield PlacedId(*id_, gateway, port, protocol), Placed(leaves, rules.backends)
 
 
 def _entries(
@@ -200,10 +233,12 @@ def _entries(
     spreads: Table[ListenerId, Spread],
 ) -> Iterable[tuple[EntryId, Entry]]:
     listener = claim.listener
+    if listener.scope is None:
+        return
     found = look.get(spreads, listener.id)
     if found is not None and found.refuses(claim):
         return
-    row = look.get(placed, PlacedId(claim.kind, claim.route, listener.id.gateway, listener.port, listener.scheme))
+    row = look.get(placed, PlacedId(claim.kind, claim.route, listener.id.gateway, listener.port, listener.protocol))
     if row is None:
         return
     exact, length = specificity(claim.written)

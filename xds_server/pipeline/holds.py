@@ -6,8 +6,11 @@ contains a held part, all others the plain one.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
+from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Index, Table
 from xds_server.model.meta import Key
 from xds_server.wire.part import Owner, Part
 from xds_server.xds.resource import ResourceType
@@ -90,3 +93,35 @@ def serve_all(parts: Sequence[Part], hold_of: HoldOf) -> tuple[Part, ...]:
     served = tuple(found for part in parts if (found := serve(part, hold_of(part.id))) is not None)
     unchanged = len(served) == len(parts) and all(new is old for new, old in zip(served, parts, strict=True))
     return tuple(parts) if unchanged else served
+
+
+GatewayType = tuple[Key, ResourceType]
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """How functions ask for the holds that concern them. `builds` is empty for a Gateway without any."""
+
+    table: Table[HoldId, Hold]
+    builds: Table[GatewayType, tuple[str, ...]]
+
+    def variants(
+        self, gateway: Key, type_: ResourceType, look: Lookup, *also: ResourceType
+    ) -> Iterable[tuple[str, HoldOf]]:
+        """Each build that something of the types is held for, and the holds of the first type there."""
+        found = (look.get(self.builds, (gateway, one)) or () for one in (type_, *also))
+        for build in sorted(set(chain.from_iterable(found))):
+            yield build, lambda leaf, build=build: look.get(self.table, HoldId(gateway, build, type_, leaf))  # type: ignore[misc]
+
+
+def builds_of(
+    value: GatewayType, _: Sequence[Hold], look: Lookup, index: Index[GatewayType, HoldId, Hold]
+) -> tuple[str, ...]:
+    """The builds that something of a Gateway's type is held for."""
+    return tuple(sorted({id_.build for id_ in look.keys(index, value)}))
+
+
+def leaf_variants(part: Part, gateway: Key, type_: ResourceType, look: Lookup, holds: Holds) -> Variants:
+    """A resource that is one leaf."""
+    variants = holds.variants(gateway, type_, look)
+    return Variants(part, tuple(Variant(name, serve(part, hold_of(part.id))) for name, hold_of in variants))

@@ -13,7 +13,8 @@ from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
-from xds_server.pipeline.resources import HOST_HEADERS, Output, Publisher
+from xds_server.pipeline.publisher import Output, Publisher
+from xds_server.pipeline.route_configurations import HOST_HEADERS
 from xds_server.pipeline.statuses import Statuses
 from xds_server.routing.audience import ForGateway
 from xds_server.wire.part import Part
@@ -55,7 +56,7 @@ class Pipeline:
         headers = self.graph.tables[HOST_HEADERS]
         host = id_.leaf.removeprefix(HEADER_PREFIX)
         points = self.tables.listeners_by_gateway.rows(id_.gateway)
-        for scope in {point.served.scope for point in points if point.served}:
+        for scope in {point.served.scope for point in points if point.served and point.served.scope}:
             if (row := headers.get((scope, host))) is not None and row.header.id == id_.leaf:
                 header: Part = row.header
                 return header

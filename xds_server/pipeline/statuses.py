@@ -10,20 +10,22 @@ from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.gateway import Gateway, GatewayClass
-from xds_server.model.httproute import HTTPRoute
-from xds_server.model.meta import Key
-from xds_server.pipeline.gateway import KIND, GatewayTables
+from xds_server.model.listenerset import ListenerSet
+from xds_server.model.meta import Key, ObjectRef
+from xds_server.pipeline.gateway import GatewayTables, RouteKey
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
 from xds_server.semantics import statuses
-from xds_server.semantics.attach import Claim, ParentVerdict
+from xds_server.semantics.attach import Claim, ParentVerdict, Route
+from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.spread import limited
 from xds_server.semantics.statuses import (
     GatewayClassStatus,
     GatewayStatus,
+    ListenerSetStatus,
     Losses,
     Rejected,
     RouteStatus,
@@ -36,11 +38,23 @@ NOT_SERVED = Served()
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """Status tables, each keyed like its kind's input."""
+    """Status tables, each keyed like its kind's input but for that of routes."""
 
     classes: Table[Key, GatewayClassStatus]
     gateways: Table[Key, GatewayStatus]
-    routes: Table[Key, RouteStatus]
+    listener_sets: Table[Key, ListenerSetStatus]
+    routes: Table[RouteKey, RouteStatus]
+    """Of all kinds of routes, by kind and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What statuses of listeners are made from: `attached` counts routes, `rejected` finds holds by their owner."""
+
+    inputs: Inputs
+    tables: GatewayTables
+    attached: Table[ListenerId, int]
+    rejected: Index[Any, HoldId, Hold]
 
 
 def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
@@ -53,15 +67,13 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
     route = partial(
         _route, tables=tables, rejected=rejected, rejected_clusters=rejected_clusters, controller=controller
     )
-    routes, accepted_by = graph.derive_judged("statuses.httproutes", kinds["HTTPRoute"], route)
+    routes, accepted_by = graph.derive_judged("statuses.routes", tables.routes, route)
     attached_to = accepted_by.by("listener", lambda _, listeners: listeners)
     attached = graph.group("attached", attached_to, lambda _, rows, __: len(rows))
-    gateways = graph.derive(
-        "statuses.gateways",
-        kinds["Gateway"],
-        partial(_gateway, inputs=inputs, tables=tables, attached=attached, rejected=rejected),
-    )
-    return Statuses(classes, gateways, routes)
+    asked = _Asked(inputs, tables, attached, rejected)
+    gateways = graph.derive("statuses.gateways", kinds["Gateway"], partial(_gateway, asked=asked))
+    sets = graph.derive("statuses.listenersets", kinds["ListenerSet"], partial(_listener_set, asked=asked))
+    return Statuses(classes, gateways, sets, routes)
 
 
 def _class(key: Key, row: GatewayClass, _: Lookup, controller: str) -> Iterable[tuple[Key, GatewayClassStatus]]:
@@ -73,48 +85,59 @@ def _owners(_: HoldId, hold: Hold) -> Iterable[tuple[str, str, str]]:
     return {owner[:3] for owner in hold.owners} if hold.rejected else ()
 
 
-def _gateway(
-    key: Key, row: Gateway, look: Lookup, *, inputs: Inputs, tables: GatewayTables, attached: Any, rejected: Any
-) -> Iterable[tuple[Key, GatewayStatus]]:
-    verdict = look.get(tables.gateway_verdicts, key)
+def _gateway(key: Key, row: Gateway, look: Lookup, asked: _Asked) -> Iterable[tuple[Key, GatewayStatus]]:
+    verdict = look.get(asked.tables.gateway_verdicts, key)
     if verdict is None or not verdict.ours:
         return
-    counts = {one.name: look.get(attached, ListenerId(key, one.name)) or 0 for one in verdict.listeners}
-    served = look.get(inputs.served, key) or NOT_SERVED
-    rejections = _rejections(("Gateway", *key), key, look, rejected)
-    for point in look.rows(tables.listeners_by_gateway, key):
-        for secret in point.served.secrets if point.served else ():
-            for found in _rejections(("Secret", *secret), key, look, rejected):
-                rejections.append(Rejected(f"listeners[{point.id.name}]", f"Secret {secret}: {found.detail}"))
-    bind = look.get(inputs.binds, key)
-    unbound = {
-        point.id.name
-        for point in look.rows(tables.listeners_by_gateway, key)
-        if point.served and bind is not None and not bind.serves(point.port)
-    }
-    status = statuses.gateway_status(row, verdict, served, statuses.Found(counts, rejections, frozenset(unbound)))
+    served = look.get(asked.inputs.served, key) or NOT_SERVED
+    status = statuses.gateway_status(row, verdict, served, _found(ObjectRef("Gateway", *key), key, look, asked))
     if status is not None:
         yield key, status
 
 
+def _listener_set(key: Key, row: ListenerSet, look: Lookup, asked: _Asked) -> Iterable[tuple[Key, ListenerSetStatus]]:
+    gateway = parent_of(key, row)
+    parent = look.get(asked.tables.gateway_verdicts, gateway) if gateway else None
+    verdict = parent.listener_set(key) if parent else None
+    if gateway is None or verdict is None:
+        return
+    served = look.get(asked.inputs.served, gateway) or NOT_SERVED
+    found = _found(ObjectRef("ListenerSet", *key), gateway, look, asked)
+    yield key, statuses.listener_set_status(row, verdict, served, found)
+
+
+def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statuses.Found:
+    """What routes, Envoys and ports say of the listeners of one object."""
+    points = look.rows(asked.tables.listeners_by_owner, owner)
+    counts = {point.id.name: look.get(asked.attached, point.id) or 0 for point in points}
+    rejections = _rejections(owner, gateway, look, asked.rejected)
+    for point in points:
+        for secret in point.served.secrets if point.served else ():
+            for one in _rejections(ObjectRef("Secret", *secret), gateway, look, asked.rejected):
+                rejections.append(Rejected(f"listeners[{point.id.name}]", f"Secret {secret}: {one.detail}"))
+    bind = look.get(asked.inputs.binds, gateway)
+    unbound = {point.id.name for point in points if point.served and bind is not None and not bind.serves(point.port)}
+    return statuses.Found(counts, rejections, frozenset(unbound))
+
+
 def _route(
-    key: Key,
-    row: HTTPRoute,
+    id_: RouteKey,
+    row: Route,
     look: Lookup,
     *,
     tables: GatewayTables,
     rejected: Any,
     rejected_clusters: Any,
     controller: str,
-) -> Judged[Key, RouteStatus, tuple[ListenerId, ...]]:
+) -> Judged[RouteKey, RouteStatus, tuple[ListenerId, ...]]:
     """The status of a route, and the listeners that it counts as attached to."""
-    parents = look.get(tables.parent_verdicts, key) or ()
-    rules = look.get(tables.rules_verdicts, key)
+    parents = look.get(tables.parent_verdicts, id_) or ()
+    rules = look.get(tables.rules_verdicts, id_)
     if not parents or rules is None:
         return Judged((), ())
-    parents = tuple(_within_spread(parent, key, look, tables) for parent in parents)
+    parents = tuple(_within_spread(parent, id_, look, tables) for parent in parents)
     losses = {
-        parent.gateway: _losses(key, parent.gateway, look, tables, (rejected, rejected_clusters)) for parent in parents
+        parent.gateway: _losses(id_, parent.gateway, look, tables, (rejected, rejected_clusters)) for parent in parents
     }
     status = statuses.route_status(row, parents, rules, losses, controller)
     accepted = {
@@ -123,21 +146,21 @@ def _route(
         if any((one.type, one.status) == ("Accepted", "True") for one in entry.conditions)
         for listener in parent.listeners
     }
-    return Judged([(key, status)], tuple(accepted))
+    return Judged([(id_, status)], tuple(accepted))
 
 
-def _within_spread(parent: ParentVerdict, route: Key, look: Lookup, tables: GatewayTables) -> ParentVerdict:
+def _within_spread(parent: ParentVerdict, route: RouteKey, look: Lookup, tables: GatewayTables) -> ParentVerdict:
     spreads = {one: found for one in parent.listeners if (found := look.get(tables.spreads, one)) and found.refused}
     if not spreads:
         return parent
     claims: dict[ListenerId, list[Claim]] = {}
-    for claim in look.rows(tables.claims_by_route, (KIND, route)):
+    for claim in look.rows(tables.claims_by_route, route):
         claims.setdefault(claim.listener.id, []).append(claim)
     return limited(parent, claims, spreads)
 
 
 def _rejections(
-    owner: tuple[str, ...], gateway: Key, look: Lookup, rejected: Index[Any, HoldId, Hold]
+    owner: tuple[str, str, str], gateway: Key, look: Lookup, rejected: Index[Any, HoldId, Hold]
 ) -> list[Rejected]:
     """What Envoys of this Gateway rejected of the object, as it is now."""
     found = {}
@@ -154,11 +177,11 @@ def _clusters(id_: HoldId, hold: Hold) -> Iterable[tuple[Key, str]]:
 
 
 def _losses(
-    route: Key, gateway: Key, look: Lookup, tables: GatewayTables, indexes: tuple[Index[Any, HoldId, Hold], ...]
+    route: RouteKey, gateway: Key, look: Lookup, tables: GatewayTables, indexes: tuple[Index[Any, HoldId, Hold], ...]
 ) -> Losses:
     """What a route has lost at a Gateway: rules and hostnames that were rejected, rules whose clusters were."""
     rejected, rejected_clusters = indexes
-    owner = (KIND, *route)
+    owner = (route[0], *route[1])
     rejections = _rejections(owner, gateway, look, rejected)
     row = look.get(tables.rules, route)
     rules = row.rules if row else ()

@@ -9,12 +9,32 @@ Protocol = Literal["auto", "http1", "http2", "grpc", "tcp", "tls", "udp"]
 """What is spoken to a backend: `auto` follows the client (HTTP/1.1 for HTTP routes), others force it."""
 
 
+class EndpointsId(NamedTuple):
+    """Whose addresses: one port of one Service (or XBackend). Shared by all backends that differ in protocol alone."""
+
+    service: Key
+    port: int
+    transport: Literal["tcp", "udp"] = "tcp"
+    kind: str = "Service"
+
+
 class Backend(NamedTuple):
-    """One port of one Service, and the protocol spoken to it. The identity of a cluster; ordered, since it is a key."""
+    """One port of one Service, and how it is spoken to. The identity of a cluster; ordered, since it is a key.
+
+    `tls` names the policy by which the connection is secured (`NAMESPACE/NAME`), empty where it is not. `kind` is that
+    of the object called `service`: Service or XBackend.
+    """
 
     service: Key
     port: int
     protocol: Protocol = "auto"
+    tls: str = ""
+    kind: str = "Service"
+
+    @property
+    def endpoints(self) -> EndpointsId:
+        """Where it is."""
+        return EndpointsId(self.service, self.port, "udp" if self.protocol == "udp" else "tcp", self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Feature(Generic[Spec, Config, Message]):
     edit_backend: writes it into one weighted backend of a route; without it a filter on a backendRef
         makes that backend a route of its own.
     backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
+    kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
     forwards: the filter is about the request to the backend, so it does not go with one that answers.
     """
@@ -64,6 +65,7 @@ class Feature(Generic[Spec, Config, Message]):
     edit_route: Callable[[Config, Message, Place], list[Message]] | None = None
     edit_backend: Callable[[Config, Any], None] | None = None
     backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
+    kinds: tuple[str, ...] = ("HTTPRoute",)
     answers: bool = False
     forwards: bool = False
     on_backends: bool = True

@@ -3,16 +3,33 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 
-Scheme = Literal["http", "https"]
+Protocol = Literal["http", "https", "tls", "passthrough", "tcp", "udp"]
+"""What a listener does with a connection: `tls` ends TLS and hands on the bytes, `passthrough` hands on TLS itself."""
+Transport = Literal["tcp", "udp"]
+NO_SET = Key("", "")
 
 
 class ListenerId(NamedTuple):
-    """A listener of a Gateway."""
+    """A listener of a Gateway; `set` is the ListenerSet that it comes from, NO_SET for the Gateway's own."""
 
     gateway: Key
     name: str
+    set: Key = NO_SET
+
+    @property
+    def owner(self) -> ObjectRef:
+        """The object in which it is written."""
+        return ObjectRef("Gateway", *self.gateway) if self.set == NO_SET else ObjectRef("ListenerSet", *self.set)
+
+
+class Socket(NamedTuple):
+    """What is bound: a port of a Gateway."""
+
+    gateway: Key
+    transport: Transport
+    port: int
 
 
 class Scope(NamedTuple):
@@ -28,19 +45,26 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A served listener. `hostname` is normalised, "*" for all. `secrets` are usable certificates, HTTPS only."""
+    """A served listener. `hostname` is normalised, "*" for all. `secrets` are usable certificates, if it ends TLS."""
 
     id: ListenerId
     port: int
-    scheme: Scheme
+    protocol: Protocol
     hostname: str
     secrets: tuple[Key, ...] = ()
     server_name: str = "envoy"
 
     @property
-    def scope(self) -> Scope:
-        """Which RouteConfiguration holds its hosts."""
-        return Scope(self.id.gateway, self.port, self.hostname if self.scheme == "https" else "")
+    def socket(self) -> Socket:
+        """What it is bound to, together with others."""
+        return Socket(self.id.gateway, "udp" if self.protocol == "udp" else "tcp", self.port)
+
+    @property
+    def scope(self) -> Scope | None:
+        """Which RouteConfiguration holds its hosts; None where no HTTP is spoken."""
+        if self.protocol not in ("http", "https"):
+            return None
+        return Scope(self.id.gateway, self.port, self.hostname if self.protocol == "https" else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,16 +36,27 @@ class ValueMatch:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """All parts must hold. Header names are lower case and unique, as are query parameter names."""
+    """All parts must hold. Header names are lower case and unique, as are query parameter names.
+
+    `rpc` makes it a match for gRPC calls alone: the characters in its matches on service and method, which rank it.
+    """
 
     path: PathMatch
     headers: tuple[ValueMatch, ...] = ()
     query: tuple[ValueMatch, ...] = ()
     method: str | None = None
+    rpc: tuple[int, int] | None = None
 
 
 def precedence(match: Match) -> tuple[int, int, bool, int, int]:
-    """Sort key: smaller is tried first. Path kind, longest path, method, most headers, most query parameters."""
+    """Sort key: smaller is tried first. Path kind, longest path, method, most headers, most query parameters.
+
+    Matches for gRPC come before all others, since they take gRPC calls alone: most characters of the service, then of
+    the method, then most headers (GRPCRoute).
+    """
+    if match.rpc is not None:
+        service, method = match.rpc
+        return (-1, -service, False, -method, -len(match.headers))
     return (
         match.path.kind,
         -len(match.path.value),

@@ -35,12 +35,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a rule does with a request: a fault, or filters and then a backend."""
+    """What a rule does with a request: a fault, or filters and then a backend.
+
+    `unusable` is the HTTP status that the share of a backend gets that cannot be used.
+    """
 
     filters: tuple[Applied, ...] = ()
     backends: tuple[WeightedBackend, ...] = ()
     timeouts: Timeouts = Timeouts()
     fault: Fault | None = None
+    unusable: int = 500
 
 
 @dataclass(frozen=True, slots=True)

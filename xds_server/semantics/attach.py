@@ -12,13 +12,17 @@ from typing import NamedTuple
 from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
+from xds_server.model.grpcroute import GRPCRoute
 from xds_server.model.httproute import HTTPRoute, ParentReference
-from xds_server.model.meta import Condition, Key
+from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
+from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.routing.hostname import covers, intersect, normalise, specificity
 from xds_server.routing.listener import Listener, ListenerId
-from xds_server.semantics import conditions, selectors
+from xds_server.semantics import conditions, listener_sets, selectors
 from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
 from xds_server.semantics.world import GROUP, World
+
+Route = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
 
 
 class ClaimId(NamedTuple):
@@ -64,47 +68,81 @@ class ParentVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The tables of what routes may attach to."""
+    """The tables of what routes may attach to. `by_owner` is by the object in which a listener is written."""
 
     verdicts: Table[Key, GatewayVerdict]
     by_gateway: Index[Key, ListenerId, AttachPoint]
+    by_owner: Index[ObjectRef, ListenerId, AttachPoint]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A route that looks for listeners; `written` are its hostnames, normalised."""
+
+    kind: str
+    key: Key
+    route: Route
+    written: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of matches that it brings."""
+        return sum(len(getattr(rule, "matches", ((),))) for rule in self.route.spec.rules)
 
 
 def judge(
-    key: Key, route: HTTPRoute, kind: str, look: Lookup, *, world: World, listeners: Listeners
+    kind: str, key: Key, route: Route, look: Lookup, *, world: World, listeners: Listeners
 ) -> Judged[ClaimId, Claim, tuple[ParentVerdict, ...]]:
-    """The claims and parent verdicts of one route. Parents that are not Gateways of ours get no verdict."""
+    """The claims and parent verdicts of one route. Parents that are not served here get no verdict."""
     claims: dict[ClaimId, Claim] = {}
     verdicts = []
-    written = tuple(normalise(hostname) for hostname in route.spec.hostnames)
-    size = sum(len(rule.matches) for rule in route.spec.rules)
+    written = tuple(normalise(hostname) for hostname in getattr(route.spec, "hostnames", ()))
+    asking = _Asking(kind, key, route, written)
     for reference in dict.fromkeys(route.spec.parent_refs):
-        if (reference.group, reference.kind) != (GROUP, "Gateway"):
+        owner = _owner(reference, key)
+        gateway = _gateway(owner, look, world) if owner else None
+        if owner is None or gateway is None:
             continue
-        gateway = Key(reference.namespace or key.namespace, reference.name)
         verdict = look.get(listeners.verdicts, gateway)
         if verdict is None or not verdict.ours:
             continue
         points = look.rows(listeners.by_gateway, gateway)
-        attached, accepted = _attach(reference, key, kind, written, points, look=look, world=world)
+        own = look.rows(listeners.by_owner, owner)
+        attached, accepted = _attach(reference, asking, own, look, world)
         verdicts.append(ParentVerdict(reference, gateway, accepted, tuple(point.id for point in attached)))
         for point in attached:
-            for host, own in _hosts(point, written, points).items():
-                if point.served is not None:
-                    claim = Claim(point.served, host, kind, key, own, route.metadata.creation_timestamp, size)
-                    claims[ClaimId(point.id, host, kind, key)] = claim
+            claims |= _claims(asking, point, points)
     return Judged(claims.items(), tuple(verdicts))
 
 
+def _owner(reference: ParentReference, route: Key) -> ObjectRef | None:
+    if reference.group != GROUP or reference.kind not in ("Gateway", "ListenerSet"):
+        return None
+    return ObjectRef(reference.kind, reference.namespace or route.namespace, reference.name)
+
+
+def _gateway(owner: ObjectRef, look: Lookup, world: World) -> Key | None:
+    """The Gateway that serves what is attached to this parent."""
+    if owner.kind == "Gateway":
+        return owner.key
+    set_ = look.get(world.listener_sets, owner.key)
+    return listener_sets.parent_of(owner.key, set_) if set_ is not None else None
+
+
+def _claims(asking: _Asking, point: AttachPoint, points: Iterable[AttachPoint]) -> dict[ClaimId, Claim]:
+    if point.served is None:
+        return {}
+    created = asking.route.metadata.creation_timestamp
+    return {
+        ClaimId(point.id, host, asking.kind, asking.key): Claim(
+            point.served, host, asking.kind, asking.key, own, created, asking.size
+        )
+        for host, own in _hosts(point, asking.written, points).items()
+    }
+
+
 def _attach(
-    reference: ParentReference,
-    route: Key,
-    kind: str,
-    written: tuple[str, ...],
-    points: Iterable[AttachPoint],
-    *,
-    look: Lookup,
-    world: World,
+    reference: ParentReference, asking: _Asking, points: Iterable[AttachPoint], look: Lookup, world: World
 ) -> tuple[list[AttachPoint], Condition]:
     named = [
         point
@@ -113,12 +151,14 @@ def _attach(
     ]
     if not named:
         return [], conditions.no_matching_parent(f"no listener {_wanted(reference)}")
-    allowing = [point for point in named if kind in point.kinds and _allows(point, route, look, world)]
+    namespace = asking.key.namespace
+    allowing = [point for point in named if asking.kind in point.kinds and _allows(point, namespace, look, world)]
     if not allowing:
         names = ", ".join(point.id.name for point in named)
         return [], conditions.not_allowed_by_listeners(
-            f"listeners {names} do not allow {kind}s from namespace {route.namespace}"
+            f"listeners {names} do not allow {asking.kind}s from namespace {namespace}"
         )
+    written = asking.written
     matching = [point for point in allowing if not written or any(intersect(point.hostname, name) for name in written)]
     if not matching:
         hosts = ", ".join(sorted({point.hostname for point in allowing}))
@@ -137,20 +177,10 @@ def _wanted(reference: ParentReference) -> str:
     return " and ".join(parts) or "exists"
 
 
-def _allows(point: AttachPoint, route: Key, look: Lookup, world: World) -> bool:
-    match point.namespaces.from_:
-        case "All":
-            return True
-        case "Same":
-            return route.namespace == point.id.gateway.namespace
-        case "Selector" if point.namespaces.selector is not None:
-            namespace = look.get(world.namespaces, Key("", route.namespace))
-            labels = {"kubernetes.io/metadata.name": route.namespace}
-            if namespace is not None:
-                labels |= namespace.metadata.labels
-            return selectors.matches(point.namespaces.selector, labels)
-        case _:
-            return False
+def _allows(point: AttachPoint, namespace: str, look: Lookup, world: World) -> bool:
+    allowed = point.namespaces
+    known = look.get(world.namespaces, Key("", namespace)) if allowed.from_ == "Selector" else None
+    return selectors.allows(allowed.from_, allowed.selector, point.id.owner.namespace, namespace, known)
 
 
 def _hosts(point: AttachPoint, written: tuple[str, ...], points: Iterable[AttachPoint]) -> dict[str, str]:
@@ -161,7 +191,9 @@ def _hosts(point: AttachPoint, written: tuple[str, ...], points: Iterable[Attach
     others = [
         other.hostname
         for other in points
-        if other.accepted and other.port == point.port and other.hostname != point.hostname
+        if other.accepted
+        and (other.port, other.transport) == (point.port, point.transport)
+        and other.hostname != point.hostname
     ]
     hosts: dict[str, str] = {}
     for name in written or ("*",):

@@ -4,6 +4,8 @@ Order of checks as the API's ResolvedRefs reasons ask: kind, then permission (be
 nothing about foreign namespaces), then existence, then port.
 """
 
+from typing import Literal
+
 from xds_server.flow.lookup import Lookup
 from xds_server.model.httproute import BackendObjectReference
 from xds_server.model.meta import Key
@@ -20,8 +22,12 @@ NEEDS_TLS = ("kubernetes.io/wss",)
 """Spoken over TLS alone; without a policy that says how to verify the backend they cannot be spoken at all."""
 
 
+Spoken = Literal["http", "grpc", "tcp", "udp"]
+"""What a route hands on."""
+
+
 def resolve(
-    reference: BackendObjectReference, referrer: Referrer, look: Lookup, world: World
+    reference: BackendObjectReference, referrer: Referrer, spoken: Spoken, look: Lookup, world: World
 ) -> Backend | InvalidBackend:
     """What a backendRef stands for. ExternalName Services are refused: they reach around network policy
     (CVE-2021-25740).
@@ -45,13 +51,18 @@ def resolve(
         )
     if reference.port is None:
         return InvalidBackend("BackendNotFound", f"Service {target}: the reference names no port")
-    port = service.port(reference.port)
+    transport = "UDP" if spoken == "udp" else "TCP"
+    port = service.port(reference.port, transport)
     if port is None:
-        ports = ", ".join(str(known.port) for known in service.ports if known.protocol == "TCP") or "none"
-        return InvalidBackend("BackendNotFound", f"Service {target} has no TCP port {reference.port} (it has: {ports})")
+        ports = ", ".join(str(known.port) for known in service.ports if known.protocol == transport) or "none"
+        message = f"Service {target} has no {transport} port {reference.port} (it has: {ports})"
+        return InvalidBackend("BackendNotFound", message)
+    if spoken in ("tcp", "udp"):
+        return Backend(service=target, port=reference.port, protocol=spoken)
     if port.app_protocol in NEEDS_TLS:
         message = (
             f"Service {target}: port {reference.port} speaks {port.app_protocol}, and TLS to backends is not served"
         )
         return InvalidBackend("UnsupportedProtocol", message)
-    return Backend(service=target, port=reference.port, protocol=APP_PROTOCOLS.get(port.app_protocol, "auto"))
+    protocol = "grpc" if spoken == "grpc" else APP_PROTOCOLS.get(port.app_protocol, "auto")
+    return Backend(service=target, port=reference.port, protocol=protocol)

@@ -66,6 +66,16 @@ def gateway_accepted(valid: int, total: int) -> Condition:
     return not_accepted("ListenersNotValid", "None of the listeners is valid.")
 
 
+def set_accepted(valid: int, total: int) -> Condition:
+    """The ListenerSet's Accepted from the number of its valid listeners."""
+    if valid == total:
+        return accepted("The ListenerSet is accepted.")
+    if valid:
+        message = f"{total - valid} of {total} listeners are not valid."
+        return _condition("Accepted", _TRUE, "ListenersNotValid", message)
+    return not_accepted("ListenersNotValid", "None of the listeners is valid.")
+
+
 def partially_invalid(message: str) -> Condition:
     """PartiallyInvalid=True; the API wants the message to begin with "Dropped Rule" or "Fall Back"."""
     return _condition("PartiallyInvalid", _TRUE, "UnsupportedValue", message)

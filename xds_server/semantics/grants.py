@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from xds_server.flow.lookup import Lookup
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.semantics.world import GROUP, World
 
 
@@ -14,6 +14,11 @@ class Referrer:
     kind: str
     namespace: str
     group: str = GROUP
+
+    @classmethod
+    def of(cls, owner: ObjectRef) -> "Referrer":
+        """An object of the Gateway API."""
+        return cls(owner.kind, owner.namespace)
 
 
 def permitted(referrer: Referrer, kind: str, target: Key, look: Lookup, world: World) -> bool:

@@ -1,10 +1,11 @@
-"""A Gateway's listeners: which are valid, which conflict, which routes they allow, which are served.
+"""A Gateway's listeners, its own and those of its ListenerSets: which are valid, which routes they allow, which are
+served.
 
 In: one Gateway and what it refers to. Out: a row per listener for routes to attach to, and the Gateway's verdict.
-Source: Gateway API `Listener`, "Distinct Listeners" and the listener conditions.
+Source: Gateway API `Listener` and the listener conditions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from xds_server.flow.graph import Judged
@@ -12,16 +13,20 @@ from xds_server.flow.lookup import Lookup
 from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
 from xds_server.routing.hostname import normalise
-from xds_server.routing.listener import Listener, ListenerId, Scheme
-from xds_server.semantics import classes, conditions
-from xds_server.semantics.certificates import Certificate, Unusable
-from xds_server.semantics.grants import Referrer, permitted
+from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
+from xds_server.semantics import classes, conditions, listener_certificates, listener_conflicts, listener_sets
+from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.world import GROUP, World
 
-KINDS_BY_PROTOCOL = {"HTTP": ("HTTPRoute",), "HTTPS": ("HTTPRoute",)}
-SHARING_PORTS = ("HTTP", "HTTPS", "TLS", "TCP")
-"""Protocols that would meet on one port; of others nobody knows what they bind, so they are in nobody's way."""
-SCHEMES: dict[str, Scheme] = {"HTTP": "http", "HTTPS": "https"}
+KINDS_BY_PROTOCOL = {
+    "HTTP": ("HTTPRoute", "GRPCRoute"),
+    "HTTPS": ("HTTPRoute", "GRPCRoute"),
+    "TLS": ("TLSRoute",),
+    "TCP": ("TCPRoute",),
+    "UDP": ("UDPRoute",),
+}
+_PROTOCOLS: dict[str, Protocol] = {"HTTP": "http", "HTTPS": "https", "TCP": "tcp", "UDP": "udp"}
+_TLS_MODES: dict[str, Protocol] = {"Terminate": "tls", "Passthrough": "passthrough"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +45,46 @@ class AttachPoint:
     namespaces: api.RouteNamespaces
     served: Listener | None
 
+    @property
+    def transport(self) -> Transport:
+        """What its port is a port of."""
+        return "udp" if self.protocol == "UDP" else "tcp"
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerVerdict:
     """What the status says of one listener, but for what only Envoy and the routes know."""
 
-    name: str
+    id: ListenerId
     kinds: tuple[str, ...]
     accepted: Condition
     resolved: Condition
     conflicted: Condition | None
     served: bool
 
+    @property
+    def name(self) -> str:
+        """The listener's name in its object."""
+        return self.id.name
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayVerdict:
-    """What the status says of a Gateway. `ours` is False for Gateways of other controllers."""
+    """What the status says of a Gateway and of the ListenerSets that name it. `ours` is False for Gateways of other
+    controllers.
+    """
 
     ours: bool
     accepted: Condition | None = None
     listeners: tuple[ListenerVerdict, ...] = ()
+    sets: Mapping[Key, SetVerdict] | None = None
+
+    def listener_set(self, key: Key) -> SetVerdict | None:
+        """The verdict of a ListenerSet of this Gateway."""
+        return (self.sets or {}).get(key)
+
+
+Entry = tuple[ListenerId, api.Listener]
 
 
 def judge(
@@ -68,26 +93,41 @@ def judge(
     """The rows and verdict of one Gateway."""
     if not classes.serves(gateway, look, world):
         return Judged((), GatewayVerdict(ours=False))
-    conflicts = _conflicts(gateway.spec.listeners)
-    address = _address_problem(gateway)
+    problem = _address_problem(gateway)
+    allowed, refused = listener_sets.of_gateway(key, gateway, look, world)
+    own = [(ListenerId(key, listener.name), listener) for listener in gateway.spec.listeners]
+    later = [(ListenerId(key, one.name, set_key), one) for set_key, set_ in allowed for one in set_.spec.listeners]
+    conflicts = listener_conflicts.find(own, later)
     server_name = classes.server_name(gateway)
-    points, verdicts = [], []
-    for listener in gateway.spec.listeners:
-        id_ = ListenerId(key, listener.name)
-        verdict, secrets = _judge_listener(key, listener, conflicts.get(listener.name), look, world)
-        if address is not None:
+    points: dict[ListenerId, AttachPoint] = {}
+    verdicts: dict[ListenerId, ListenerVerdict] = {}
+    for id_, listener in (*own, *later):
+        verdict, secrets = _judge_listener(id_, listener, conflicts.get(id_), look, world)
+        if problem is not None:
             verdict = replace(verdict, served=False)
-        served = None
-        if verdict.served:
-            hostname = normalise(listener.hostname)
-            served = Listener(id_, listener.port, SCHEMES[listener.protocol], hostname, secrets, server_name)
-        points.append(_point(id_, listener, verdict, served))
-        verdicts.append(verdict)
-    valid = sum(verdict.accepted.status == "True" for verdict in verdicts)
-    accepted = address or conditions.gateway_accepted(valid, len(verdicts))
-    return Judged(
-        ((point.id, point) for point in points), GatewayVerdict(ours=True, accepted=accepted, listeners=tuple(verdicts))
-    )
+        served = _served(id_, listener, secrets, server_name) if verdict.served else None
+        points[id_] = _point(id_, listener, verdict, served)
+        verdicts[id_] = verdict
+    of_gateway = tuple(verdicts[id_] for id_, _ in own)
+    valid = sum(verdict.accepted.status == "True" for verdict in of_gateway)
+    accepted = problem or conditions.gateway_accepted(valid, len(of_gateway))
+    sets = dict(refused)
+    for set_key, _ in allowed:
+        sets[set_key] = _set_verdict([one for id_, one in verdicts.items() if id_.set == set_key], problem)
+    return Judged(points.items(), GatewayVerdict(ours=True, accepted=accepted, listeners=of_gateway, sets=sets))
+
+
+def _set_verdict(listeners: list[ListenerVerdict], problem: Condition | None) -> SetVerdict:
+    found = listener_sets.verdict(listeners)
+    if problem is None:
+        return found
+    message = f"The Gateway is not accepted: {problem.message}"
+    return replace(found, accepted=conditions.not_accepted("ParentNotAccepted", message))
+
+
+def _served(id_: ListenerId, listener: api.Listener, secrets: tuple[Key, ...], server_name: str) -> Listener:
+    protocol = _PROTOCOLS.get(listener.protocol) or _TLS_MODES[listener.tls.mode if listener.tls else ""]
+    return Listener(id_, listener.port, protocol, normalise(listener.hostname), secrets, server_name)
 
 
 def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, served: Listener | None) -> AttachPoint:
@@ -111,22 +151,30 @@ def _address_problem(gateway: api.Gateway) -> Condition | None:
 
 
 def _judge_listener(
-    gateway: Key, listener: api.Listener, conflict: Condition | None, look: Lookup, world: World
+    id_: ListenerId, listener: api.Listener, conflict: Condition | None, look: Lookup, world: World
 ) -> tuple[ListenerVerdict, tuple[Key, ...]]:
     kinds, wrong_kinds = _kinds(listener)
-    secrets, certificates = _certificates(gateway, listener, look, world)
-    accepted = conditions.accepted("The listener is accepted.")
+    secrets, certificates = listener_certificates.resolve(id_, listener, look, world)
+    accepted = _accepted(listener, conflict)
+    resolved = wrong_kinds or certificates or conditions.resolved()
+    ends_tls = listener.protocol == "HTTPS" or (listener.tls is not None and listener.tls.mode == "Terminate")
+    usable = bool(secrets) if ends_tls else True
+    served = accepted.status == "True" and usable and bool(kinds)
+    return ListenerVerdict(id_, kinds, accepted, resolved, conflict, served), secrets
+
+
+def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:
     if listener.protocol not in KINDS_BY_PROTOCOL:
         known = ", ".join(KINDS_BY_PROTOCOL)
-        accepted = conditions.not_accepted(
-            "UnsupportedProtocol", f"protocol {listener.protocol} is not supported (supported: {known})"
-        )
-    elif conflict is not None:
-        accepted = conditions.not_accepted(conflict.reason, conflict.message)
-    resolved = wrong_kinds or certificates or conditions.resolved()
-    usable = listener.protocol == "HTTP" or bool(secrets)
-    served = accepted.status == "True" and usable and bool(kinds)
-    return ListenerVerdict(listener.name, kinds, accepted, resolved, conflict, served), secrets
+        message = f"protocol {listener.protocol} is not supported (supported: {known})"
+        return conditions.not_accepted("UnsupportedProtocol", message)
+    if conflict is not None:
+        return conditions.not_accepted(conflict.reason, conflict.message)
+    if listener.protocol == "TLS" and (listener.tls is None or listener.tls.mode not in _TLS_MODES):
+        mode = listener.tls.mode if listener.tls else "none"
+        message = f"tls.mode: {mode} is not supported (supported: {', '.join(_TLS_MODES)})"
+        return conditions.not_accepted("UnsupportedValue", message)
+    return conditions.accepted("The listener is accepted.")
 
 
 def _kinds(listener: api.Listener) -> tuple[tuple[str, ...], Condition | None]:
@@ -140,76 +188,3 @@ def _kinds(listener: api.Listener) -> tuple[tuple[str, ...], Condition | None]:
     names = ", ".join(f"{entry.group}/{entry.kind}" for entry in wrong)
     message = f"allowedRoutes.kinds: a listener of protocol {listener.protocol} cannot carry {names}"
     return tuple(dict.fromkeys(named)), conditions.not_resolved("InvalidRouteKinds", message)
-
-
-def _certificates(
-    gateway: Key, listener: api.Listener, look: Lookup, world: World
-) -> tuple[tuple[Key, ...], Condition | None]:
-    """The usable Secrets of an HTTPS listener and, if any of its references is not, why."""
-    if listener.protocol != "HTTPS":
-        return (), None
-    if listener.tls is None or not listener.tls.certificate_refs:
-        return (), conditions.not_resolved("InvalidCertificateRef", "tls.certificateRefs: an HTTPS listener needs one")
-    if listener.tls.mode != "Terminate":
-        return (), conditions.not_resolved(
-            "InvalidCertificateRef", f"tls.mode {listener.tls.mode}: HTTPS terminates TLS"
-        )
-    usable: list[Key] = []
-    problem: Condition | None = None
-    for reference in listener.tls.certificate_refs:
-        found = _certificate(gateway, reference, look, world)
-        if isinstance(found, Key):
-            usable.append(found)
-        else:
-            problem = problem or found
-    for secret in usable:
-        row = look.get(world.certificates, secret)
-        if isinstance(row, Certificate) and row.problem:
-            problem = problem or conditions.not_resolved(
-                "InvalidCertificateRef", f"Secret {secret}: {row.problem}; its last good certificate stays in service"
-            )
-    return tuple(dict.fromkeys(usable)), problem
-
-
-def _certificate(gateway: Key, reference: api.SecretObjectReference, look: Lookup, world: World) -> Key | Condition:
-    target = Key(reference.namespace or gateway.namespace, reference.name)
-    if (reference.group, reference.kind) != ("", "Secret"):
-        what = f"{reference.group}/{reference.kind}" if reference.group else reference.kind
-        return conditions.not_resolved("InvalidCertificateRef", f"tls.certificateRefs: {what} is not a Secret")
-    if not permitted(Referrer("Gateway", gateway.namespace), "Secret", target, look, world):
-        return conditions.not_resolved(
-            "RefNotPermitted",
-            f"Secret {target}: no ReferenceGrant in {target.namespace} allows Gateways of {gateway.namespace}",
-        )
-    row = look.get(world.certificates, target)
-    if row is None:
-        return conditions.not_resolved("InvalidCertificateRef", f"Secret {target} does not exist")
-    if isinstance(row, Unusable):
-        return conditions.not_resolved("InvalidCertificateRef", f"Secret {target}: {row.reason}")
-    return target
-
-
-def _conflicts(listeners: Iterable[api.Listener]) -> dict[str, Condition]:
-    """Listeners of one Gateway that are not distinct: nobody wins, all of them are rejected."""
-    by_port: dict[int, list[api.Listener]] = {}
-    for listener in listeners:
-        if listener.protocol in SHARING_PORTS:
-            by_port.setdefault(listener.port, []).append(listener)
-    found: dict[str, Condition] = {}
-    for port, group in by_port.items():
-        protocols = sorted({listener.protocol for listener in group})
-        if len(protocols) > 1 and not set(protocols) <= {"HTTPS", "TLS"}:
-            message = f"port {port} is asked for with protocols {', '.join(protocols)}"
-            found |= {listener.name: conditions.conflicted("ProtocolConflict", message) for listener in group}
-            continue
-        hostnames: dict[str, list[api.Listener]] = {}
-        for listener in group:
-            hostnames.setdefault(normalise(listener.hostname), []).append(listener)
-        for hostname, same in hostnames.items():
-            if len(same) > 1:
-                names = ", ".join(listener.name for listener in same)
-                message = f"listeners {names} ask for the same port {port} and hostname {hostname}"
-                one_protocol = len({listener.protocol for listener in same}) == 1
-                reason = "HostnameConflict" if one_protocol else "ProtocolConflict"
-                found |= {listener.name: conditions.conflicted(reason, message) for listener in same}
-    return found

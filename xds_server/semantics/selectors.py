@@ -2,7 +2,27 @@
 
 from collections.abc import Mapping
 
+from xds_server.model.core import Namespace
 from xds_server.model.gateway import LabelSelector, LabelSelectorRequirement
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+def allows(from_: str, selector: LabelSelector | None, own: str, namespace: str, known: Namespace | None) -> bool:
+    """Does `namespaces: {from, selector}` of an object in namespace `own` allow `namespace`?
+
+    `known` is that namespace as an object, which may be missing in files. Unknown values of `from` allow nothing.
+    """
+    match from_:
+        case "All":
+            return True
+        case "Same":
+            return namespace == own
+        case "Selector" if selector is not None:
+            labels = {NAME_LABEL: namespace} | (known.metadata.labels if known is not None else {})
+            return matches(selector, labels)
+        case _:
+            return False
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

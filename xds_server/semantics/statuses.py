@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xds_server.model.gateway import Gateway, GatewayClass
-from xds_server.model.httproute import HTTPRoute, ParentReference
+from xds_server.model.httproute import ParentReference
+from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Condition, Key, Struct
 from xds_server.semantics import classes, conditions
-from xds_server.semantics.attach import ParentVerdict
+from xds_server.semantics.attach import ParentVerdict, Route
+from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.listeners import GatewayVerdict, ListenerVerdict
-from xds_server.semantics.routes.http import RulesVerdict
+from xds_server.semantics.routes.rules import RulesVerdict
 from xds_server.semantics.world import GROUP
 
 
@@ -39,8 +41,15 @@ class GatewayStatus(Struct, frozen=True):
     listeners: tuple[ListenerStatus, ...]
 
 
+class ListenerSetStatus(Struct, frozen=True):
+    """ListenerSet.status."""
+
+    conditions: tuple[Condition, ...]
+    listeners: tuple[ListenerStatus, ...]
+
+
 class RouteParentStatus(Struct, frozen=True):
-    """HTTPRoute.status.parents[]."""
+    """status.parents[] of every kind of route."""
 
     parent_ref: ParentReference
     controller_name: str
@@ -48,7 +57,7 @@ class RouteParentStatus(Struct, frozen=True):
 
 
 class RouteStatus(Struct, frozen=True):
-    """HTTPRoute.status."""
+    """The status of every kind of route."""
 
     parents: tuple[RouteParentStatus, ...]
 
@@ -109,24 +118,34 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
         return None
     generation = gateway.metadata.generation
     progress = _progress(generation, served)
-    faults = _faults(verdict, found)
-    programmed = _gateway_programmed(verdict, progress)
-    serving = [listener.name for listener in verdict.listeners if listener.served]
-    if serving and all(name in faults for name in serving):
-        programmed = conditions.not_programmed("Invalid", f"No listener is served: {faults[serving[0]]}")
-    listeners = tuple(
-        _listener_status(listener, generation, progress, found.attached, faults.get(listener.name))
-        for listener in verdict.listeners
-    )
+    faults = _faults(verdict.listeners, found)
+    programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
     own = (verdict.accepted, programmed, conditions.ready_like(programmed))
+    listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
     return GatewayStatus(conditions=_observed(own, generation), listeners=listeners)
 
 
-def _faults(verdict: GatewayVerdict, found: Found) -> dict[str, str]:
+def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, found: Found) -> ListenerSetStatus:
+    """The status of a ListenerSet of a Gateway of ours. Of a set that is not allowed no listener is told."""
+    generation = set_.metadata.generation
+    progress = _progress(generation, served)
+    faults = _faults(verdict.listeners, found)
+    if verdict.accepted.reason in ("NotAllowed", "ListenersNotValid") and verdict.accepted.status == "False":
+        programmed = conditions.not_programmed(verdict.accepted.reason, verdict.accepted.message)
+    elif verdict.accepted.reason == "ParentNotAccepted":
+        programmed = conditions.not_programmed("ParentNotProgrammed", verdict.accepted.message)
+    else:
+        programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
+    own = (verdict.accepted, programmed, conditions.ready_like(programmed))
+    listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
+    return ListenerSetStatus(conditions=_observed(own, generation), listeners=listeners)
+
+
+def _faults(listeners: Sequence[ListenerVerdict], found: Found) -> dict[str, str]:
     """Why listeners that could be served are not, by name."""
     by_field = {rejection.field: rejection.detail for rejection in found.rejections}
     faults = dict.fromkeys(found.unbound, "The port cannot be bound now.")
-    for listener in verdict.listeners:
+    for listener in listeners:
         if (detail := by_field.get(f"listeners[{listener.name}]")) is not None:
             faults[listener.name] = f"Envoy rejected it: {detail}"
     return faults
@@ -140,13 +159,28 @@ def _progress(generation: int, served: Served) -> Condition:
     return conditions.not_programmed("Pending", "Not every connected Envoy has acknowledged this generation yet.")
 
 
-def _gateway_programmed(verdict: GatewayVerdict, progress: Condition) -> Condition:
-    assert verdict.accepted is not None
-    if verdict.accepted.status != "True":
+def _programmed(
+    accepted: Condition, listeners: Sequence[ListenerVerdict], faults: Mapping[str, str], progress: Condition
+) -> Condition:
+    """Of a Gateway or a ListenerSet as a whole."""
+    if accepted.status != "True":
         return conditions.not_programmed("Invalid", "The Gateway is not accepted.")
-    if not any(listener.served for listener in verdict.listeners):
+    serving = [listener.name for listener in listeners if listener.served]
+    if not serving:
         return conditions.not_programmed("Invalid", "None of the listeners can be served.")
+    if all(name in faults for name in serving):
+        return conditions.not_programmed("Invalid", f"No listener is served: {faults[serving[0]]}")
     return progress
+
+
+def _listener_statuses(
+    listeners: Sequence[ListenerVerdict],
+    generation: int,
+    progress: Condition,
+    attached: Mapping[str, int],
+    faults: Mapping[str, str],
+) -> tuple[ListenerStatus, ...]:
+    return tuple(_listener_status(one, generation, progress, attached, faults.get(one.name)) for one in listeners)
 
 
 def _listener_status(
@@ -181,7 +215,7 @@ def _why_not_served(verdict: ListenerVerdict) -> str:
 
 
 def route_status(
-    route: HTTPRoute,
+    route: Route,
     parents: Sequence[ParentVerdict],
     rules: RulesVerdict,
     losses: Mapping[Key, Losses],

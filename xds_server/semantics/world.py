@@ -6,6 +6,7 @@ from typing import Any
 from xds_server.flow.table import Index, Table
 from xds_server.model.core import EndpointSlice, Namespace, ReferenceGrant, Service
 from xds_server.model.gateway import Gateway, GatewayClass
+from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key
 
 CONTROLLER_NAME = "xds-server.dev/gateway-controller"
@@ -45,6 +46,8 @@ class World:
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
     certificates: Table[Key, Any]
+    listener_sets: Table[Key, ListenerSet]
+    listener_sets_by_gateway: Index[Key, Key, ListenerSet]
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
     checks: bool = True

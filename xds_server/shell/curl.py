@@ -16,7 +16,7 @@ def curl_lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[in
     """A command per route and host, at most ten. `ports` maps a listener's port to the bound one."""
     lines: list[str] = []
     for claim in pipeline.tables.claims.values():
-        if claim.listener.id.gateway == gateway and claim.listener.port in ports:
+        if claim.kind == "HTTPRoute" and claim.listener.id.gateway == gateway and claim.listener.port in ports:
             lines += _lines(pipeline, claim, address, ports[claim.listener.port])
     unique = list(dict.fromkeys(lines))
     more = len(unique) - _MOST
@@ -24,7 +24,7 @@ def curl_lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[in
 
 
 def _lines(pipeline: Pipeline, claim: Claim, address: str, port: int) -> Iterator[str]:
-    rules = pipeline.tables.rules.get(claim.route)
+    rules = pipeline.tables.rules.get((claim.kind, claim.route))
     for rule in rules.rules[:1] if rules else ():
         yield _line(claim.listener, _host(claim.host), rule.match, address, port)
 
@@ -46,7 +46,7 @@ def _line(listener: Listener, host: str, match: Match, address: str, port: int) 
     path = match.path.value if match.path.kind is not PathKind.REGEX else "/"
     query = "&".join(f"{one.name}={one.value}" for one in match.query if not one.regex)
     path = f"{path}?{query}" if query else path
-    if listener.scheme == "https":
+    if listener.protocol == "https":
         name = host or literal
         words += ["-k", "--resolve", f"{name}:{port}:{address}"] if host else ["-k"]
         words.append(f"https://{name}:{port}{path}")

@@ -228,11 +228,11 @@ class Debug:
     # What came of it
 
     async def _status(self, query: Mapping[str, str]) -> web.Response:
-        tables = overview.status_tables(self._sources.pipeline)
-        if (kind := query.get("kind")) is not None and kind not in tables:
-            raise Refused(404, f"no status of a {kind!r} is known; kinds are {', '.join(tables) or 'not there yet'}")
-        wanted = [kind] if kind is not None else list(tables)
-        rows = {one: overview.rows_of(tables[one]) for one in wanted}
+        rows = overview.status_rows(self._sources.pipeline)
+        if (kind := query.get("kind")) is not None:
+            if kind not in rows:
+                raise Refused(404, f"no status of a {kind!r} is known; kinds are {', '.join(rows) or 'not there yet'}")
+            rows = {kind: rows[kind]}
         return json_bytes(await self._in_thread(lambda: json_text(overview.statuses(rows, query.get("name")))))
 
     async def _faults(self, _: Mapping[str, str]) -> web.Response:

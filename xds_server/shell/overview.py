@@ -1,19 +1,16 @@
 """What the debug endpoint shows of clients, tables, statuses and faults, as JSON values.
 
-In: records, and rows copied from tables. Out: lists and dicts. All but `tables`, `status_tables`, `rows_of` and
+In: records, and rows copied from tables. Out: lists and dicts. All but `tables`, `status_rows`, `rows_of` and
 `message_of`, which look at the graph and so belong into the event loop, may be called in a thread.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
-from xds_server.flow.explain import explain
 from xds_server.flow.failure import Failure
 from xds_server.flow.graph import Graph
 from xds_server.flow.table import Input, Table
 from xds_server.model.document import Fault, Ignored
-from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
@@ -25,7 +22,6 @@ from xds_server.xds.node import GATEWAY
 from xds_server.xds.resource import ResourceType
 
 _SHOWN_FAILURES: Final = 20
-_KIND_OF_INPUT: Final = {row.plural: row.kind for row in KINDS}
 _VIRTUAL_HOST: Final = f"{PREFIX}envoy.config.route.v3.VirtualHost"
 _MESSAGES: Final = {
     "placed": _VIRTUAL_HOST,
@@ -134,14 +130,17 @@ def message_of(pipeline: Pipeline, table: str) -> str | None:
     return _MESSAGES.get(table)
 
 
-def status_tables(pipeline: Pipeline) -> dict[str, Table[Key, Any]]:
-    """The tables of statuses by kind; a kind without any status is left out."""
-    found = {}
-    for field in fields(pipeline.statuses):
-        table: Table[Key, Any] = getattr(pipeline.statuses, field.name)
-        if (first := next(iter(table.store.rows), None)) is not None:
-            for source, _ in explain(pipeline.graph, table.name, first).sources:
-                found[_KIND_OF_INPUT[source]] = table
+def status_rows(pipeline: Pipeline) -> dict[str, dict[Key, Any]]:
+    """A copy of the rows of statuses by kind; a kind without any status is left out."""
+    statuses = pipeline.statuses
+    tables: dict[str, Table[Key, Any]] = {
+        "GatewayClass": statuses.classes,
+        "Gateway": statuses.gateways,
+        "ListenerSet": statuses.listener_sets,
+    }
+    found: dict[str, dict[Key, Any]] = {kind: rows_of(table) for kind, table in tables.items() if table.store.rows}
+    for (kind, key), status in rows_of(statuses.routes).items():
+        found.setdefault(kind, {})[key] = status
     return found
 
 

@@ -35,7 +35,7 @@ def key_text(key: Any) -> str:
     if isinstance(key, str):
         return key or _EMPTY
     if isinstance(key, Key):
-        return str(key)
+        return str(key) or _EMPTY
     if isinstance(key, Enum):
         return key_text(key.value)
     if isinstance(key, tuple):

@@ -10,6 +10,7 @@ import structlog
 
 from xds_server.control import Round
 from xds_server.model.meta import Condition, Key
+from xds_server.pipeline.gateway import RouteKey
 from xds_server.pipeline.program import Pipeline
 from xds_server.semantics.conditions import is_bad
 
@@ -67,8 +68,10 @@ class VerdictLog:
             self._compare("GatewayClass", key, problems("", class_.conditions) if class_ else ())
         for key in round_.settled.keys(statuses.gateways):
             self._compare("Gateway", key, self._of_gateway(key))
-        for key in round_.settled.keys(statuses.routes):
-            self._compare("HTTPRoute", key, self._of_route(key))
+        for key in round_.settled.keys(statuses.listener_sets):
+            self._compare("ListenerSet", key, self._of_listener_set(key))
+        for kind, key in round_.settled.keys(statuses.routes):
+            self._compare(kind, key, self._of_route((kind, key)))
 
     def _of_gateway(self, key: Key) -> Iterator[Problem]:
         status = self.pipeline.statuses.gateways.get(key)
@@ -77,11 +80,18 @@ class VerdictLog:
             for listener in status.listeners:
                 yield from problems(f"listener {listener.name}", listener.conditions)
 
-    def _of_route(self, key: Key) -> Iterator[Problem]:
+    def _of_listener_set(self, key: Key) -> Iterator[Problem]:
+        status = self.pipeline.statuses.listener_sets.get(key)
+        if status is not None:
+            yield from problems("", status.conditions)
+            for listener in status.listeners:
+                yield from problems(f"listener {listener.name}", listener.conditions)
+
+    def _of_route(self, key: RouteKey) -> Iterator[Problem]:
         status = self.pipeline.statuses.routes.get(key)
         for parent in status.parents if status is not None else ():
             reference = parent.parent_ref
-            name = f"parent {reference.namespace or key.namespace}/{reference.name}"
+            name = f"parent {reference.namespace or key[1].namespace}/{reference.name}"
             yield from problems(name, parent.conditions)
 
     def _compare(self, kind: str, key: Key, found: Iterable[Problem]) -> None:

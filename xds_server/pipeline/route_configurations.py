@@ -1,0 +1,131 @@
+"""Virtual hosts and route configurations: which bytes are joined under which host of which listener.
+
+A part that is held for an Envoy build gives that build a variant.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+from xds_server.envoy import virtual_host
+from xds_server.flow.graph import Graph
+from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Index, Table
+from xds_server.pipeline.gateway import GatewayTables, ScopeHost
+from xds_server.pipeline.holds import HoldOf, Holds, Variant, Variants, left_out, serve, serve_all
+from xds_server.pipeline.listeners import Binds
+from xds_server.routing.hostname import ANY, ancestors, covers
+from xds_server.routing.listener import Listener, ListenerId, Scope
+from xds_server.semantics.attach import Claim
+from xds_server.semantics.listeners import AttachPoint
+from xds_server.wire.part import Owner, Part
+from xds_server.xds.resource import ResourceType
+
+HOST_HEADERS = "virtual_hosts.headers"
+"""The table of HostHeader rows, by scope and host."""
+_MOST_OWNERS = 100
+"""How many routes are told when Envoy rejects a hostname that all of them have."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostHeader:
+    """A virtual host without its routes, and the listener that owns the host."""
+
+    listener: Listener
+    header: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The virtual hosts, and those of one RouteConfiguration."""
+
+    table: Table[ScopeHost, Variants]
+    by_scope: Index[Scope, ScopeHost, Variants]
+
+
+def build(graph: Graph, tables: GatewayTables, holds: Holds, binds: Binds) -> Table[Scope, Variants]:
+    """Creates the tables of virtual hosts and route configurations."""
+    headers = graph.group(HOST_HEADERS, tables.claims_by_host, partial(_header, tables=tables))
+    hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
+    found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)))
+    scopes = tables.listeners.by("scope", _scope)
+    routes_of = partial(_route_configuration, hosts=found, holds=holds, tables=tables, binds=binds)
+    return graph.group("gateway.routes", scopes, routes_of)
+
+
+def _scope(_: ListenerId, point: AttachPoint) -> tuple[Scope, ...]:
+    scope = point.served.scope if point.served else None
+    return () if scope is None else (scope,)
+
+
+def _header(key: ScopeHost, claims: Sequence[Claim], look: Lookup, tables: GatewayTables) -> HostHeader | None:
+    """None for a host that the listener refuses: its requests are a wider host's."""
+    listener = claims[0].listener
+    spread = look.get(tables.spreads, listener.id)
+    served = [claim for claim in claims if spread is None or not spread.refuses(claim)]
+    if not served:
+        return None
+    owners = [_hostname_owner(claim) for claim in islice(served, _MOST_OWNERS)]
+    return HostHeader(listener, virtual_host.header(key[1], owners))
+
+
+def _hostname_owner(claim: Claim) -> Owner:
+    return Owner(claim.kind, claim.route.namespace, claim.route.name, f"hostname {claim.written}")
+
+
+def _virtual_host(
+    key: ScopeHost, row: HostHeader, look: Lookup, tables: GatewayTables, holds: Holds
+) -> Iterable[tuple[ScopeHost, Variants]]:
+    scope, host = key
+    wider = [pattern for pattern in ancestors(host) if covers(row.listener.hostname, pattern)]
+    found = [look.get(tables.segments, (row.listener.id, pattern)) for pattern in (host, *wider)]
+    segments = [part for part in found if part is not None]
+    plain = virtual_host.join(row.header, segments)
+    builds = []
+    for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
+        kept = [_held_segment(part, hold_of) for part in segments]
+        same = all(new is old for new, old in zip(kept, segments, strict=True))
+        top = serve(row.header, hold_of(row.header.id))
+        if same and top is row.header:
+            continue
+        without = left_out([row.header, *(leaf for part in segments for leaf in part.parts)], hold_of)
+        builds.append(Variant(name, virtual_host.join(top, kept) if top else None, without))
+    yield key, Variants(plain, tuple(builds))
+
+
+def _held_segment(part: Part, hold_of: HoldOf) -> Part:
+    kept = serve_all(part.parts, hold_of)
+    return part if kept is part.parts else virtual_host.segment(part.id, kept)
+
+
+def _route_configuration(
+    scope: Scope,
+    __: Sequence[AttachPoint],
+    look: Lookup,
+    *,
+    hosts: Hosts,
+    holds: Holds,
+    tables: GatewayTables,
+    binds: Binds,
+) -> Variants | None:
+    """All virtual hosts of the scope. Every accepted listener's hostname has one, whoever serves it: a request that
+    it owns and no route takes is a 404 there, not the business of a wider listener.
+    """
+    bind = look.get(binds.table, scope.gateway) or binds.default
+    if bind is None or not bind.serves(scope.port):
+        return None
+    rows = list(look.rows(hosts.by_scope, scope))
+    points = look.rows(tables.listeners_by_gateway, scope.gateway)
+    accepted = {point.hostname for point in points if point.accepted and point.port == scope.port}
+    own = sorted(name for name in accepted - {ANY} if covers(scope.hostname or ANY, name))
+    bare = [hostname for hostname in own if look.get(hosts.table, (scope, hostname)) is None]
+    rows += [Variants(virtual_host.join(virtual_host.header(hostname, ()), ())) for hostname in bare]
+    plain = virtual_host.route_configuration(scope, [row.base for row in rows])
+    builds = []
+    for name, _ in holds.variants(scope.gateway, ResourceType.ROUTE, look):
+        hosts_of_build = [row.of(name) for row in rows]
+        parts = [one.part for one in hosts_of_build if one.part is not None]
+        without = frozenset[str]().union(*(one.without for one in hosts_of_build))
+        builds.append(Variant(name, virtual_host.route_configuration(scope, parts), without))
+    return Variants(plain, tuple(builds))

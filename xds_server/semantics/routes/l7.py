@@ -1,0 +1,196 @@
+"""Rules of HTTPRoute and GRPCRoute to routing rules: what both have in common.
+
+In: one route and what its rules refer to. Out: a Rule per match, and a verdict on references and values.
+A bad match is dropped, a bad filter turns its rule into a fault, a bad backend keeps its share as one; the rest of the
+route serves on (Gateway API `PartiallyInvalid`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xds_server.flow.lookup import Lookup
+from xds_server.model import grpcroute
+from xds_server.model import httproute as api
+from xds_server.model.meta import Key
+from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.feature import Applied, Feature, Refused, Surroundings
+from xds_server.routing.match import Match, ValueMatch
+from xds_server.routing.rule import Action, Fault, Rule, RuleId, WeightedBackend
+from xds_server.semantics import backends, patterns
+from xds_server.semantics.backends import Spoken
+from xds_server.semantics.grants import Referrer
+from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge
+from xds_server.semantics.world import World
+
+Features = Mapping[str, Feature[Any, Any, Any]]
+Route = api.HTTPRoute | grpcroute.GRPCRoute
+RouteRule = api.HTTPRouteRule | grpcroute.GRPCRouteRule
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """In what the kinds of routes differ. `match` reads one entry of matches[], or says what is wrong with it;
+    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields.
+
+    `unusable` is the HTTP status for what cannot be served: 500 as HTTPRoute asks; 503 for gRPC, where it becomes the
+    code UNAVAILABLE that GRPCRoute asks for.
+    """
+
+    kind: str
+    spoken: Spoken
+    unusable: int
+    match: Callable[[Any, World], Match | str]
+    settings: Callable[[Any, str], dict[str, Any] | Refused]
+
+
+@dataclass(frozen=True, slots=True)
+class _Translation:
+    dialect: Dialect
+    features: Features
+    world: World
+    resolve: Callable[[api.BackendObjectReference], Backend | InvalidBackend]
+
+
+def translate(
+    dialect: Dialect, key: Key, route: Route, features: Features, *, look: Lookup, world: World
+) -> tuple[RouteRules, RulesVerdict]:
+    """The route's rules and what is wrong with them."""
+    referrer = Referrer(dialect.kind, key.namespace)
+
+    def resolve(reference: api.BackendObjectReference) -> Backend | InvalidBackend:
+        return backends.resolve(reference, referrer, dialect.spoken, look, world)
+
+    allowed = {type_: feature for type_, feature in features.items() if dialect.kind in feature.kinds}
+    written: tuple[RouteRule, ...] = route.spec.rules
+    translation = _Translation(dialect, allowed, world, resolve)
+    outcomes = [_rule(f"rules[{i}]", rule, translation) for i, rule in enumerate(written)]
+    created = route.metadata.creation_timestamp
+    rules = tuple(
+        Rule(RuleId(dialect.kind, key, i, j, rule.name or ""), match, outcome.action, created)
+        for i, (rule, outcome) in enumerate(zip(written, outcomes, strict=True))
+        for j, match in outcome.matches
+    )
+    needed = dict.fromkeys(backend for outcome in outcomes for backend in outcome.backends)
+    return RouteRules(rules, tuple(needed)), judge(outcomes)
+
+
+def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
+    features = how.features
+    matches, problems = _matches(place, rule, how)
+    reason = "UnsupportedValue" if problems else ""
+    around = Surroundings(how.resolve, tuple(match for _, match in matches))
+    applied, refusals = _filters(f"{place}.filters", rule.filters, features, around)
+    weighted, more = _weighted(place, rule, features, around)
+    refusals += [*_incompatible(place, applied, features), *more]
+    settings = how.dialect.settings(rule, place)
+    if isinstance(settings, Refused):
+        refusals.append(settings)
+        settings = {}
+    problems += [_told(refused) for refused in refusals]
+    extra = [
+        backend
+        for filter_ in (*applied, *(f for entry in weighted for f in entry.filters))
+        for backend in features[filter_.type].backends(filter_.config)
+    ]
+    targets = [entry.backend for entry in weighted] + extra
+    unusable = how.dialect.unusable
+    fault = _fault(refusals, applied, weighted, features)
+    action = Action(applied, weighted, fault=Fault(unusable, fault) if fault else None, unusable=unusable, **settings)
+    return RuleOutcome(
+        action=action,
+        matches=tuple(matches),
+        problems=tuple(problems),
+        reason=refusals[0].reason if refusals else reason,
+        unresolved=tuple(target for target in targets if isinstance(target, InvalidBackend)),
+        backends=() if action.fault else tuple(target for target in targets if isinstance(target, Backend)),
+    )
+
+
+def _told(refused: Refused) -> str:
+    """PartiallyInvalid has one reason for everything, so another one goes into its message."""
+    return refused.message if refused.reason == "UnsupportedValue" else f"{refused.message} ({refused.reason})"
+
+
+def _fault(
+    refusals: list[Refused],
+    applied: tuple[Applied, ...],
+    weighted: tuple[WeightedBackend, ...],
+    features: Features,
+) -> str | None:
+    """Why the rule as a whole cannot be served."""
+    if refusals:
+        return refusals[0].message
+    if any(features[filter_.type].answers for filter_ in applied):
+        return None
+    serving = [entry for entry in weighted if entry.weight > 0]
+    if not serving:
+        return "the rule has no backend" if not weighted else "all backends have weight 0"
+    if all(isinstance(entry.backend, InvalidBackend) for entry in serving):
+        return "no backend of the rule can be used"
+    return None
+
+
+def _matches(place: str, rule: RouteRule, how: _Translation) -> tuple[list[tuple[int, Match]], list[str]]:
+    good: list[tuple[int, Match]] = []
+    problems: list[str] = []
+    for index, spec in enumerate(rule.matches):
+        match = how.dialect.match(spec, how.world)
+        if isinstance(match, Match):
+            good.append((index, match))
+        else:
+            problems.append(f"{place}.matches[{index}].{match}")
+    return good, problems
+
+
+def values(field: str, specs: Iterable[api.NamedMatch], world: World, *, lower: bool) -> tuple[ValueMatch, ...] | str:
+    """The matches on headers or parameters, or what is wrong with one. Of several with one name the first counts."""
+    found: dict[str, ValueMatch] = {}
+    for index, spec in enumerate(specs):
+        name = spec.name.lower() if lower else spec.name
+        if name in found:
+            continue
+        if spec.type not in ("Exact", "RegularExpression"):
+            return f"{field}[{index}].type: {spec.type} is not supported"
+        regex = spec.type == "RegularExpression"
+        if regex and world.checks and (problem := patterns.problem(spec.value)):
+            return f"{field}[{index}].value: {problem}"
+        found[name] = ValueMatch(name, spec.value, regex)
+    return tuple(found.values())
+
+
+def _filters(
+    place: str, specs: Iterable[api.HTTPRouteFilter], features: Features, around: Surroundings[Any]
+) -> tuple[tuple[Applied, ...], list[Refused]]:
+    applied, refusals = [], []
+    for index, spec in enumerate(specs):
+        at = f"{place}[{index}]"
+        feature = features.get(spec.type)
+        if feature is None or (around.on_backend and not feature.on_backends):
+            refusals.append(Refused("UnsupportedValue", f"{at}: filter {spec.type} is not supported here"))
+            continue
+        config = feature.parse(spec, around)
+        if isinstance(config, Refused):
+            refusals.append(Refused(config.reason, f"{at}: {config.message}"))
+        else:
+            applied.append(Applied(spec.type, config))
+    return tuple(applied), refusals
+
+
+def _incompatible(place: str, applied: Iterable[Applied], features: Features) -> list[Refused]:
+    answering = next((one.type for one in applied if features[one.type].answers), None)
+    lost = [one.type for one in applied if features[one.type].forwards] if answering else []
+    return [Refused("IncompatibleFilters", f"{place}.filters: {type_} does not go with {answering}") for type_ in lost]
+
+
+def _weighted(
+    place: str, rule: RouteRule, features: Features, around: Surroundings[Any]
+) -> tuple[tuple[WeightedBackend, ...], list[Refused]]:
+    here = Surroundings(around.resolve, around.matches, on_backend=True)
+    weighted, refusals = [], []
+    references: tuple[api.HTTPBackendRef | grpcroute.GRPCBackendRef, ...] = rule.backend_refs
+    for index, reference in enumerate(references):
+        filters, refused = _filters(f"{place}.backendRefs[{index}].filters", reference.filters, features, here)
+        refusals += refused
+        weighted.append(WeightedBackend(around.resolve(reference), reference.weight, filters))
+    return tuple(weighted), refusals

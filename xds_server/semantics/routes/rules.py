@@ -1,0 +1,60 @@
+"""What every kind of route comes to: its rules as routing values, and what the status says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xds_server.model.meta import Condition
+from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.match import Match
+from xds_server.routing.rule import Action, Rule
+from xds_server.semantics import conditions
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRules:
+    """The rules of one route, and every backend that they need a cluster for."""
+
+    rules: tuple[Rule, ...]
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesVerdict:
+    """What the status says of a route's contents. `rejected` is set when no rule can be served."""
+
+    resolved: Condition
+    rejected: Condition | None = None
+    partial: Condition | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """What one rule came to: `matches` with their places, `problems` in words, the `reason` of the first of them."""
+
+    action: Action
+    matches: tuple[tuple[int, Match], ...]
+    problems: tuple[str, ...] = ()
+    reason: str = ""
+    unresolved: tuple[InvalidBackend, ...] = ()
+    backends: tuple[Backend, ...] = ()
+
+
+def judge(outcomes: Sequence[RuleOutcome]) -> RulesVerdict:
+    """The verdict on a route from those on its rules."""
+    unresolved = [backend for outcome in outcomes for backend in outcome.unresolved]
+    resolved = conditions.resolved()
+    if unresolved:
+        message = "; ".join(dict.fromkeys(backend.message for backend in unresolved))
+        resolved = conditions.not_resolved(unresolved[0].reason, message)
+    problems = tuple(problem for outcome in outcomes for problem in outcome.problems)
+    if not problems:
+        return RulesVerdict(resolved)
+    if all(outcome.reason and (not outcome.matches or outcome.action.fault) for outcome in outcomes):
+        reason = next(outcome.reason for outcome in outcomes if outcome.reason)
+        return RulesVerdict(resolved, rejected=conditions.not_accepted(reason, "; ".join(problems)), problems=problems)
+    return RulesVerdict(
+        resolved,
+        partial=conditions.partially_invalid(f"Dropped Rule: {'; '.join(problems)}"),
+        problems=problems,
+    )
