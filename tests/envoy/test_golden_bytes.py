@@ -22,6 +22,7 @@ from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
 from xds_server.envoy import access_log, cluster, filter_chain, http_manager, listener, tls, virtual_host
+from xds_server.filters import FILTERS
 from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, Protocol
 from xds_server.routing.hostname import ANY
@@ -30,6 +31,7 @@ from xds_server.wire.decode import to_json
 from xds_server.wire.encode import encode
 
 GOLDEN = Path(__file__).parent / "golden"
+CHAIN = tuple(filter_ for feature in FILTERS for filter_ in feature.chain)
 HTTP = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY)
 HTTPS = Listener(ListenerId(Key("shop", "gateway"), "https"), 443, "https", "shop.example.com", (Key("shop", "cert"),))
 ISTIO = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY, server_name="istio-envoy")
@@ -47,11 +49,11 @@ CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
     "listener-https": (ListenerMessage, lambda: listener.header(HTTPS, CLUSTERED, (HTTPS,)).data),
     "listener-http-local": (ListenerMessage, lambda: listener.header(HTTP, LOCAL, (HTTP,)).data),
     "listener-https-local": (ListenerMessage, lambda: listener.header(HTTPS, LOCAL, (HTTPS,)).data),
-    "filter-chain-http": (ListenerMessage, lambda: filter_chain.build(HTTP, (HTTP,)).data),
-    "filter-chain-https": (ListenerMessage, lambda: filter_chain.build(HTTPS, (HTTPS,)).data),
-    "connection-manager-http": (HttpConnectionManager, lambda: encode(http_manager.build(HTTP, HTTP.scope))),
-    "connection-manager-https": (HttpConnectionManager, lambda: encode(http_manager.build(HTTPS, HTTPS.scope))),
-    "connection-manager-istio": (HttpConnectionManager, lambda: encode(http_manager.build(ISTIO, ISTIO.scope))),
+    "filter-chain-http": (ListenerMessage, lambda: filter_chain.build(HTTP, (HTTP,), CHAIN).data),
+    "filter-chain-https": (ListenerMessage, lambda: filter_chain.build(HTTPS, (HTTPS,), CHAIN).data),
+    "connection-manager-http": (HttpConnectionManager, lambda: encode(http_manager.build(HTTP, HTTP.scope, CHAIN))),
+    "connection-manager-https": (HttpConnectionManager, lambda: encode(http_manager.build(HTTPS, HTTPS.scope, CHAIN))),
+    "connection-manager-istio": (HttpConnectionManager, lambda: encode(http_manager.build(ISTIO, ISTIO.scope, CHAIN))),
     "access-log": (AccessLog, lambda: encode(access_log.to_stdout("shop/gateway", "http-80"))),
     "downstream-tls": (TransportSocket, lambda: encode(tls.terminate((Key("shop", "cert"), Key("shop", "other"))))),
     "cluster-auto": (Cluster, lambda: _cluster("auto")),

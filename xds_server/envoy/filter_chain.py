@@ -1,6 +1,9 @@
 """One filter chain per HTTPS listener hostname, one for all HTTP listeners of a port."""
 
+from collections.abc import Sequence
+
 from envoy_data_plane.envoy.config.listener import v3 as api
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 
 from xds_server.envoy import http_manager, names, tls
 from xds_server.routing.hostname import ANY
@@ -15,7 +18,7 @@ FilterChainMatch = fast(api.FilterChainMatch)
 Filter = fast(api.Filter)
 
 
-def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
+def build(listener: Listener, owners: tuple[Listener, ...], http_filters: Sequence[HttpFilter] = ()) -> Part:
     """The chain, as the bytes of a Listener.filter_chains entry. `owners` are all listeners that share it."""
     scope = listener.scope
     assert scope is not None
@@ -24,7 +27,7 @@ def build(listener: Listener, owners: tuple[Listener, ...]) -> Part:
     match = FilterChainMatch(server_names=[hostname]) if hostname != ANY else None
     manager = Filter(
         name="envoy.filters.network.http_connection_manager",
-        typed_config=any_of(http_manager.build(listener, scope)),
+        typed_config=any_of(http_manager.build(listener, scope, http_filters)),
     )
     chain = FilterChain(
         name=names.filter_chain(hostname),

@@ -6,6 +6,7 @@ route matches. No address is internal: behind source NAT every client has a priv
 time-outs and retries by x-envoy-* headers.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core import v3 as core
@@ -38,15 +39,15 @@ NOBODY = CidrRange(address_prefix="0.0.0.0", prefix_len=32)
 """No connection comes from there; with an empty list Envoy would take all private addresses."""
 
 
-def build(listener: Listener, scope: Scope) -> api.HttpConnectionManager:
-    """The connection manager of one HTTPS listener, or of all HTTP listeners of a port."""
+def build(listener: Listener, scope: Scope, http_filters: Sequence[api.HttpFilter]) -> api.HttpConnectionManager:
+    """The connection manager of one HTTPS listener, or of all HTTP listeners of a port; the router comes last."""
     name = names.route_configuration(scope)
     gateway = listener.id.gateway
     return HttpConnectionManager(
         codec_type=api.HttpConnectionManagerCodecType.AUTO,
         stat_prefix=name,
         rds=Rds(config_source=kit.ads(wait=True), route_config_name=name),
-        http_filters=[HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router()))],
+        http_filters=[*http_filters, HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router()))],
         server_name=listener.server_name,
         use_remote_address=True,
         internal_address_config=InternalAddressConfig(cidr_ranges=[NOBODY]),

@@ -44,7 +44,7 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     secret_use = points.by("gateway and secret", _secret_uses)
     secrets = graph.group("gateway.secrets", secret_use, partial(_secret, tables=tables, holds=holds))
     binds = Binds(inputs.binds, options.default_bind)
-    bound = listeners.build(graph, tables, secrets, holds, binds)
+    bound = listeners.build(graph, tables, secrets, holds, binds=binds, options=options)
     routes = route_configurations.build(graph, tables, holds, binds)
     return (
         Output(

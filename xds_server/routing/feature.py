@@ -53,6 +53,8 @@ class Feature(Generic[Spec, Config, Message]):
     edit_backend: writes it into one weighted backend of a route; without it a filter on a backendRef
         makes that backend a route of its own.
     backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
+    chain: filters that every chain for HTTP has in the order of FILTERS, idle until a route configures them; being
+        there always, they cost no connection when the first route needs them.
     kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
     forwards: the filter is about the request to the backend, so it does not go with one that answers.
@@ -65,6 +67,7 @@ class Feature(Generic[Spec, Config, Message]):
     edit_route: Callable[[Config, Message, Place], list[Message]] | None = None
     edit_backend: Callable[[Config, Any], None] | None = None
     backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
+    chain: tuple[Any, ...] = ()
     kinds: tuple[str, ...] = ("HTTPRoute",)
     answers: bool = False
     forwards: bool = False

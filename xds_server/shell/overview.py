@@ -29,6 +29,8 @@ _MESSAGES: Final = {
     "segments": _VIRTUAL_HOST,
     "virtual_hosts.headers": _VIRTUAL_HOST,
     "virtual_hosts": ResourceType.ROUTE.url,
+    "chains.http": ResourceType.LISTENER.url,
+    "chains.https": ResourceType.LISTENER.url,
     "clusters": ResourceType.CLUSTER.url,
     "assignments": ResourceType.ENDPOINT.url,
     "secrets.parts": ResourceType.SECRET.url,
