@@ -1,6 +1,6 @@
 import pytest
 
-from tests.model.documents import core, endpoint_slice
+from tests.model.documents import core, endpoint_slice, trust_bundle
 from xds_server.model.parse import parse
 from xds_server.model.validate import faults
 
@@ -95,3 +95,31 @@ def test_service_limits():
 )
 def test_tls_secrets_have_both_keys(secret, wrong):
     assert fields(core("Secret", **secret)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "signer", "good"),
+    [
+        ("ca", "", True),
+        ("a.b", "", True),
+        ("example.com:mine:ca", "", False),
+        ("example.com:mine:ca", "example.com/mine", True),
+        ("example.com:mine:Ca", "example.com/mine", False),
+        ("example.com:mine:", "example.com/mine", False),
+        ("example.org:mine:ca", "example.com/mine", False),
+        ("ca", "example.com/mine", False),
+        ("Ca", "", False),
+    ],
+)
+def test_names_of_trust_bundles(name, signer, good):
+    assert fields(trust_bundle(name, signerName=signer)) == ([] if good else ["metadata.name"])
+
+
+def test_a_trust_bundle_has_certificates():
+    assert fields(trust_bundle(trustBundle="")) == ["spec.trustBundle"]
+    assert fields(trust_bundle(trustBundle="x" * (2**20 + 1))) == ["spec.trustBundle"]
+
+
+def test_addresses_of_pods():
+    assert fields(core("Pod", status={"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]})) == []
+    assert fields(core("Pod", status={"podIP": "shop.example.com"})) == ["status.podIPs[0].ip"]

@@ -178,3 +178,111 @@ TO = {"group": "", "kind": "Service"}
 )
 def test_grants(spec, wrong):
     assert fields(document("ReferenceGrant", spec)) == wrong
+
+
+AUTH = {"protocol": "HTTP", "http": {}, "backendRef": {"name": "auth", "port": 80}}
+EXTENSION = {"group": "example.com", "kind": "Filter", "name": "a"}
+
+
+@pytest.mark.parametrize(
+    ("requests", "wrong"),
+    [
+        ([{"type": "ExternalAuth", "externalAuth": AUTH}] * 16, []),
+        ([{"type": "ExternalAuth", "externalAuth": AUTH}] * 17, [""]),
+        ([{"type": "ExtensionRef", "extensionRef": EXTENSION}, {"type": "Later"}], []),
+        ([{"type": "ExternalAuth"}], ["[0].externalAuth"]),
+        ([{"type": "ExtensionRef"}], ["[0].extensionRef"]),
+        ([{"type": "ExtensionRef", "extensionRef": EXTENSION, "externalAuth": AUTH}], ["[0].externalAuth"]),
+        ([{"type": "Later", "extensionRef": EXTENSION}], ["[0].extensionRef"]),
+        ([{"type": "ExternalAuth", "externalAuth": AUTH | {"http": None}}], ["[0].externalAuth.http"]),
+        ([{"type": "ExtensionRef", "extensionRef": EXTENSION | {"kind": ""}}], ["[0].extensionRef.kind"]),
+    ],
+)
+def test_listener_filters(requests, wrong):
+    found = fields(gateway(listener(filters={"requests": requests})))
+    assert found == [f"spec.listeners[0].filters.requests{place}" for place in wrong]
+
+
+@pytest.mark.parametrize(
+    ("one", "good"),
+    [
+        (https(), True),
+        (listener(), True),
+        (listener(protocol="TCP"), False),
+        (listener(protocol="TLS", tls={"mode": "Passthrough"}), False),
+        (listener(protocol="example.com/mine"), False),
+    ],
+)
+def test_only_requests_are_filtered(one, good):
+    body = gateway(one | {"filters": {"requests": [{"type": "ExtensionRef", "extensionRef": EXTENSION}]}})
+    assert fields(body) == ([] if good else ["spec.listeners[0].filters"])
+
+
+@pytest.mark.parametrize(
+    ("routability", "good"),
+    [
+        ("", True),
+        ("Cluster", True),
+        ("example.com/a", True),
+        ("example.com/a/b", True),
+        ("testing.x-k8s.io/sentinel", True),
+        ("Public", False),
+        ("example.com/", False),
+        ("/a", False),
+        ("Example.com/a", False),
+        ("k8s.io/a", False),
+        ("gateway.networking.k8s.io/a", False),
+        ("example.com/" + "a" * 242, False),
+    ],
+)
+def test_routability(routability, good):
+    assert fields(gateway(addresses=[{"routability": routability}])) == (
+        [] if good else ["spec.addresses[0].routability"]
+    )
+
+
+CA = {"group": "", "kind": "ConfigMap", "name": "ca"}
+BUNDLE = {"group": "certificates.k8s.io", "kind": "ClusterTrustBundle", "name": "ca"}
+
+
+@pytest.mark.parametrize(
+    ("refs", "wrong"),
+    [
+        ([CA], []),
+        ([CA | {"namespace": "other"}], []),
+        ([BUNDLE], []),
+        ([BUNDLE | {"namespace": "other"}], ["[0].namespace"]),
+        ([CA] * 16, []),
+        ([CA] * 17, [""]),
+        ([], [""]),
+        ([CA | {"group": "*", "kind": "*", "name": "", "namespace": "A"}], ["group", "kind", "name", "namespace"]),
+    ],
+)
+def test_client_validation(refs, wrong):
+    validation = {"validation": {"caCertificateRefs": refs}}
+    wrong = [place if place.startswith("[") or not place else f"[0].{place}" for place in wrong]
+    found = fields(gateway(tls={"frontend": {"default": validation}}))
+    assert found == [f"spec.tls.frontend.default.validation.caCertificateRefs{place}" for place in wrong]
+    found = fields(gateway(tls={"frontend": {"default": {}, "perPort": [{"port": 443, "tls": validation}]}}))
+    assert found == [f"spec.tls.frontend.perPort[0].tls.validation.caCertificateRefs{place}" for place in wrong]
+
+
+@pytest.mark.parametrize(
+    ("ports", "wrong"),
+    [
+        ([443, 8443], []),
+        ([443, 443], ["[1].port"]),
+        ([0], ["[0].port"]),
+        (range(1, 65), []),
+        (range(1, 66), [""]),
+    ],
+)
+def test_ports_of_client_validation(ports, wrong):
+    frontend = {"default": {}, "perPort": [{"port": port, "tls": {}} for port in ports]}
+    assert fields(gateway(tls={"frontend": frontend})) == [f"spec.tls.frontend.perPort{place}" for place in wrong]
+
+
+def test_client_certificates():
+    assert fields(gateway(tls={"backend": {"clientCertificateRef": {"name": "a", "namespace": "b"}}})) == []
+    found = fields(gateway(tls={"backend": {"clientCertificateRef": {"name": ""}}}))
+    assert found == ["spec.tls.backend.clientCertificateRef.name"]

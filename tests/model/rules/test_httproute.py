@@ -302,3 +302,110 @@ def test_mirror(payload, wrong):
 )
 def test_timeouts(timeouts, wrong):
     assert within_rule({"timeouts": timeouts}) == [f"timeouts.{field}" for field in wrong]
+
+
+def cors(**payload):
+    return {"type": "CORS", "cors": payload}
+
+
+@pytest.mark.parametrize(
+    ("payload", "wrong"),
+    [
+        ({}, []),
+        ({"allowOrigins": ["*"], "allowMethods": ["*"], "allowHeaders": ["*"], "exposeHeaders": ["*", "a"]}, []),
+        ({"allowOrigins": ["http://a.b", "https://*.example.com:8443", "https://*", "http://localhost:1"]}, []),
+        ({"allowOrigins": ["a.b"]}, ["allowOrigins[0]"]),
+        ({"allowOrigins": ["https://a.b/"]}, ["allowOrigins[0]"]),
+        ({"allowOrigins": ["https://a.b", "ftp://a.b"]}, ["allowOrigins[1]"]),
+        ({"allowOrigins": ["https://a.*.b"]}, ["allowOrigins[0]"]),
+        ({"allowOrigins": ["https://a:123456"]}, ["allowOrigins[0]"]),
+        ({"allowOrigins": [""]}, ["allowOrigins[0]"]),
+        ({"allowOrigins": ["https://" + "a" * 246]}, ["allowOrigins[0]"]),
+        ({"allowOrigins": ["https://a", "https://a"]}, ["allowOrigins[1]"]),
+        ({"allowOrigins": ["*", "https://a"]}, ["allowOrigins"]),
+        ({"allowOrigins": [f"https://a{i}" for i in range(65)]}, ["allowOrigins"]),
+        ({"allowMethods": ["GET", "LATER"]}, []),
+        ({"allowMethods": ["GET", "GET"]}, ["allowMethods[1]"]),
+        ({"allowMethods": ["GET", "*"]}, ["allowMethods"]),
+        ({"allowMethods": [f"M{i}" for i in range(10)]}, ["allowMethods"]),
+        ({"allowHeaders": ["a b", ""]}, ["allowHeaders[0]", "allowHeaders[1]"]),
+        ({"allowHeaders": ["a", "*"]}, ["allowHeaders"]),
+        ({"allowHeaders": [f"h{i}" for i in range(65)]}, ["allowHeaders"]),
+        ({"exposeHeaders": ["a b"]}, ["exposeHeaders[0]"]),
+        ({"exposeHeaders": ["a", "a"]}, ["exposeHeaders[1]"]),
+        ({"exposeHeaders": [f"h{i}" for i in range(65)]}, ["exposeHeaders"]),
+        ({"maxAge": 1}, []),
+        ({"maxAge": 0}, ["maxAge"]),
+        ({"maxAge": 2**31}, ["maxAge"]),
+    ],
+)
+def test_cors(payload, wrong):
+    assert within_rule({"filters": [cors(**payload)]}) == [f"filters[0].cors.{field}" for field in wrong]
+
+
+def external_auth(**payload):
+    http = {"protocol": "HTTP", "http": {}, "backendRef": backend()}
+    return {"type": "ExternalAuth", "externalAuth": http | payload}
+
+
+GRPC = {"protocol": "GRPC", "grpc": {}, "http": None}
+
+
+@pytest.mark.parametrize(
+    ("payload", "wrong"),
+    [
+        ({}, []),
+        (GRPC, []),
+        ({"http": None}, ["http"]),
+        ({"grpc": {}}, ["grpc"]),
+        (GRPC | {"grpc": None}, ["grpc"]),
+        (GRPC | {"http": {}}, ["http"]),
+        ({"protocol": "Later"}, ["http"]),
+        ({"protocol": "Later", "http": None}, []),
+        ({"backendRef": {"name": "auth"}}, ["backendRef.port"]),
+        ({"http": {"path": "/auth%20z", "allowedHeaders": ["a", "b"], "allowedResponseHeaders": ["a"]}}, []),
+        ({"http": {"path": "/a?b"}}, ["http.path"]),
+        ({"http": {"path": "/" + "a" * 1024}}, ["http.path"]),
+        ({"http": {"allowedHeaders": ["a", "a"]}}, ["http.allowedHeaders[1]"]),
+        ({"http": {"allowedResponseHeaders": ["a", "a"]}}, ["http.allowedResponseHeaders[1]"]),
+        ({"http": {"allowedHeaders": [f"h{i}" for i in range(65)]}}, ["http.allowedHeaders"]),
+        ({"http": {"allowedResponseHeaders": [f"h{i}" for i in range(65)]}}, ["http.allowedResponseHeaders"]),
+        (GRPC | {"grpc": {"allowedHeaders": ["a", "a"]}}, ["grpc.allowedHeaders[1]"]),
+        (GRPC | {"grpc": {"allowedHeaders": [f"h{i}" for i in range(65)]}}, ["grpc.allowedHeaders"]),
+        ({"forwardBody": {}}, []),
+        ({"forwardBody": {"maxSize": -1}}, ["forwardBody.maxSize"]),
+        ({"forwardBody": {"maxSize": 2**31}}, ["forwardBody.maxSize"]),
+    ],
+)
+def test_external_auth(payload, wrong):
+    found = within_rule({"filters": [external_auth(**payload)]})
+    assert found == [f"filters[0].externalAuth.{field}" for field in wrong]
+
+
+@pytest.mark.parametrize(
+    ("filters", "wrong"),
+    [
+        ([{"type": "CORS"}], ["[0].cors"]),
+        ([{"type": "ExternalAuth"}], ["[0].externalAuth"]),
+        ([headers() | {"cors": {}}], ["[0].cors"]),
+        ([headers() | {"externalAuth": external_auth()["externalAuth"]}], ["[0].externalAuth"]),
+        ([external_auth(), external_auth(**GRPC)], []),
+    ],
+)
+def test_experimental_filters(filters, wrong):
+    assert within_rule({"filters": filters}) == [f"filters{place}" for place in wrong]
+
+
+@pytest.mark.parametrize(
+    ("retry", "wrong"),
+    [
+        ({"codes": [400, 503, 599], "attempts": 0, "backoff": "100ms"}, []),
+        ({"codes": [399, 600]}, ["codes[0]", "codes[1]"]),
+        ({"codes": [500, 500]}, ["codes[1]"]),
+        ({"attempts": -1}, ["attempts"]),
+        ({"attempts": 10**9}, []),
+        ({"backoff": "1"}, ["backoff"]),
+    ],
+)
+def test_retry(retry, wrong):
+    assert within_rule({"retry": retry}) == [f"retry.{field}" for field in wrong]

@@ -105,3 +105,29 @@ def test_durations_add_up(value, milliseconds):
 def test_long_texts_are_shortened_in_complaints():
     assert len(syntax.label("X" * 63)) < 200
     assert syntax.shown("x" * 81) == '"' + "x" * 80 + '…"'
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [("a", True), ("a b\tc", True), ("", False), (" a", False), ("a ", False), ("a  b", False), ("a\n", False)],
+)
+def test_header_values(value, good):
+    assert (syntax.header_value(value) == "") is good
+
+
+def test_a_long_header_value_is_judged_at_once():
+    assert syntax.header_value("a" * 4095 + "\n")
+
+
+def test_each_entry_has_its_place():
+    assert list(syntax.each("ips", ["10.0.0.1", "a", "::1", ""], syntax.ip)) == [
+        ("ips[1]", 'must be an IP address, is "a"'),
+        ("ips[3]", 'must be an IP address, is ""'),
+    ]
+
+
+def test_what_was_said_before_is_not_unique():
+    assert list(syntax.unique("ports", [1, 2, 1, 1], ".port")) == [
+        ("ports[2].port", "must be unique; 1 is used more than once"),
+        ("ports[3].port", "must be unique; 1 is used more than once"),
+    ]

@@ -1,6 +1,7 @@
 """What the CRDs of TLSRoute, TCPRoute and UDPRoute ask (gateway-api 1.7).
 
-Their alpha versions allowed several rules, and a TLSRoute without hostnames; v1, as which all are read, does not.
+A TLSRoute may have no hostnames, as v1alpha2 allows, which the experimental channel serves beside v1. Several rules,
+which it allows too, are refused as by v1: nothing says what the second of them would mean.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from xds_server.model.rules.syntax import Fields, Rules, between, count
 FIELDS: Fields = {
     TLSRouteSpec: {
         "parent_refs": count(32),
-        "hostnames": count(1024, least=1),
+        "hostnames": count(1024),
         "rules": count(1, least=1),
     },
     L4RouteSpec: {"parent_refs": count(32), "rules": count(1, least=1)},
