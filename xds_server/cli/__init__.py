@@ -1,4 +1,6 @@
-"""The command line: one small module per verb. Exit status: 0 good, 1 the input has faults, 2 wrong usage."""
+"""The command line: one small module per verb. Exit status: 0 good, 1 the input has faults, 2 wrong usage;
+of `diff`: 0 nothing would change, 1 something would, 2 wrong usage, 3 the input has faults.
+"""
 
 import gc
 import signal
@@ -8,7 +10,7 @@ from importlib import import_module
 
 import typer
 
-VERBS = ("run", "translate", "check", "bootstrap", "convert", "echo", "version")
+VERBS = ("run", "translate", "check", "diff", "bootstrap", "convert", "echo", "version")
 HELP = """A Gateway API control plane for Envoy.
 
 Reads Kubernetes Gateway API resources and serves the Envoy configuration that they mean.

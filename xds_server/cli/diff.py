@@ -1,0 +1,201 @@
+"""`xds-server diff`: what would change on which Gateway if files were replaced by others, and what drains over it.
+
+Exit status: 0 nothing would change, 1 something would, 2 wrong usage, 3 the input has faults. The shape of the data is
+documented in docs/diff.md.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from msgspec import to_builtins
+
+from xds_server.app import offline
+from xds_server.cli.check import verdicts
+from xds_server.cli.diff_table import print_changes, summary
+from xds_server.cli.input import GOOD, fail, gateway_key, given, objects, report
+from xds_server.cli.output import Format, dump
+from xds_server.cli.table import TableFormat
+from xds_server.model.document import Fault
+from xds_server.model.meta import Key
+from xds_server.pipeline.difference import (
+    GatewayChange,
+    ResourceChange,
+    StatusChange,
+    Verdict,
+    World,
+    gateway_changes,
+    status_changes,
+    world,
+)
+from xds_server.shell.admin_json import admin_json
+from xds_server.shell.scan import STDIN
+from xds_server.xds.resource import Resource, ResourceType
+
+DIFFERENT, FAULTY = 1, 3
+_HELP = """Say what would change on which Gateway if OLD were replaced by NEW, and what drains.
+
+Exit status: 0 nothing would change, 1 something would, 2 wrong usage, 3 the input has faults.
+"""
+_PATH = "File or directory with YAML or JSON; - is standard input."
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """OLD or NEW, translated."""
+
+    path: Path
+    faults: list[Fault]
+    gateways: World
+    known: frozenset[Key]
+    """All Gateways among the objects, ours or not."""
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything that would change; `details` are unified diffs by Gateway and resource."""
+
+    gateways: tuple[GatewayChange, ...]
+    statuses: tuple[StatusChange, ...]
+    details: dict[tuple[str, str, str], str]
+
+    def __bool__(self) -> bool:
+        return bool(self.gateways or self.statuses)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command(name="diff", help=_HELP, short_help="Say what would change, and what drains.")
+    def command(
+        old: Annotated[Path, typer.Argument(help=_PATH, metavar="OLD", show_default=False)],
+        new: Annotated[Path, typer.Argument(help=_PATH, metavar="NEW", show_default=False)],
+        gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
+        details: Annotated[bool, typer.Option("--details", help="Print the Envoy resources that differ.")] = False,
+        output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
+    ) -> None:
+        key = gateway_key(gateway) if gateway else None
+        given([old, new], None)
+        if str(old) == str(new) == STDIN:
+            fail("OLD and NEW are both standard input, which can be read once")
+        if old == new or (STDIN not in (str(old), str(new)) and old.samefile(new)):
+            print(f"note: OLD and NEW are the same: {new}", file=sys.stderr)
+        sides = _side(old), _side(new)
+        if key is not None and not any(key in side.gateways for side in sides):
+            _fail_without(key, sides)
+        found = difference(*sides, key, details=details)
+        if output is TableFormat.TABLE:
+            print_changes(found.gateways, found.statuses)
+            print("".join(f"{text}\n" for text in found.details.values()), end="")
+            print(summary(found.gateways, found.statuses))
+        else:
+            print(dump(_data(found, sides), Format(output.value)), end="")
+        status = _report(sides) or (DIFFERENT if found else GOOD)
+        if status != GOOD:
+            raise typer.Exit(status)
+
+
+def difference(old: Side, new: Side, only: Key | None = None, *, details: bool = False) -> Difference:
+    """What differs; with `only`, what differs at that Gateway."""
+    before, after = (_of(side.gateways, only) for side in (old, new))
+    gateways = gateway_changes(before, after)
+    others = (old.known | new.known) - {only} if only else frozenset()
+    judged = ([one for one in side.verdicts if not _about(one, others)] for side in (old, new))
+    texts: dict[tuple[str, str, str], str] = {}
+    if details:
+        for gateway in gateways:
+            key = Key(*gateway.gateway.split("/"))
+            for one in gateway.resources:
+                id_ = (ResourceType(one.type), one.name)
+                resources = (side.get(key, {}).get(id_) for side in (before, after))
+                if text := _unified(gateway, one, *resources):
+                    texts[gateway.gateway, one.type, one.name] = text
+    return Difference(gateways, status_changes(*judged), texts)
+
+
+def _side(path: Path) -> Side:
+    found, faults = objects([path], None)
+    translated = offline(found)
+    return Side(
+        path=path,
+        faults=faults,
+        gateways=world(translated.pipeline.gateways(), translated.resources),
+        known=frozenset(translated.pipeline.inputs.kinds["Gateway"].keys()),
+        verdicts=tuple(
+            Verdict(*astuple(row))._replace(part=row.part.partition(" (")[0]) for row in verdicts(translated, faults)
+        ),
+    )
+
+
+def _of(gateways: World, only: Key | None) -> World:
+    return {key: resources for key, resources in gateways.items() if only in (None, key)}
+
+
+def _about(verdict: Verdict, gateways: frozenset[Key]) -> bool:
+    """Is the verdict on one of these Gateways, or on what a route is to it?"""
+    named = {f"Gateway {key}" for key in gateways}, {f"parent {key}" for key in gateways}
+    return verdict.object in named[0] or verdict.part in named[1]
+
+
+def _unified(gateway: GatewayChange, change: ResourceChange, old: Resource | None, new: Resource | None) -> str:
+    """The resources as Envoy's admin endpoint shows them, keys redacted; empty where nothing else differs."""
+    name = f"{gateway.gateway} {change.type} {change.name}"
+    before, after = f"OLD {name}" if old else "nothing", f"NEW {name}" if new else "nothing"
+    return "\n".join(unified_diff(_lines(old), _lines(new), before, after, lineterm=""))
+
+
+def _lines(resource: Resource | None) -> list[str]:
+    if resource is None:
+        return []
+    return dump(admin_json(resource.type.url, resource.body), Format.JSON).splitlines()
+
+
+def _data(found: Difference, sides: Sequence[Side]) -> dict[str, Any]:
+    gateways = [_full(to_builtins(gateway)) for gateway in found.gateways]
+    for gateway in gateways:
+        for resource in gateway["resources"]:
+            if text := found.details.get((gateway["gateway"], resource["type"], resource["name"])):
+                resource["details"] = text
+    return {
+        "gateways": gateways,
+        "statuses": [_full(to_builtins(status)) for status in found.statuses],
+        "faults": {
+            name: [str(fault) for fault in side.faults] for name, side in zip(("old", "new"), sides, strict=True)
+        },
+    }
+
+
+def _full(value: Any) -> Any:
+    """Without what is empty, but for a Gateway's two lists."""
+    if isinstance(value, dict):
+        shown = {name: _full(inner) for name, inner in value.items()}
+        return {name: one for name, one in shown.items() if name in ("resources", "drains") or not _empty(one)}
+    return [_full(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value is False or value in ("", [])
+
+
+def _fail_without(key: Key, sides: Sequence[Side]) -> NoReturn:
+    """Wrong usage, unless what is wrong with the input may be why."""
+    status = _report(sides)
+    if status == GOOD:
+        fail(f"no Gateway {key} is served here")
+    print(f"error: no Gateway {key} is served here", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def _report(sides: Sequence[Side]) -> int:
+    """Tells the faults of both sides, and what they mean for what was compared; the exit status."""
+    for label, side in zip(("OLD", "NEW"), sides, strict=True):
+        if report(side.faults):
+            count = len(side.faults)
+            what = "1 fault, its object is" if count == 1 else f"{count} faults, their objects are"
+            print(f"error: {label} {side.path} has {what} taken as absent", file=sys.stderr)
+    return FAULTY if any(side.faults for side in sides) else GOOD
