@@ -9,7 +9,18 @@ import pytest
 import yaml
 
 from tests.cli.command import GATEWAY, TASK, Output, invoke
-from tests.pipeline.documents import Document, backend, gateway, listener, route, rule, secret, service, slice_
+from tests.pipeline.documents import (
+    Document,
+    backend,
+    document,
+    gateway,
+    listener,
+    route,
+    rule,
+    secret,
+    service,
+    slice_,
+)
 from tests.scenarios.certificates import filled_in, pem
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "diff.md"
@@ -204,6 +215,30 @@ def test_one_gateway(files: tuple[Path, Path], tmp_path: Path) -> None:
     found = invoke("diff", files[0], two, "--gateway", "default/two")
     assert found.status == 1
     assert "default/gw" not in found.out
+
+
+def test_conditions_of_listener_sets_are_those_of_their_gateway(tmp_path: Path) -> None:
+    open_ = {"allowedListeners": {"namespaces": {"from": "Same"}}}
+
+    def world(port: int) -> str:
+        documents = []
+        for name in ("gw", "two"):
+            one = gateway(name, listener("http"))
+            one["spec"] |= open_
+            spec = {"parentRef": {"name": name}, "listeners": [listener("more", port)]}
+            documents += [one, document("ListenerSet", f"set-{name}", spec)]
+            parent = {"kind": "ListenerSet", "name": f"set-{name}", "port": 81}
+            documents.append(document("HTTPRoute", f"r-{name}", {"parentRefs": [parent], "rules": [{}]}))
+        return text(*documents)
+
+    def turned(*more: str) -> set[str]:
+        old = tmp_path / "old.yaml"
+        old.write_text(world(81))
+        found = data(invoke("diff", old, "-", "-o", "json", *more, stdin=world(82)))
+        return {one["object"] for one in found["statuses"]}
+
+    assert turned() == {"HTTPRoute default/r-gw", "HTTPRoute default/r-two"}
+    assert turned("--gateway", "default/gw") == {"HTTPRoute default/r-gw"}
 
 
 def test_a_gateway_on_one_side_alone() -> None:

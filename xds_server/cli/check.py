@@ -2,32 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from xds_server.app import Offline, offline
 from xds_server.cli.input import FAULTY, Filenames, Paths, objects
 from xds_server.cli.output import Format, dump
+from xds_server.cli.table import TableFormat, print_table
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, Key
 from xds_server.semantics.conditions import is_bad, waits
 from xds_server.semantics.statuses import ListenerStatus
 from xds_server.shell.verdicts import unserved_gateways
-
-_UNBOUNDED = 100_000
-"""Columns where there is no terminal: each verdict is one line, for grep."""
-
-
-class CheckFormat(StrEnum):
-    """Formats of the verdicts."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +37,11 @@ def register(app: typer.Typer) -> None:
     def command(
         paths: Paths = None,
         filenames: Filenames = None,
-        output: Annotated[CheckFormat, typer.Option("-o", "--output", help="Output format.")] = CheckFormat.TABLE,
+        output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
         found, faults = objects(paths, filenames)
         rows = [*_faults(faults), *verdicts(offline(found), faults)]
-        if output is CheckFormat.TABLE:
+        if output is TableFormat.TABLE:
             _print(rows)
         else:
             print(dump([asdict(row) for row in rows], Format(output.value)), end="")
@@ -130,21 +117,9 @@ def _print(rows: list[Row]) -> None:
     if not rows:
         print("nothing to check: no object of a kind that has a status, and no fault")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("OBJECT", overflow="fold")
-    table.add_column("PART", overflow="fold")
-    for column in ("CONDITION", "STATUS", "REASON"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("MESSAGE", overflow="fold")
-    for row in rows:
-        style = None if row.good else "red"
-        table.add_row(row.object, row.part, row.condition, row.status, row.reason, row.message, style=style)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_UNBOUNDED)
-    with console.capture() as printed:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in printed.get().splitlines()))
+    head = ("OBJECT", "PART", "CONDITION", "STATUS", "REASON", "MESSAGE")
+    lines = [(row.object, row.part, row.condition, row.status, row.reason, row.message) for row in rows]
+    print_table(head, lines, styles=["" if row.good else "red" for row in rows], whole=head[2:5])
     bad = sum(not row.good for row in rows)
     print(
         f"{bad} of {len(rows)} {'verdicts are' if len(rows) > 1 else 'verdict is'} bad"

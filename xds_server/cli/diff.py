@@ -5,7 +5,7 @@ documented in docs/diff.md.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -20,6 +20,7 @@ from xds_server.cli.diff_table import print_changes, summary
 from xds_server.cli.input import GOOD, fail, gateway_key, given, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.cli.table import TableFormat
+from xds_server.flow.table import Table
 from xds_server.model.document import Fault
 from xds_server.model.meta import Key
 from xds_server.pipeline.difference import (
@@ -32,6 +33,7 @@ from xds_server.pipeline.difference import (
     status_changes,
     world,
 )
+from xds_server.semantics.listener_sets import parent_of
 from xds_server.shell.admin_json import admin_json
 from xds_server.shell.scan import STDIN
 from xds_server.xds.resource import Resource, ResourceType
@@ -41,6 +43,7 @@ _HELP = """Say what would change on which Gateway if OLD were replaced by NEW, a
 
 Exit status: 0 nothing would change, 1 something would, 2 wrong usage, 3 the input has faults.
 """
+_PARENTS = ("Gateway", "ListenerSet")
 _PATH = "File or directory with YAML or JSON; - is standard input."
 
 
@@ -51,8 +54,8 @@ class Side:
     path: Path
     faults: list[Fault]
     gateways: World
-    known: frozenset[Key]
-    """All Gateways among the objects, ours or not."""
+    owners: dict[str, Key]
+    """The Gateway of each Gateway and ListenerSet, as verdicts name those."""
     verdicts: tuple[Verdict, ...]
 
 
@@ -104,8 +107,8 @@ def difference(old: Side, new: Side, only: Key | None = None, *, details: bool =
     """What differs; with `only`, what differs at that Gateway."""
     before, after = (_of(side.gateways, only) for side in (old, new))
     gateways = gateway_changes(before, after)
-    others = (old.known | new.known) - {only} if only else frozenset()
-    judged = ([one for one in side.verdicts if not _about(one, others)] for side in (old, new))
+    owners = old.owners | new.owners
+    judged = ([one for one in side.verdicts if only in (None, *_gateways(one, owners, only))] for side in (old, new))
     texts: dict[tuple[str, str, str], str] = {}
     if details:
         for gateway in gateways:
@@ -125,21 +128,30 @@ def _side(path: Path) -> Side:
         path=path,
         faults=faults,
         gateways=world(translated.pipeline.gateways(), translated.resources),
-        known=frozenset(translated.pipeline.inputs.kinds["Gateway"].keys()),
+        owners=_owners(translated.pipeline.inputs.kinds),
         verdicts=tuple(
             Verdict(*astuple(row))._replace(part=row.part.partition(" (")[0]) for row in verdicts(translated, faults)
         ),
     )
 
 
+def _owners(kinds: Mapping[str, Table[Key, Any]]) -> dict[str, Key]:
+    owners = {f"Gateway {key}": key for key, _ in kinds["Gateway"].items()}
+    for key, row in kinds["ListenerSet"].items():
+        if (parent := parent_of(key, row)) is not None:
+            owners[f"ListenerSet {key}"] = parent
+    return owners
+
+
 def _of(gateways: World, only: Key | None) -> World:
     return {key: resources for key, resources in gateways.items() if only in (None, key)}
 
 
-def _about(verdict: Verdict, gateways: frozenset[Key]) -> bool:
-    """Is the verdict on one of these Gateways, or on what a route is to it?"""
-    named = {f"Gateway {key}" for key in gateways}, {f"parent {key}" for key in gateways}
-    return verdict.object in named[0] or verdict.part in named[1]
+def _gateways(verdict: Verdict, owners: Mapping[str, Key], only: Key | None) -> list[Key | None]:
+    """The Gateways that a verdict is about; `only` for what is about none of them."""
+    parent = verdict.part.removeprefix("parent ")
+    names = [verdict.object, *(f"{kind} {parent}" for kind in _PARENTS if parent != verdict.part)]
+    return [owners[name] for name in names if name in owners] or [only]
 
 
 def _unified(gateway: GatewayChange, change: ResourceChange, old: Resource | None, new: Resource | None) -> str:
