@@ -62,6 +62,16 @@ class RuleId:
         """Where the rule stands in its object, e.g. `rules[2]`."""
         return f"rules[{self.rule}]"
 
+    @property
+    def owner(self) -> str:
+        """The route, e.g. `HTTPRoute shop/cart`."""
+        return f"{self.kind} {self.route}"
+
+    @property
+    def place(self) -> str:
+        """Where the match stands in its object, e.g. `rules[2].matches[0]`."""
+        return f"{self.field}.matches[{self.match}]"
+
     def __str__(self) -> str:
         return f"{self.kind}/{self.route.namespace}/{self.route.name}/{self.rule}/{self.match}"
 
