@@ -9,6 +9,7 @@ from base64 import b64decode
 from typing import Any
 
 from tests.scenarios import certificates
+from xds_server.envoy.virtual_host import MISDIRECTED
 from xds_server.xds.resource import ResourceType
 
 Json = dict[str, Any]
@@ -21,6 +22,7 @@ _CODES = {
     "TEMPORARY_REDIRECT": 307,
     "PERMANENT_REDIRECT": 308,
 }
+_ANSWER_421 = {"name": "misdirected", "match": {"prefix": "/"}, "directResponse": {"status": 421}}
 _UNLIMITED = 4_294_967_295
 
 
@@ -105,6 +107,11 @@ def route_configuration(message: Json) -> Json:
     constants = {"validateClusters": False, "ignorePortInHostMatching": True}
     shown = _rest(body, constants)
     for host in hosts:
+        if host["name"] == MISDIRECTED:
+            assert host["routes"] == [_ANSWER_421]
+            assert not host.keys() - {"name", "domains", "routes"}
+            shown["421"] = host["domains"]
+            continue
         assert host["domains"] == [host["name"]]
         shown[host["name"]] = [_route(one) for one in host.get("routes", [])]
         assert not host.keys() - {"name", "domains", "routes"}

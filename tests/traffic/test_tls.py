@@ -252,15 +252,3 @@ spec:
     await world.remove("ReferenceGrant", "grant", "vault")
     with pytest.raises(REFUSED):
         await certificate_of(world.port(443), "far.org")
-
-
-async def test_a_host_of_another_listener_over_this_one(world: World) -> None:
-    """Each listener answers for its own hosts: what belongs to another one is not served over its certificate."""
-    await world.serve(
-        secret("a", "a.org"), secret("b", "b.org"),
-        gateway(https("a", "a", "a.org"), https("b", "b", "b.org")),
-        route("a", "a", "a"), route("b", "b", "b"),
-    )  # fmt: skip
-    async with connected(world.port(443), tls=trusting("a.org"), server_name="a.org") as connection:
-        assert (await connection.get(host="a.org")).told["name"] == "a"
-        assert (await connection.get(host="b.org")).status == 404

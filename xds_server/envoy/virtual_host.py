@@ -13,9 +13,17 @@ from xds_server.wire.splice import splice
 
 VirtualHost = fast(api.VirtualHost)
 RouteConfiguration = fast(api.RouteConfiguration)
+Route = fast(api.Route)
+RouteMatch = fast(api.RouteMatch)
+DirectResponseAction = fast(api.DirectResponseAction)
 
 HEADER_PREFIX = "host "
 """What the id of a virtual host's header leaf has before its domain."""
+MISDIRECTED_REQUEST = 421
+MISDIRECTED = "misdirected requests"
+"""The virtual host of what is other listeners'; no hostname has a space."""
+MISDIRECTED_ROUTE = "misdirected"
+"""Its route, as access logs tell it."""
 
 
 def segment(host: str, routes: Iterable[Part]) -> Part:
@@ -35,6 +43,17 @@ def join(top: Part, segments: Iterable[Part]) -> Part:
     host = top.id.removeprefix(HEADER_PREFIX)
     body = b"".join([part.data for part in parts])
     return Part(host, splice(api.RouteConfiguration, "virtual_hosts", [body]), parts=parts)
+
+
+def misdirected(domains: Iterable[str]) -> Part:
+    """One virtual host for all hosts that other listeners own: 421, whatever is asked for."""
+    top = Part(f"{HEADER_PREFIX}{MISDIRECTED}", encode(VirtualHost(name=MISDIRECTED, domains=list(domains))))
+    answer = Route(
+        name=MISDIRECTED_ROUTE,
+        match=RouteMatch(prefix="/"),
+        direct_response=DirectResponseAction(status=MISDIRECTED_REQUEST),
+    )
+    return join(top, [Part(MISDIRECTED_ROUTE, splice(api.VirtualHost, "routes", [encode(answer)]))])
 
 
 def route_configuration(scope: Scope, virtual_hosts: Iterable[Part]) -> Part:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xds_server.envoy.virtual_host import HEADER_PREFIX
+from xds_server.envoy.virtual_host import HEADER_PREFIX, MISDIRECTED
 from xds_server.routing.hostname import ancestors
 from xds_server.wire.changed import Change, change_of, changed_fields
 from xds_server.wire.decode import to_json
@@ -72,6 +72,8 @@ def host_changes(old: Part | None, new: Part | None) -> Iterator[HostChange]:
 
 def _wider(host: str, hosts: Mapping[str, Part]) -> Part | None:
     """The virtual host that has the requests of a host without one."""
+    if host == MISDIRECTED:
+        return None
     return next((hosts[pattern] for pattern in ancestors(host) if pattern in hosts), None)
 
 

@@ -16,9 +16,10 @@ from xds_server.pipeline.gateway import GatewayTables, ScopeHost
 from xds_server.pipeline.holds import HoldOf, Holds, Variant, Variants, left_out, serve, serve_all
 from xds_server.pipeline.listeners import Binds
 from xds_server.routing.hostname import ANY, ancestors, covers
-from xds_server.routing.listener import Listener, ListenerId, Scope
+from xds_server.routing.listener import Listener, ListenerId, Scope, Socket
 from xds_server.semantics.attach import Claim
 from xds_server.semantics.listeners import AttachPoint
+from xds_server.semantics.ownership import Hostnames, hostnames
 from xds_server.wire.part import Owner, Part
 from xds_server.xds.resource import ResourceType
 
@@ -38,25 +39,33 @@ class HostHeader:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The virtual hosts, and those of one RouteConfiguration."""
+    """The virtual hosts, those of one RouteConfiguration, and the hostnames of a port's accepted listeners."""
 
     table: Table[ScopeHost, Variants]
     by_scope: Index[Scope, ScopeHost, Variants]
+    owned: Table[Socket, Hostnames]
 
 
 def build(graph: Graph, tables: GatewayTables, holds: Holds, binds: Binds) -> Table[Scope, Variants]:
     """Creates the tables of virtual hosts and route configurations."""
     headers = graph.group(HOST_HEADERS, tables.claims_by_host, partial(_header, tables=tables))
     hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
-    found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)))
+    accepted = tables.listeners.by("accepted of socket", _socket)
+    owned = graph.group("hostnames", accepted, lambda _, points, __: hostnames(point.hostname for point in points))
+    found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)), owned)
     scopes = tables.listeners.by("scope", _scope)
-    routes_of = partial(_route_configuration, hosts=found, holds=holds, tables=tables, binds=binds)
+    routes_of = partial(_route_configuration, hosts=found, holds=holds, binds=binds)
     return graph.group("gateway.routes", scopes, routes_of)
 
 
 def _scope(_: ListenerId, point: AttachPoint) -> tuple[Scope, ...]:
     scope = point.served.scope if point.served else None
     return () if scope is None else (scope,)
+
+
+def _socket(id_: ListenerId, point: AttachPoint) -> tuple[Socket, ...]:
+    """An accepted listener owns its hosts, whoever serves it."""
+    return (Socket(id_.gateway, point.transport, point.port),) if point.accepted else ()
 
 
 def _header(key: ScopeHost, claims: Sequence[Claim], look: Lookup, tables: GatewayTables) -> HostHeader | None:
@@ -106,21 +115,13 @@ def _route_configuration(
     *,
     hosts: Hosts,
     holds: Holds,
-    tables: GatewayTables,
     binds: Binds,
 ) -> Variants | None:
-    """All virtual hosts of the scope. Every accepted listener's hostname has one, whoever serves it: a request that
-    it owns and no route takes is a 404 there, not the business of a wider listener.
-    """
+    """All virtual hosts of the scope, those with routes and those without."""
     bind = look.get(binds.table, scope.gateway) or binds.default
     if bind is None or not bind.serves(scope.port):
         return None
-    rows = list(look.rows(hosts.by_scope, scope))
-    points = look.rows(tables.listeners_by_gateway, scope.gateway)
-    accepted = {point.hostname for point in points if point.accepted and point.port == scope.port}
-    own = sorted(name for name in accepted - {ANY} if covers(scope.hostname or ANY, name))
-    bare = [hostname for hostname in own if look.get(hosts.table, (scope, hostname)) is None]
-    rows += [Variants(virtual_host.join(virtual_host.header(hostname, ()), ())) for hostname in bare]
+    rows = [*look.rows(hosts.by_scope, scope), *_without_routes(scope, look, hosts)]
     plain = virtual_host.route_configuration(scope, [row.base for row in rows])
     builds = []
     for name, _ in holds.variants(scope.gateway, ResourceType.ROUTE, look):
@@ -129,3 +130,19 @@ def _route_configuration(
         without = frozenset[str]().union(*(one.without for one in hosts_of_build))
         builds.append(Variant(name, virtual_host.route_configuration(scope, parts), without))
     return Variants(plain, tuple(builds))
+
+
+def _without_routes(scope: Scope, look: Lookup, hosts: Hosts) -> Iterable[Variants]:
+    """What no route takes is not the business of a wider listener.
+
+    All HTTP listeners of a port share a scope: each has its hostname there, with 404. An HTTPS listener has its own,
+    so that of others' hosts the client learns that it came by the wrong connection.
+    """
+    found = look.get(hosts.owned, Socket(scope.gateway, "tcp", scope.port))
+    if found is None:
+        return
+    for hostname in (scope.hostname,) if scope.hostname else found.all:
+        if hostname != ANY and look.get(hosts.table, (scope, hostname)) is None:
+            yield Variants(virtual_host.join(virtual_host.header(hostname, ()), ()))
+    if scope.hostname and (others := found.of_others(scope.hostname)):
+        yield Variants(virtual_host.misdirected(others))
