@@ -46,3 +46,8 @@ class InvalidBackend:
 
     reason: str
     message: str
+
+
+def located(found: Backend | InvalidBackend, field: str) -> Backend | InvalidBackend:
+    """What a reference came to; where it cannot be used, told with the field that refers."""
+    return found if isinstance(found, Backend) else InvalidBackend(found.reason, f"{field}: {found.message}")

@@ -27,21 +27,23 @@ def resolve(
         return (), conditions.not_resolved("InvalidCertificateRef", message)
     if tls.mode != "Terminate":
         return (), conditions.not_resolved("InvalidCertificateRef", f"tls.mode {tls.mode}: HTTPS terminates TLS")
-    usable: list[Key] = []
+    usable: dict[Key, str] = {}
     problem: Condition | None = None
     for index, reference in enumerate(tls.certificate_refs):
-        found = certificate(Referrer.of(id_.owner), reference, f"tls.certificateRefs[{index}]", look, world)
+        field = f"tls.certificateRefs[{index}]"
+        found = certificate(Referrer.of(id_.owner), reference, field, look, world)
         if isinstance(found, Key):
-            usable.append(found)
+            usable.setdefault(found, field)
         else:
             problem = problem or found
-    for secret in usable:
+    for secret, field in usable.items():
         row = look.get(world.certificates, secret)
         if isinstance(row, Certificate) and row.problem:
             problem = problem or conditions.not_resolved(
-                "InvalidCertificateRef", f"Secret {secret}: {row.problem}; its last good certificate stays in service"
+                "InvalidCertificateRef",
+                f"{field}: Secret {secret}: {row.problem}; its last good certificate stays in service",
             )
-    return tuple(dict.fromkeys(usable)), problem
+    return tuple(usable), problem
 
 
 def certificate(
@@ -55,11 +57,12 @@ def certificate(
     if not permitted(referrer, "Secret", target, look, world):
         return conditions.not_resolved(
             "RefNotPermitted",
-            f"Secret {target}: no ReferenceGrant in {target.namespace} allows {referrer.kind}s of {referrer.namespace}",
+            f"{field}: Secret {target}: no ReferenceGrant in {target.namespace} allows {referrer.kind}s of"
+            f" {referrer.namespace}",
         )
     row = look.get(world.certificates, target)
     if row is None:
-        return conditions.not_resolved("InvalidCertificateRef", f"Secret {target} does not exist")
+        return conditions.not_resolved("InvalidCertificateRef", f"{field}: Secret {target} does not exist")
     if isinstance(row, Unusable):
-        return conditions.not_resolved("InvalidCertificateRef", f"Secret {target}: {row.reason}")
+        return conditions.not_resolved("InvalidCertificateRef", f"{field}: Secret {target}: {row.reason}")
     return target

@@ -3,7 +3,7 @@
 from xds_server.flow.lookup import Lookup
 from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.backend import Backend, InvalidBackend, located
 from xds_server.routing.match import Match, PathKind, PathMatch
 from xds_server.routing.rule import Action, Rule, RuleId, WeightedBackend
 from xds_server.semantics import backends
@@ -30,9 +30,10 @@ def translate(
             message = f"rules[{index}]: a {kind} has one rule"
             outcomes.append(RuleOutcome(Action(), (), (message,), "UnsupportedValue"))
             continue
+        found = [backends.resolve(reference, referrer, SPOKEN[kind], look, world) for reference in rule.backend_refs]
         weighted = tuple(
-            WeightedBackend(backends.resolve(reference, referrer, SPOKEN[kind], look, world), reference.weight)
-            for reference in rule.backend_refs
+            WeightedBackend(located(one, f"rules[{index}].backendRefs[{position}]"), reference.weight)
+            for position, (one, reference) in enumerate(zip(found, rule.backend_refs, strict=True))
         )
         action = Action(backends=weighted)
         unresolved = tuple(one.backend for one in weighted if isinstance(one.backend, InvalidBackend))

@@ -6,14 +6,14 @@ route serves on (Gateway API `PartiallyInvalid`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model import grpcroute
 from xds_server.model import httproute as api
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.backend import Backend, InvalidBackend, located
 from xds_server.routing.feature import Applied, Feature, Refused, Surroundings
 from xds_server.routing.match import Match, ValueMatch
 from xds_server.routing.rule import Action, Fault, Rule, RuleId, WeightedBackend
@@ -169,12 +169,16 @@ def _filters(
         if feature is None or (around.on_backend and not feature.on_backends):
             refusals.append(Refused("UnsupportedValue", f"{at}: filter {spec.type} is not supported here"))
             continue
-        config = feature.parse(spec, around)
+        config = feature.parse(spec, _within(around, at))
         if isinstance(config, Refused):
             refusals.append(Refused(config.reason, f"{at}: {config.message}"))
         else:
             applied.append(Applied(spec.type, config))
     return tuple(applied), refusals
+
+
+def _within(around: Surroundings[Any], field: str) -> Surroundings[Any]:
+    return replace(around, resolve=lambda reference: located(around.resolve(reference), field))
 
 
 def _incompatible(place: str, applied: Iterable[Applied], features: Features) -> list[Refused]:
@@ -190,7 +194,8 @@ def _weighted(
     weighted, refusals = [], []
     references: tuple[api.HTTPBackendRef | grpcroute.GRPCBackendRef, ...] = rule.backend_refs
     for index, reference in enumerate(references):
-        filters, refused = _filters(f"{place}.backendRefs[{index}].filters", reference.filters, features, here)
+        at = f"{place}.backendRefs[{index}]"
+        filters, refused = _filters(f"{at}.filters", reference.filters, features, here)
         refusals += refused
-        weighted.append(WeightedBackend(around.resolve(reference), reference.weight, filters))
+        weighted.append(WeightedBackend(located(around.resolve(reference), at), reference.weight, filters))
     return tuple(weighted), refusals
