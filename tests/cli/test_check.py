@@ -137,3 +137,18 @@ def test_a_gateway_of_another_controller_is_told(tmp_path: Path) -> None:
     assert found.status == 1
     assert "its class istio belongs to the controller istio.io/gateway-controller" in found.out
     assert "this one is xds-server.dev/gateway-controller" in found.out
+
+
+def test_a_listener_set_without_its_gateway_is_told(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: more, namespace: shop}\n"
+        "spec: {parentRef: {name: nowhere}, listeners: [{name: http, port: 80, protocol: HTTP}]}\n---\n"
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: lost, namespace: shop}\n"
+        "spec: {parentRefs: [{kind: ListenerSet, name: none}]}\n"
+    )
+    found = invoke("check", tmp_path, "-o", "json")
+    assert found.status == 1
+    assert [row[:4] for row in rows(found.out)] == [
+        ("HTTPRoute shop/lost", "parent shop/none", "Attached", "NoSuchParent"),
+        ("ListenerSet shop/more", "parent shop/nowhere", "Attached", "NoSuchParent"),
+    ]

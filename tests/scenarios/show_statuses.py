@@ -88,11 +88,13 @@ def gateway_class(status: GatewayClassStatus | None, generation: int) -> Any:
 
 
 def gateway(status: GatewayStatus | ListenerSetStatus | None, generation: int) -> Any:
-    """Conditions, then each listener."""
+    """Conditions, the number of ListenerSets where there are any, then each listener."""
     if status is None:
         return None
     what = "Gateway" if isinstance(status, GatewayStatus) else "ListenerSet"
     shown = _conditions(what, status.conditions, generation)
+    if isinstance(status, GatewayStatus) and status.attached_listener_sets:
+        shown["sets"] = status.attached_listener_sets
     return shown | {"listeners": {one.name: _listener(one, generation) for one in status.listeners}}
 
 

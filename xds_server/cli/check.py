@@ -11,8 +11,9 @@ from xds_server.cli.input import FAULTY, Filenames, Paths, objects
 from xds_server.cli.output import Format, dump
 from xds_server.cli.table import TableFormat, print_table
 from xds_server.model.document import Fault
-from xds_server.model.meta import Condition, Key
+from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.semantics.conditions import is_bad, waits
+from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.statuses import ListenerStatus
 from xds_server.shell.verdicts import unserved_gateways
 
@@ -87,20 +88,27 @@ def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
     """Gateways of other controllers, and routes whose parent is not among what was read."""
     for key, reason in unserved_gateways(world.pipeline):
         yield Row(f"Gateway {key}", "", "Served", "False", "NotOurs", reason, good=False)
-    gateways = world.pipeline.inputs.kinds["Gateway"]
+    kinds = world.pipeline.inputs.kinds
     for (kind, key), route in world.pipeline.tables.routes.items():
         for reference in route.spec.parent_refs:
             parent = Key(reference.namespace or key.namespace, reference.name)
-            if reference.kind == "Gateway" and gateways.get(parent) is None:
-                message = _why_no_parent(parent, faults)
+            if reference.kind in ("Gateway", "ListenerSet") and kinds[reference.kind].get(parent) is None:
+                message = _why_no_parent(ObjectRef(reference.kind, *parent), faults)
                 yield Row(f"{kind} {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False)
+    for key, set_ in kinds["ListenerSet"].items():
+        gateway = parent_of(key, set_)
+        if gateway is not None and kinds["Gateway"].get(gateway) is None:
+            message = _why_no_parent(ObjectRef("Gateway", *gateway), faults)
+            yield Row(
+                f"ListenerSet {key}", f"parent {gateway}", "Attached", "False", "NoSuchParent", message, good=False
+            )
 
 
-def _why_no_parent(parent: Key, faults: Sequence[Fault]) -> str:
+def _why_no_parent(parent: ObjectRef, faults: Sequence[Fault]) -> str:
     for fault in faults:
-        if (fault.kind, fault.namespace, fault.name) == ("Gateway", *parent):
-            return f"Gateway {parent} cannot be read, see {fault.file}:{fault.line}"
-    return f"there is no Gateway {parent} among the files"
+        if (fault.kind, fault.namespace, fault.name) == parent:
+            return f"{parent} cannot be read, see {fault.file}:{fault.line}"
+    return f"there is no {parent} among the files"
 
 
 def _faults(faults: list[Fault]) -> Iterator[Row]:

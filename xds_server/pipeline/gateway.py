@@ -114,6 +114,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         certificates=certificates,
         listener_sets=kinds["ListenerSet"],
         listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
+        config_maps=kinds["ConfigMap"],
         controller_name=options.controller_name,
         any_class=options.any_class,
         checks=options.checks,

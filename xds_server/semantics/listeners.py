@@ -14,7 +14,14 @@ from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
 from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
-from xds_server.semantics import classes, conditions, listener_certificates, listener_conflicts, listener_sets
+from xds_server.semantics import (
+    classes,
+    conditions,
+    infrastructure,
+    listener_certificates,
+    listener_conflicts,
+    listener_sets,
+)
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.world import GROUP, World
 
@@ -93,36 +100,29 @@ def judge(
     """The rows and verdict of one Gateway."""
     if not classes.serves(gateway, look, world):
         return Judged((), GatewayVerdict(ours=False))
-    problem = _address_problem(gateway)
     allowed, refused = listener_sets.of_gateway(key, gateway, look, world)
     own = [(ListenerId(key, listener.name), listener) for listener in gateway.spec.listeners]
     later = [(ListenerId(key, one.name, set_key), one) for set_key, set_ in allowed for one in set_.spec.listeners]
     conflicts = listener_conflicts.find(own, later)
     server_name = classes.server_name(gateway)
+    judged = {id_: _judge_listener(id_, one, conflicts.get(id_), look, world) for id_, one in (*own, *later)}
+    valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
+    accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own))
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
     for id_, listener in (*own, *later):
-        verdict, secrets = _judge_listener(id_, listener, conflicts.get(id_), look, world)
-        if problem is not None:
+        verdict, secrets = judged[id_]
+        if accepted.status != "True":
             verdict = replace(verdict, served=False)
         served = _served(id_, listener, secrets, server_name) if verdict.served else None
         points[id_] = _point(id_, listener, verdict, served)
         verdicts[id_] = verdict
     of_gateway = tuple(verdicts[id_] for id_, _ in own)
-    valid = sum(verdict.accepted.status == "True" for verdict in of_gateway)
-    accepted = problem or conditions.gateway_accepted(valid, len(of_gateway))
     sets = dict(refused)
     for set_key, _ in allowed:
-        sets[set_key] = _set_verdict([one for id_, one in verdicts.items() if id_.set == set_key], problem)
+        of_set = [one for id_, one in verdicts.items() if id_.set == set_key]
+        sets[set_key] = listener_sets.verdict(of_set, accepted)
     return Judged(points.items(), GatewayVerdict(ours=True, accepted=accepted, listeners=of_gateway, sets=sets))
-
-
-def _set_verdict(listeners: list[ListenerVerdict], problem: Condition | None) -> SetVerdict:
-    found = listener_sets.verdict(listeners)
-    if problem is None:
-        return found
-    message = f"The Gateway is not accepted: {problem.message}"
-    return replace(found, accepted=conditions.not_accepted("ParentNotAccepted", message))
 
 
 def _served(id_: ListenerId, listener: api.Listener, secrets: tuple[Key, ...], server_name: str) -> Listener:
@@ -143,11 +143,13 @@ def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, se
     )
 
 
-def _address_problem(gateway: api.Gateway) -> Condition | None:
-    for address in gateway.spec.addresses:
+def _problem(key: Key, gateway: api.Gateway, look: Lookup, world: World) -> Condition | None:
+    """Why the Gateway is not accepted, whatever its listeners are."""
+    for index, address in enumerate(gateway.spec.addresses):
         if address.type not in ("IPAddress", "Hostname"):
-            return conditions.not_accepted("UnsupportedAddress", f"addresses: type {address.type} is not supported")
-    return None
+            message = f"addresses[{index}].type: {address.type} is not supported (supported: IPAddress, Hostname)"
+            return conditions.not_accepted("UnsupportedAddress", message)
+    return infrastructure.problem(key, gateway.spec.infrastructure, look, world)
 
 
 def _judge_listener(

@@ -39,6 +39,8 @@ class GatewayStatus(Struct, frozen=True):
 
     conditions: tuple[Condition, ...]
     listeners: tuple[ListenerStatus, ...]
+    attached_listener_sets: int
+    """Those that are accepted."""
 
 
 class ListenerSetStatus(Struct, frozen=True):
@@ -122,7 +124,8 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
     own = (verdict.accepted, programmed, conditions.ready_like(programmed))
     listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
-    return GatewayStatus(conditions=_observed(own, generation), listeners=listeners)
+    attached = sum(one.accepted.status == "True" for one in (verdict.sets or {}).values())
+    return GatewayStatus(conditions=_observed(own, generation), listeners=listeners, attached_listener_sets=attached)
 
 
 def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, found: Found) -> ListenerSetStatus:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds_server.flow.table import Index, Table
-from xds_server.model.core import EndpointSlice, Namespace, ReferenceGrant, Service
+from xds_server.model.core import ConfigMap, EndpointSlice, Namespace, ReferenceGrant, Service
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key
@@ -48,6 +48,7 @@ class World:
     certificates: Table[Key, Any]
     listener_sets: Table[Key, ListenerSet]
     listener_sets_by_gateway: Index[Key, Key, ListenerSet]
+    config_maps: Table[Key, ConfigMap]
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
     checks: bool = True
