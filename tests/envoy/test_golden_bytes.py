@@ -27,13 +27,15 @@ from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, Protocol
 from xds_server.routing.hostname import ANY
 from xds_server.routing.listener import Bind, Listener, ListenerId
+from xds_server.routing.secret import SecretId
 from xds_server.wire.decode import to_json
 from xds_server.wire.encode import encode
 
 GOLDEN = Path(__file__).parent / "golden"
 CHAIN = tuple(filter_ for feature in FILTERS for filter_ in feature.chain)
 HTTP = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY)
-HTTPS = Listener(ListenerId(Key("shop", "gateway"), "https"), 443, "https", "shop.example.com", (Key("shop", "cert"),))
+CERTIFICATES = tuple(SecretId.certificate(Key("shop", name)) for name in ("cert", "other"))
+HTTPS = Listener(ListenerId(Key("shop", "gateway"), "https"), 443, "https", "shop.example.com", CERTIFICATES[:1])
 ISTIO = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY, server_name="istio-envoy")
 CLUSTERED = Bind()
 LOCAL = Bind("127.0.0.1", ((80, 8080), (443, 8443)), share_port=False)
@@ -55,7 +57,10 @@ CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
     "connection-manager-https": (HttpConnectionManager, lambda: encode(http_manager.build(HTTPS, HTTPS.scope, CHAIN))),
     "connection-manager-istio": (HttpConnectionManager, lambda: encode(http_manager.build(ISTIO, ISTIO.scope, CHAIN))),
     "access-log": (AccessLog, lambda: encode(access_log.to_stdout("shop/gateway", "http-80"))),
-    "downstream-tls": (TransportSocket, lambda: encode(tls.terminate((Key("shop", "cert"), Key("shop", "other"))))),
+    "downstream-tls": (
+        TransportSocket,
+        lambda: encode(tls.terminate(CERTIFICATES)),
+    ),
     "cluster-auto": (Cluster, lambda: _cluster("auto")),
     "cluster-http1": (Cluster, lambda: _cluster("http1")),
     "cluster-http2": (Cluster, lambda: _cluster("http2")),

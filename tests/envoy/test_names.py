@@ -4,6 +4,7 @@ from xds_server.envoy import names
 from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, EndpointsId
 from xds_server.routing.listener import Scope
+from xds_server.routing.secret import SecretId
 
 GATEWAY = Key("infra", "public")
 
@@ -22,7 +23,9 @@ def test_names_are_what_they_have_always_been() -> None:
     assert names.endpoints(EndpointsId(Key("shop", "cart"), 8080)) == "shop/cart:8080"
     assert names.endpoints(EndpointsId(Key("shop", "dns"), 53, "udp")) == "shop/dns:53/udp"
     assert names.endpoints(EndpointsId(Key("shop", "api"), 443, kind="XBackend")) == "xbackend/shop/api:443"
-    assert names.secret(Key("shop", "cert")) == "secret/shop/cert"
+    assert names.secret(SecretId.certificate(Key("shop", "cert"))) == "secret/shop/cert"
+    assert names.secret(SecretId("BackendTLSPolicy", Key("shop", "cart"))) == "ca/backendtlspolicy/shop/cart"
+    assert names.secret(SecretId("Gateway", Key("shop", "gw"), "443")) == "ca/gateway/shop/gw/443"
     assert names.gateway_node_cluster(GATEWAY) == "infra/public"
 
 

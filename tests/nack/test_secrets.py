@@ -12,6 +12,7 @@ from tests.real_envoy import free_port
 from tests.scenarios.certificates import certificate_pem, key_pem
 from xds_server.model.document import Object
 from xds_server.model.meta import Key
+from xds_server.routing.secret import SecretId
 
 
 def gateway(*hosts: str, generation: int = 1) -> Object:
@@ -118,4 +119,4 @@ async def test_with_checks_it_is_never_sent() -> None:
         assert world.control.pipeline.inputs.holds.keys() == ()
         assert world.gateway_conditions("bad")["ResolvedRefs"].reason == "InvalidCertificateRef"
         assert "1024" in world.gateway_conditions("bad")["ResolvedRefs"].message
-        assert Key("default", "good") in world.control.pipeline.tables.secrets
+        assert SecretId.certificate(Key("default", "good")) in world.control.pipeline.tables.secrets

@@ -5,8 +5,9 @@ connections, and a renamed cluster is warmed anew.
 """
 
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, EndpointsId
+from xds_server.routing.backend import NOT_SECURED, Backend, EndpointsId
 from xds_server.routing.listener import Scope
+from xds_server.routing.secret import SecretId
 
 MISSING_CLUSTER = "none"
 """Named by the share of a backend that cannot be used; no cluster ever has this name, so Envoy answers 500."""
@@ -29,7 +30,7 @@ def route_configuration(scope: Scope) -> str:
 
 def cluster(backend: Backend) -> str:
     """`shop/cart:8080/auto`: the endpoint assignment's name, the protocol spoken, and the policy that secures it."""
-    tls = f"/tls/{backend.tls}" if backend.tls else ""
+    tls = "" if backend.tls == NOT_SECURED else f"/tls/{backend.tls}"
     return f"{endpoints(backend.endpoints._replace(transport='tcp'))}/{backend.protocol}{tls}"
 
 
@@ -39,9 +40,13 @@ def endpoints(id_: EndpointsId) -> str:
     return f"{kind}{id_.service}:{id_.port}{'/udp' if id_.transport == 'udp' else ''}"
 
 
-def secret(key: Key) -> str:
-    """`secret/shop/cert`."""
-    return f"secret/{key}"
+def secret(id_: SecretId) -> str:
+    """`secret/shop/cert` for a certificate; `ca/backendtlspolicy/shop/cart` and `ca/gateway/shop/gw/443` for the
+    authorities that an object tells to trust.
+    """
+    if id_.is_certificate:
+        return f"secret/{id_.key}"
+    return f"ca/{id_.kind.lower()}/{id_.key}{f'/{id_.part}' if id_.part else ''}"
 
 
 def gateway_node_cluster(gateway: Key) -> str:

@@ -7,7 +7,7 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as api
 
 from xds_server.envoy import kit, names
-from xds_server.model.meta import Key
+from xds_server.routing.secret import SecretId
 from xds_server.wire.construct import any_of, fast
 
 DownstreamTlsContext = fast(api.DownstreamTlsContext)
@@ -20,12 +20,12 @@ HANDSHAKE = timedelta(seconds=15)
 """How long a client may take for its handshake; Envoy's default is for ever."""
 
 
-def terminate(secrets: Iterable[Key]) -> core.TransportSocket:
+def terminate(certificates: Iterable[SecretId]) -> core.TransportSocket:
     """Terminates TLS with these certificates; waits for them, so a listener never opens without."""
     context = CommonTlsContext(
         tls_params=TlsParameters(tls_minimum_protocol_version=api.TlsParametersTlsProtocol.TLSv1_2),
         tls_certificate_sds_secret_configs=[
-            SdsSecretConfig(name=names.secret(key), sds_config=kit.ads(wait=True)) for key in secrets
+            SdsSecretConfig(name=names.secret(id_), sds_config=kit.ads(wait=True)) for id_ in certificates
         ],
         alpn_protocols=list(ALPN),
     )

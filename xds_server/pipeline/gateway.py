@@ -9,22 +9,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from xds_server.envoy import cluster, route, secret, virtual_host
+from xds_server.envoy import cluster, route, virtual_host
 from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.pipeline import secrets
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
+from xds_server.pipeline.secrets import Uses
 from xds_server.routing.backend import Backend
 from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
 from xds_server.routing.listener import ListenerId, Protocol, Scope
+from xds_server.routing.secret import SecretId
 from xds_server.semantics import attach, listener_sets, listeners
 from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
-from xds_server.semantics.certificates import Certificate, serve
+from xds_server.semantics.authorities import Authorities
+from xds_server.semantics.certificates import serve
 from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
 from xds_server.semantics.routes import l4, l7
 from xds_server.semantics.routes.grpc import GRPC
@@ -95,30 +99,16 @@ class GatewayTables:
     claims_by_route: Index[RouteKey, ClaimId, Claim]
     uses: Table[tuple[Key, Backend, PlacedId], None]
     clusters: Table[Backend, Part]
-    secrets: Table[Key, Part]
+    authorities: Table[SecretId, Authorities]
+    secret_uses: Uses
+    secrets: Table[SecretId, Part]
 
 
 def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     """Creates the tables from listeners to the parts of resources."""
     kinds = inputs.kinds
-    services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
-    usable = partial(serve, checks=options.checks)
-    certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, usable(row))])
-    world = World(
-        classes=kinds["GatewayClass"],
-        gateways=kinds["Gateway"],
-        namespaces=kinds["Namespace"],
-        services=services,
-        slices_by_service=inputs.slices_by_service,
-        grants_by_namespace=inputs.grants_by_namespace,
-        certificates=certificates,
-        listener_sets=kinds["ListenerSet"],
-        listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
-        config_maps=kinds["ConfigMap"],
-        controller_name=options.controller_name,
-        any_class=options.any_class,
-        checks=options.checks,
-    )
+    world = _world(graph, inputs, options)
+    authorities = secrets.authorities(graph, kinds, world)
     points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], partial(listeners.judge, world=world))
     by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
     tables = Listeners(verdicts, by_gateway, points.by("owner", lambda id_, _: (id_.owner,)))
@@ -133,8 +123,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     segments = graph.group("segments", by_host, _segment)
     uses = graph.derive("uses", placed, _uses)
     clusters = graph.group("clusters", uses.by("backend", lambda id_, _: (id_[1],)), _cluster)
-    by_secret = points.by("secret", lambda _, point: point.served.secrets if point.served else ())
-    secrets = graph.group("secrets.parts", by_secret, partial(_secret, certificates=certificates))
+    secret_uses = secrets.uses(graph, points, uses)
     return GatewayTables(
         world=world,
         listeners=points,
@@ -154,7 +143,35 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         claims_by_host=claims.by("host", _scope_host),
         uses=uses,
         clusters=clusters,
-        secrets=secrets,
+        authorities=authorities,
+        secret_uses=secret_uses,
+        secrets=secrets.parts(graph, secret_uses, world.certificates, authorities),
+    )
+
+
+def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
+    """The tables that rules may ask."""
+    kinds = inputs.kinds
+    services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
+    usable = partial(serve, checks=options.checks)
+    certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, usable(row))])
+    return World(
+        classes=kinds["GatewayClass"],
+        gateways=kinds["Gateway"],
+        namespaces=kinds["Namespace"],
+        services=services,
+        slices_by_service=inputs.slices_by_service,
+        grants_by_namespace=inputs.grants_by_namespace,
+        certificates=certificates,
+        secrets=kinds["Secret"],
+        config_maps=kinds["ConfigMap"],
+        trust_bundles=kinds["ClusterTrustBundle"],
+        listener_sets=kinds["ListenerSet"],
+        listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
+        controller_name=options.controller_name,
+        any_class=options.any_class,
+        system_authorities=options.system_authorities,
+        checks=options.checks,
     )
 
 
@@ -257,8 +274,3 @@ def _uses(id_: PlacedId, row: Placed, _: Lookup) -> Iterable[tuple[tuple[Key, Ba
 
 def _cluster(backend: Backend, _: Sequence[None], __: Lookup) -> Part:
     return cluster.build(backend)
-
-
-def _secret(key: Key, _: Sequence[AttachPoint], look: Lookup, certificates: Table[Key, Any]) -> Part | None:
-    row = look.get(certificates, key)
-    return secret.certificate(key, row.chain, row.key) if isinstance(row, Certificate) else None

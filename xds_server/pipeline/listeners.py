@@ -17,12 +17,11 @@ from xds_server.model.meta import Key
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import Holds, Variant, Variants, left_out, serve, serve_all
 from xds_server.pipeline.options import Options
+from xds_server.pipeline.secrets import GatewaySecret
 from xds_server.routing.listener import Bind, Listener, ListenerId, Socket
 from xds_server.semantics.listeners import AttachPoint
 from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
-
-GatewaySecret = tuple[Key, Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +129,14 @@ def _chains(key: Socket, served: Sequence[Listener], look: Lookup, made: _Made) 
 
 
 def _with_certificates(one: Listener, chain: Part, build: str, look: Lookup, made: _Made) -> Part | None:
-    """The chain as that build gets it: Envoy waits for every secret that it names, so it names those that there are."""
+    """The chain as that build gets it: Envoy waits for every secret that it names, so it names those that there are.
+    Without a certificate to show, or without the authorities that clients are asked for, there is no chain.
+    """
     rows = [(secret, look.get(made.secrets, (one.id.gateway, secret))) for secret in one.secrets]
-    left = tuple(secret for secret, row in rows if row is not None and row.of(build).part is not None)
-    if left == one.secrets:
+    left = {secret for secret, row in rows if row is not None and row.of(build).part is not None}
+    if len(left) == len(one.secrets):
         return chain
-    return filter_chain.build(replace(one, secrets=left), (one,), made.http_filters) if left else None
+    certificates = tuple(secret for secret in one.certificates if secret in left)
+    if not certificates or not left.issuperset(set(one.secrets).difference(one.certificates)):
+        return None
+    return filter_chain.build(replace(one, certificates=certificates), (one,), made.http_filters)

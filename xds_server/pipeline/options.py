@@ -21,6 +21,8 @@ class Options:
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
     checks: bool = True
+    system_authorities: str = "/etc/ssl/certs/ca-certificates.crt"
+    """Where proxies find the authorities that BackendTLSPolicies call `System`; Debian and Envoy images have it."""
     strict: bool = False
     """Raise what a function raises instead of keeping the last good rows (tests)."""
     repeated_matches_limit: int = DEFAULT_LIMIT

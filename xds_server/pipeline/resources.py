@@ -16,13 +16,12 @@ from xds_server.pipeline import listeners, route_configurations
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import Holds, Variants, builds_of, leaf_variants
 from xds_server.pipeline.inputs import Inputs
-from xds_server.pipeline.listeners import Binds, GatewaySecret
+from xds_server.pipeline.listeners import Binds
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.publisher import Output
+from xds_server.pipeline.secrets import GatewaySecret
 from xds_server.routing.backend import Backend, EndpointsId
-from xds_server.routing.listener import ListenerId
 from xds_server.semantics.endpoints import serving
-from xds_server.semantics.listeners import AttachPoint
 from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
 
@@ -40,9 +39,9 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     endpoints = graph.group(
         "gateway.endpoints", by_assignment, partial(_endpoints, assignments=assignments, holds=holds)
     )
-    points = tables.listeners
-    secret_use = points.by("gateway and secret", _secret_uses)
-    secrets = graph.group("gateway.secrets", secret_use, partial(_secret, tables=tables, holds=holds))
+    secrets = graph.group(
+        "gateway.secrets", tables.secret_uses.by_gateway, partial(_secret, tables=tables, holds=holds)
+    )
     binds = Binds(inputs.binds, options.default_bind)
     bound = listeners.build(graph, tables, secrets, holds, binds=binds, options=options)
     routes = route_configurations.build(graph, tables, holds, binds)
@@ -51,7 +50,7 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
             ResourceType.CLUSTER,
             clusters,
             _first,
-            lambda key, _: ((ResourceType.ENDPOINT, _endpoints_name(key[1])),),
+            lambda key, _: _named(key[1]),
         ),
         Output(ResourceType.ENDPOINT, endpoints, _first, lambda *_: ()),
         Output(ResourceType.LISTENER, bound.table, _first, bound.secrets),
@@ -73,8 +72,10 @@ def _cluster(
     return leaf_variants(part, gateway, ResourceType.CLUSTER, look, holds) if part else None
 
 
-def _endpoints_name(backend: Backend) -> str:
-    return names.endpoints(backend.endpoints)
+def _named(backend: Backend) -> tuple[tuple[ResourceType, str], ...]:
+    """What a cluster names, to be sent with it."""
+    secrets = ((ResourceType.SECRET, names.secret(one)) for one in backend.secrets)
+    return (ResourceType.ENDPOINT, names.endpoints(backend.endpoints)), *secrets
 
 
 def _assignment(id_: EndpointsId, _: Sequence[None], look: Lookup, tables: GatewayTables) -> Part:
@@ -91,13 +92,7 @@ def _endpoints(
     return leaf_variants(part, key[0], ResourceType.ENDPOINT, look, holds) if part else None
 
 
-def _secret_uses(_: ListenerId, point: AttachPoint) -> list[tuple[Key, Key]]:
-    return [(point.id.gateway, secret) for secret in point.served.secrets] if point.served else []
-
-
-def _secret(
-    key: GatewaySecret, _: Sequence[AttachPoint], look: Lookup, tables: GatewayTables, holds: Holds
-) -> Variants | None:
+def _secret(key: GatewaySecret, _: Sequence[Any], look: Lookup, tables: GatewayTables, holds: Holds) -> Variants | None:
     gateway, secret = key
     part = look.get(tables.secrets, secret)
     return leaf_variants(part, gateway, ResourceType.SECRET, look, holds) if part else None

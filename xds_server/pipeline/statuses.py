@@ -113,8 +113,9 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
     rejections = _rejections(owner, gateway, look, asked.rejected)
     for point in points:
         for secret in point.served.secrets if point.served else ():
-            for one in _rejections(ObjectRef("Secret", *secret), gateway, look, asked.rejected):
-                rejections.append(Rejected(f"listeners[{point.id.name}]", f"Secret {secret}: {one.detail}"))
+            for one in _rejections(ObjectRef(secret.kind, *secret.key), gateway, look, asked.rejected):
+                what = f"Secret {secret.key}" if secret.is_certificate else "authorities"
+                rejections.append(Rejected(f"listeners[{point.id.name}]", f"{what}: {one.detail}"))
     bind = look.get(asked.inputs.binds, gateway)
     unbound = {point.id.name for point in points if point.served and bind is not None and not bind.serves(point.port)}
     return statuses.Found(counts, rejections, frozenset(unbound))

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from xds_server.model.meta import Key
+from xds_server.routing.secret import SecretId
 
 Protocol = Literal["auto", "http1", "http2", "grpc", "tcp", "tls", "udp"]
 """What is spoken to a backend: `auto` follows the client (HTTP/1.1 for HTTP routes), others force it."""
+
+NOT_SECURED = Key("", "")
 
 
 class EndpointsId(NamedTuple):
@@ -21,20 +24,32 @@ class EndpointsId(NamedTuple):
 class Backend(NamedTuple):
     """One port of one Service, and how it is spoken to. The identity of a cluster; ordered, since it is a key.
 
-    `tls` names the policy by which the connection is secured (`NAMESPACE/NAME`), empty where it is not. `kind` is that
-    of the object called `service`: Service or XBackend.
+    `kind` is that of the object called `service`: Service or XBackend. `tls` is the object that tells how the
+    connection is secured, NOT_SECURED where it is not: a BackendTLSPolicy, or the XBackend itself.
     """
 
     service: Key
     port: int
     protocol: Protocol = "auto"
-    tls: str = ""
+    tls: Key = NOT_SECURED
     kind: str = "Service"
 
     @property
     def endpoints(self) -> EndpointsId:
         """Where it is."""
         return EndpointsId(self.service, self.port, "udp" if self.protocol == "udp" else "tcp", self.kind)
+
+    @property
+    def authorities(self) -> SecretId | None:
+        """Whom its certificate has to be issued by; None where it is not secured."""
+        if self.tls == NOT_SECURED:
+            return None
+        return SecretId("BackendTLSPolicy" if self.kind == "Service" else self.kind, self.tls)
+
+    @property
+    def secrets(self) -> tuple[SecretId, ...]:
+        """Every secret that its cluster names."""
+        return () if self.authorities is None else (self.authorities,)
 
 
 @dataclass(frozen=True, slots=True)

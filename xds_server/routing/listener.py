@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.routing.secret import SecretId
 
 Protocol = Literal["http", "https", "tls", "passthrough", "tcp", "udp"]
 """What a listener does with a connection: `tls` ends TLS and hands on the bytes, `passthrough` hands on TLS itself."""
@@ -45,19 +46,24 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A served listener. `hostname` is normalised, "*" for all. `secrets` are usable certificates, if it ends TLS."""
+    """A served listener. `hostname` is normalised, "*" for all. `certificates` are usable, if it ends TLS."""
 
     id: ListenerId
     port: int
     protocol: Protocol
     hostname: str
-    secrets: tuple[Key, ...] = ()
+    certificates: tuple[SecretId, ...] = ()
     server_name: str = "envoy"
 
     @property
     def socket(self) -> Socket:
         """What it is bound to, together with others."""
         return Socket(self.id.gateway, "udp" if self.protocol == "udp" else "tcp", self.port)
+
+    @property
+    def secrets(self) -> tuple[SecretId, ...]:
+        """Every secret that its filter chain names."""
+        return self.certificates
 
     @property
     def scope(self) -> Scope | None:

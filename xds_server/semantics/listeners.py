@@ -14,6 +14,7 @@ from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
 from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
+from xds_server.routing.secret import SecretId
 from xds_server.semantics import (
     classes,
     conditions,
@@ -127,7 +128,8 @@ def judge(
 
 def _served(id_: ListenerId, listener: api.Listener, secrets: tuple[Key, ...], server_name: str) -> Listener:
     protocol = _PROTOCOLS.get(listener.protocol) or _TLS_MODES[listener.tls.mode if listener.tls else ""]
-    return Listener(id_, listener.port, protocol, normalise(listener.hostname), secrets, server_name)
+    certificates = tuple(map(SecretId.certificate, secrets))
+    return Listener(id_, listener.port, protocol, normalise(listener.hostname), certificates, server_name)
 
 
 def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, served: Listener | None) -> AttachPoint:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds_server.flow.table import Index, Table
-from xds_server.model.core import ConfigMap, EndpointSlice, Namespace, ReferenceGrant, Service
+from xds_server.model.core import ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, ReferenceGrant, Service
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key
+from xds_server.semantics.certificates import KeptSecret
 
 CONTROLLER_NAME = "xds-server.dev/gateway-controller"
 GROUP = "gateway.networking.k8s.io"
@@ -46,11 +47,15 @@ class World:
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
     certificates: Table[Key, Any]
+    secrets: Table[Key, KeptSecret]
+    config_maps: Table[Key, ConfigMap]
+    trust_bundles: Table[Key, ClusterTrustBundle]
     listener_sets: Table[Key, ListenerSet]
     listener_sets_by_gateway: Index[Key, Key, ListenerSet]
-    config_maps: Table[Key, ConfigMap]
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
+    system_authorities: str = ""
+    """The file with the authorities that the proxies' own machine trusts."""
     checks: bool = True
     """False only in tests that want Envoy itself to reject what the checks would have caught."""
 
