@@ -133,6 +133,8 @@ def _route(message: Json) -> Json:
             action = action | {"clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR"}
         shown |= _forward(dict(action))
     shown |= _headers(body)
+    for filter_, config in body.pop("typedPerFilterConfig", {}).items():
+        shown |= _PER_ROUTE[filter_](config)
     kind = "" if name[0] == "HTTPRoute" else f"{name[0]} "
     return shown | body | {"of": f"{kind}{name[1]}/{name[2]} {name[3]}.{name[4]}"}
 
@@ -146,7 +148,7 @@ def _match(message: Json) -> Json:
             shown[name] = value
     if (regex := body.pop("safeRegex", None)) is not None:
         shown["regex"] = regex["regex"]
-    headers = {one["name"]: _string(one["stringMatch"]) for one in body.pop("headers", [])}
+    headers = {one["name"]: _header_match(one) for one in body.pop("headers", [])}
     if (method := headers.pop(":method", None)) is not None:
         shown["method"] = method
     if headers:
@@ -158,6 +160,12 @@ def _match(message: Json) -> Json:
     if body.pop("grpc", None) is not None:
         shown["grpc"] = True
     return shown | body
+
+
+def _header_match(message: Json) -> Any:
+    if message.get("presentMatch"):
+        return "absent" if message.get("invertMatch") else "present"
+    return _string(message["stringMatch"])
 
 
 def _string(message: Json) -> Any:
@@ -188,6 +196,8 @@ def _path(body: Json) -> Json:
 
 
 def _forward(body: Json) -> Json:
+    if body == {"cluster": "none", "clusterNotFoundResponseCode": "NOT_FOUND"}:
+        return {"to": "none"}
     shown: Json = {}
     if (cluster_ := body.pop("cluster", None)) is not None:
         shown["to"] = cluster_
@@ -232,6 +242,20 @@ def _headers(body: Json) -> Json:
             shown[what] = changes
     return shown
 
+
+def _cors(message: Json) -> Json:
+    assert message.pop("@type").endswith(".cors.v3.CorsPolicy")
+    assert message.pop("forwardNotMatchingPreflights") is False
+    names = {"allowMethods": "methods", "allowHeaders": "headers", "exposeHeaders": "expose"}
+    shown = {"origins": [_string(one) for one in message.pop("allowOriginStringMatch", [])]}
+    shown |= {short: message.pop(name) for name, short in names.items() if name in message}
+    if message.pop("allowCredentials"):
+        shown["credentials"] = True
+    return {"cors": shown | {"seconds": message.pop("maxAge")} | message}
+
+
+_PER_ROUTE = {"envoy.filters.http.cors": _cors}
+"""How the configuration of a filter for one route is shown."""
 
 SHOW = {
     ResourceType.CLUSTER: cluster,

@@ -64,7 +64,8 @@ def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
     action = rule.action
     if action.fault is not None:
         response = DirectResponseAction(status=action.fault.status)
-        return [Route(name=_name(rule), match=_match(rule.match), direct_response=response)]
+        failing = Route(name=_name(rule), match=_match(rule.match), direct_response=response)
+        return _wrapped([failing], action.filters, place, features)
     if any(features[filter_.type].answers for filter_ in action.filters):
         return _edited(Route(name=_name(rule), match=_match(rule.match)), action.filters, place, features)
     serving = tuple(entry for entry in action.backends if entry.weight > 0)
@@ -87,17 +88,19 @@ def _one_route_each(
     after = 0
     for index, entry in enumerate(serving):
         before, after = after, after + entry.weight
+        filters = (*rule.action.filters, *entry.filters)
         match = _match(rule.match)
         if index < len(serving) - 1:
             match.runtime_fraction = kit.share(after, total)
         if isinstance(entry.backend, InvalidBackend):
             response = DirectResponseAction(status=rule.action.unusable)
-            routes.append(Route(name=_name(rule), match=match, direct_response=response))
+            failing = Route(name=_name(rule), match=match, direct_response=response)
+            routes += _wrapped([failing], filters, place, features)
             continue
         forward = _forward(rule.action, (entry,))
         forward.cluster = names.cluster(entry.backend)
         route = Route(name=_name(rule), match=match, route=forward)
-        routes += _edited(route, (*rule.action.filters, *entry.filters), place, features)
+        routes += _edited(route, filters, place, features)
         for policy in forward.request_mirror_policies:
             policy.runtime_fraction = kit.share_within(policy.runtime_fraction, before, after, total)
     return routes
@@ -111,7 +114,16 @@ def _edited(route: api.Route, filters: tuple[Applied, ...], place: Place, featur
     for filter_ in sorted(filters, key=lambda filter_: features[filter_.type].answers):
         if (edit := features[filter_.type].edit_route) is not None:
             first += edit(filter_.config, route, place)
-    return [*first, route]
+    return _wrapped([*first, route], filters, place, features)
+
+
+def _wrapped(
+    routes: list[api.Route], filters: tuple[Applied, ...], place: Place, features: Features
+) -> list[api.Route]:
+    for filter_ in {filter_.type: filter_ for filter_ in filters}.values():
+        if (wrap := features[filter_.type].wrap) is not None:
+            routes = wrap(filter_.config, routes, place)
+    return routes
 
 
 def _needs_route(entry: WeightedBackend, action: Action, features: Features) -> bool:

@@ -6,6 +6,7 @@ chain, the order of that chain.
 
 from typing import Any
 
+from xds_server.filters.cors import CORS
 from xds_server.filters.header_modifier import REQUEST_HEADER_MODIFIER, RESPONSE_HEADER_MODIFIER
 from xds_server.filters.redirect import REQUEST_REDIRECT
 from xds_server.filters.request_mirror import REQUEST_MIRROR
@@ -13,6 +14,7 @@ from xds_server.filters.url_rewrite import URL_REWRITE
 from xds_server.routing.feature import Feature
 
 FILTERS: tuple[Feature[Any, Any, Any], ...] = (
+    CORS,
     REQUEST_HEADER_MODIFIER,
     RESPONSE_HEADER_MODIFIER,
     REQUEST_REDIRECT,

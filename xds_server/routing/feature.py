@@ -52,6 +52,9 @@ class Feature(Generic[Spec, Config, Message]):
     edit_route: writes the filter into the route being built; returns further routes to be tried before it.
     edit_backend: writes it into one weighted backend of a route; without it a filter on a backendRef
         makes that backend a route of its own.
+    wrap: is handed all routes of a rule, or of one backend with a route of its own, once every filter is written into
+        them, those that answer with a failure too; returns them with others between. Of two filters of one type the
+        later one counts.
     backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
     chain: filters that every chain for HTTP has in the order of FILTERS, idle until a route configures them; being
         there always, they cost no connection when the first route needs them.
@@ -66,6 +69,7 @@ class Feature(Generic[Spec, Config, Message]):
     parse: "Callable[[Spec, Surroundings[Any]], Config | Refused]"
     edit_route: Callable[[Config, Message, Place], list[Message]] | None = None
     edit_backend: Callable[[Config, Any], None] | None = None
+    wrap: Callable[[Config, list[Message], Place], list[Message]] | None = None
     backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
     chain: tuple[Any, ...] = ()
     kinds: tuple[str, ...] = ("HTTPRoute",)
