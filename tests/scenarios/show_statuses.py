@@ -59,7 +59,14 @@ REASONS = {
     ("Listener", "ResolvedRefs", "True"): {"ResolvedRefs"},
     ("Listener", "ResolvedRefs", "False"): {"InvalidCertificateRef", "InvalidRouteKinds", "RefNotPermitted"},
     ("Listener", "Programmed", "True"): {"Programmed"},
-    ("Listener", "Programmed", "False"): {"Invalid", "Pending", "HostnameConflict", "ProtocolConflict"},
+    ("Listener", "Programmed", "False"): {
+        "Invalid",
+        "InvalidTLSConfig",
+        "Pending",
+        "HostnameConflict",
+        "ProtocolConflict",
+    },
+    ("Listener", "OverlappingTLSConfig", "True"): {"OverlappingHostnames", "OverlappingCertificates"},
     ("Listener", "Conflicted", "True"): {"HostnameConflict", "ProtocolConflict"},
     ("Route", "Accepted", "True"): {"Accepted"},
     ("Route", "Accepted", "False"): {

@@ -5,6 +5,8 @@ Source: Gateway API v1.7 `GatewayClassConditionType`, `GatewayConditionType`, `L
 `RouteConditionType` and their reasons.
 """
 
+from collections.abc import Sequence
+
 from xds_server.model.meta import Condition
 
 _TRUE, _FALSE = "True", "False"
@@ -24,14 +26,22 @@ def not_accepted(reason: str, message: str) -> Condition:
     return _condition("Accepted", _FALSE, reason, message)
 
 
-def resolved() -> Condition:
-    """ResolvedRefs=True."""
-    return _condition("ResolvedRefs", _TRUE, "ResolvedRefs", "All references are resolved.")
+def resolved(note: str = "") -> Condition:
+    """ResolvedRefs=True; a note is on what is odd, but not wrong."""
+    message = "All references are resolved." + (f" {note}" if note else "")
+    return _condition("ResolvedRefs", _TRUE, "ResolvedRefs", message)
 
 
 def not_resolved(reason: str, message: str) -> Condition:
     """ResolvedRefs=False for a stated reason."""
     return _condition("ResolvedRefs", _FALSE, reason, message)
+
+
+def not_resolved_for(problems: Sequence[Condition]) -> Condition | None:
+    """One ResolvedRefs=False for all of them, with the reason of the first and the messages of all; None for none."""
+    if not problems:
+        return None
+    return not_resolved(problems[0].reason, "; ".join(dict.fromkeys(problem.message for problem in problems)))
 
 
 def programmed(message: str = "") -> Condition:
@@ -53,6 +63,11 @@ def ready_like(condition: Condition) -> Condition:
 def conflicted(reason: str, message: str) -> Condition:
     """Conflicted=True with HostnameConflict or ProtocolConflict."""
     return _condition("Conflicted", _TRUE, reason, message)
+
+
+def overlapping(reason: str, message: str) -> Condition:
+    """OverlappingTLSConfig=True with OverlappingHostnames or OverlappingCertificates; never written as False."""
+    return _condition("OverlappingTLSConfig", _TRUE, reason, message)
 
 
 def gateway_accepted(valid: int, total: int) -> Condition:

@@ -3,47 +3,77 @@
 Permission is asked before existence, so that a status tells nothing about foreign namespaces.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from xds_server.flow.lookup import Lookup
 from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
+from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import ListenerId
 from xds_server.semantics import conditions
+from xds_server.semantics.certificate_names import fits, normal, told
 from xds_server.semantics.certificates import Certificate, Unusable
 from xds_server.semantics.grants import Referrer, permitted
 from xds_server.semantics.world import World
 
 
-def resolve(
-    id_: ListenerId, listener: api.Listener, look: Lookup, world: World
-) -> tuple[tuple[Key, ...], Condition | None]:
-    """The usable Secrets of a listener that ends TLS and, if any of its references is not usable, why."""
+@dataclass(frozen=True, slots=True)
+class ListenerCertificates:
+    """What a listener that ends TLS shows to clients: usable Secrets, and the DNS names of their certificates.
+
+    `problem` is ResolvedRefs when some reference is not usable, `note` is on certificates that clients will refuse.
+    """
+
+    secrets: tuple[Key, ...] = ()
+    names: tuple[str, ...] = ()
+    problem: Condition | None = None
+    note: str = ""
+    configured: bool = True
+    """False where the listener does not say how to end TLS."""
+
+
+def resolve(id_: ListenerId, listener: api.Listener, look: Lookup, world: World) -> ListenerCertificates:
+    """The usable Secrets of a listener, none for one that does not end TLS."""
     tls = listener.tls
-    if listener.protocol == "TLS" and (tls is None or tls.mode != "Terminate"):
-        return (), None
     if listener.protocol not in ("HTTPS", "TLS"):
-        return (), None
+        return ListenerCertificates()
+    if listener.protocol == "TLS" and (tls is None or tls.mode != "Terminate"):
+        return ListenerCertificates()
     if tls is None or not tls.certificate_refs:
         message = f"tls.certificateRefs: a listener of protocol {listener.protocol} needs one"
-        return (), conditions.not_resolved("InvalidCertificateRef", message)
+        return _unconfigured(message)
     if tls.mode != "Terminate":
-        return (), conditions.not_resolved("InvalidCertificateRef", f"tls.mode {tls.mode}: HTTPS terminates TLS")
-    usable: dict[Key, str] = {}
-    problem: Condition | None = None
+        return _unconfigured(f"tls.mode {tls.mode}: HTTPS terminates TLS")
+    usable: dict[Key, Certificate] = {}
+    problems: list[Condition] = []
     for index, reference in enumerate(tls.certificate_refs):
         field = f"tls.certificateRefs[{index}]"
         found = certificate(Referrer.of(id_.owner), reference, field, look, world)
-        if isinstance(found, Key):
-            usable.setdefault(found, field)
-        else:
-            problem = problem or found
-    for secret, field in usable.items():
-        row = look.get(world.certificates, secret)
-        if isinstance(row, Certificate) and row.problem:
-            problem = problem or conditions.not_resolved(
-                "InvalidCertificateRef",
-                f"{field}: Secret {secret}: {row.problem}; its last good certificate stays in service",
-            )
-    return tuple(usable), problem
+        if isinstance(found, Condition):
+            problems.append(found)
+        elif found not in usable and isinstance(row := look.get(world.certificates, found), Certificate):
+            usable[found] = row
+            if row.problem:
+                message = f"{field}: Secret {found}: {row.problem}; its last good certificate stays in service"
+                problems.append(conditions.not_resolved("InvalidCertificateRef", message))
+    return ListenerCertificates(
+        secrets=tuple(usable),
+        names=normal(name for row in usable.values() for name in row.names),
+        problem=conditions.not_resolved_for(problems),
+        note=_note(normalise(listener.hostname), usable),
+    )
+
+
+def _unconfigured(message: str) -> ListenerCertificates:
+    return ListenerCertificates(problem=conditions.not_resolved("InvalidCertificateRef", message), configured=False)
+
+
+def _note(hostname: str, usable: Mapping[Key, Certificate]) -> str:
+    if not usable or any(fits(name, hostname) for row in usable.values() for name in normal(row.names)):
+        return ""
+    names = "; ".join(f"Secret {secret} is for {told(row.names)}" for secret, row in usable.items())
+    return f"Clients will refuse the certificate, none is for {hostname} ({names})."
 
 
 def certificate(

@@ -22,8 +22,11 @@ from xds_server.semantics import (
     listener_certificates,
     listener_conflicts,
     listener_sets,
+    tls_overlap,
 )
+from xds_server.semantics.listener_certificates import ListenerCertificates
 from xds_server.semantics.listener_sets import SetVerdict
+from xds_server.semantics.tls_overlap import Secured
 from xds_server.semantics.world import GROUP, World
 
 KINDS_BY_PROTOCOL = {
@@ -69,6 +72,9 @@ class ListenerVerdict:
     resolved: Condition
     conflicted: Condition | None
     served: bool
+    overlapping: Condition | None = None
+    unserved: str = "Invalid"
+    """The reason of Programmed while it is not served."""
 
     @property
     def name(self) -> str:
@@ -111,13 +117,18 @@ def judge(
     accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own))
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
+    secured: list[Secured] = []
     for id_, listener in (*own, *later):
-        verdict, secrets = judged[id_]
+        verdict, certificates = judged[id_]
         if accepted.status != "True":
             verdict = replace(verdict, served=False)
-        served = _served(id_, listener, secrets, server_name) if verdict.served else None
-        points[id_] = _point(id_, listener, verdict, served)
+        served = _served(id_, listener, certificates.secrets, server_name) if verdict.served else None
+        points[id_] = point = _point(id_, listener, verdict, served)
         verdicts[id_] = verdict
+        if point.accepted and listener.protocol in listener_conflicts.BY_SERVER_NAME:
+            secured.append(Secured(id_, point.port, point.hostname, certificates.names))
+    for id_, overlap in tls_overlap.find(secured).items():
+        verdicts[id_] = replace(verdicts[id_], overlapping=overlap)
     of_gateway = tuple(verdicts[id_] for id_, _ in own)
     sets = dict(refused)
     for set_key, _ in allowed:
@@ -156,15 +167,20 @@ def _problem(key: Key, gateway: api.Gateway, look: Lookup, world: World) -> Cond
 
 def _judge_listener(
     id_: ListenerId, listener: api.Listener, conflict: Condition | None, look: Lookup, world: World
-) -> tuple[ListenerVerdict, tuple[Key, ...]]:
+) -> tuple[ListenerVerdict, ListenerCertificates]:
     kinds, wrong_kinds = _kinds(listener)
-    secrets, certificates = listener_certificates.resolve(id_, listener, look, world)
+    certificates = listener_certificates.resolve(id_, listener, look, world)
     accepted = _accepted(listener, conflict)
-    resolved = wrong_kinds or certificates or conditions.resolved()
+    resolved = wrong_kinds or certificates.problem or conditions.resolved(certificates.note)
     ends_tls = listener.protocol == "HTTPS" or (listener.tls is not None and listener.tls.mode == "Terminate")
-    usable = bool(secrets) if ends_tls else True
+    usable = bool(certificates.secrets) if ends_tls else True
     served = accepted.status == "True" and usable and bool(kinds)
-    return ListenerVerdict(id_, kinds, accepted, resolved, conflict, served), secrets
+    verdict = ListenerVerdict(id_, kinds, accepted, resolved, conflict, served)
+    if conflict is not None:
+        verdict = replace(verdict, unserved=conflict.reason)
+    elif not certificates.configured:
+        verdict = replace(verdict, unserved="InvalidTLSConfig")
+    return verdict, certificates
 
 
 def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:

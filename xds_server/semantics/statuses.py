@@ -197,11 +197,9 @@ def _listener_status(
     if fault is not None and verdict.served:
         programmed = conditions.not_programmed("Invalid", fault)
     elif not verdict.served:
-        reason = verdict.conflicted.reason if verdict.conflicted else "Invalid"
-        programmed = conditions.not_programmed(reason, _why_not_served(verdict))
+        programmed = conditions.not_programmed(verdict.unserved, _why_not_served(verdict))
     found = [verdict.accepted, verdict.resolved, programmed, conditions.ready_like(programmed)]
-    if verdict.conflicted is not None:
-        found.append(verdict.conflicted)
+    found += [condition for condition in (verdict.conflicted, verdict.overlapping) if condition is not None]
     return ListenerStatus(
         name=verdict.name,
         supported_kinds=tuple(SupportedKind(group=GROUP, kind=kind) for kind in verdict.kinds),
