@@ -139,16 +139,17 @@ def test_a_gateway_of_another_controller_is_told(tmp_path: Path) -> None:
     assert "this one is xds-server.dev/gateway-controller" in found.out
 
 
-def test_a_listener_set_without_its_gateway_is_told(tmp_path: Path) -> None:
+def test_parents_that_are_not_among_the_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: more, namespace: shop}\n"
         "spec: {parentRef: {name: nowhere}, listeners: [{name: http, port: 80, protocol: HTTP}]}\n---\n"
         "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: lost, namespace: shop}\n"
-        "spec: {parentRefs: [{kind: ListenerSet, name: none}]}\n"
+        "spec: {parentRefs: [{kind: ListenerSet, name: none}], useDefaultGateways: All}\n"
     )
     found = invoke("check", tmp_path, "-o", "json")
     assert found.status == 1
     assert [row[:4] for row in rows(found.out)] == [
         ("HTTPRoute shop/lost", "parent shop/none", "Attached", "NoSuchParent"),
+        ("HTTPRoute shop/lost", "default Gateways", "Attached", "NoSuchParent"),
         ("ListenerSet shop/more", "parent shop/nowhere", "Attached", "NoSuchParent"),
     ]

@@ -95,6 +95,10 @@ def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
             if reference.kind in ("Gateway", "ListenerSet") and kinds[reference.kind].get(parent) is None:
                 message = _why_no_parent(ObjectRef(reference.kind, *parent), faults)
                 yield Row(f"{kind} {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False)
+        scope = route.spec.use_default_gateways
+        if scope not in ("", "None") and not world.pipeline.tables.world.default_gateways.rows(scope):
+            message = f"there is no Gateway of defaultScope {scope} among the files"
+            yield Row(f"{kind} {key}", "default Gateways", "Attached", "False", "NoSuchParent", message, good=False)
     for key, set_ in kinds["ListenerSet"].items():
         gateway = parent_of(key, set_)
         if gateway is not None and kinds["Gateway"].get(gateway) is None:

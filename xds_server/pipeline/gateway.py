@@ -25,7 +25,7 @@ from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
 from xds_server.routing.listener import ListenerId, Protocol, Scope
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import attach, listener_sets, listeners
+from xds_server.semantics import attach, default_gateways, listener_sets, listeners
 from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
 from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.certificates import serve
@@ -168,6 +168,7 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         trust_bundles=kinds["ClusterTrustBundle"],
         listener_sets=kinds["ListenerSet"],
         listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
+        default_gateways=kinds["Gateway"].by("default scope", lambda _, row: default_gateways.scopes(row)),
         controller_name=options.controller_name,
         any_class=options.any_class,
         system_authorities=options.system_authorities,

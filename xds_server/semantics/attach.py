@@ -18,7 +18,7 @@ from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
 from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.routing.hostname import covers, intersect, normalise, specificity
 from xds_server.routing.listener import Listener, ListenerId
-from xds_server.semantics import conditions, listener_sets, selectors
+from xds_server.semantics import conditions, default_gateways, listener_sets, selectors
 from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
 from xds_server.semantics.world import GROUP, World
 
@@ -98,7 +98,7 @@ def judge(
     verdicts = []
     written = tuple(normalise(hostname) for hostname in getattr(route.spec, "hostnames", ()))
     asking = _Asking(kind, key, route, written)
-    for reference in dict.fromkeys(route.spec.parent_refs):
+    for reference in (*dict.fromkeys(route.spec.parent_refs), *default_gateways.parents(key, route.spec, look, world)):
         owner = _owner(reference, key)
         gateway = _gateway(owner, look, world) if owner else None
         if owner is None or gateway is None:

@@ -81,6 +81,11 @@ def gateway_accepted(valid: int, total: int) -> Condition:
     return not_accepted("ListenersNotValid", "None of the listeners is valid.")
 
 
+def default_gateway(scope: str) -> Condition:
+    """DefaultGateway=True; the API gives it no reason of its own (GEP-3793)."""
+    return _condition("DefaultGateway", _TRUE, "DefaultGateway", f"The Gateway has default scope {scope}.")
+
+
 def set_accepted(valid: int, total: int) -> Condition:
     """The ListenerSet's Accepted from the number of its valid listeners."""
     if valid == total:

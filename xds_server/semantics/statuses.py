@@ -10,7 +10,7 @@ from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.httproute import ParentReference
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Condition, Key, Struct
-from xds_server.semantics import classes, conditions
+from xds_server.semantics import classes, conditions, default_gateways
 from xds_server.semantics.attach import ParentVerdict, Route
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.listeners import GatewayVerdict, ListenerVerdict
@@ -122,7 +122,8 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     progress = _progress(generation, served)
     faults = _faults(verdict.listeners, found)
     programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
-    own = (verdict.accepted, programmed, conditions.ready_like(programmed))
+    own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
+    own += default_gateways.told(gateway)
     listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
     attached = sum(one.accepted.status == "True" for one in (verdict.sets or {}).values())
     return GatewayStatus(conditions=_observed(own, generation), listeners=listeners, attached_listener_sets=attached)

@@ -52,6 +52,8 @@ class World:
     trust_bundles: Table[Key, ClusterTrustBundle]
     listener_sets: Table[Key, ListenerSet]
     listener_sets_by_gateway: Index[Key, Key, ListenerSet]
+    default_gateways: Index[str, Key, Gateway]
+    """By the scope that they serve."""
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
     system_authorities: str = ""
