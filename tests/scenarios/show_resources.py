@@ -208,9 +208,26 @@ def _forward(body: Json) -> Json:
         rewrite = {"host": host} | rewrite
     if rewrite:
         shown["rewrite"] = rewrite
+    if (retry := body.pop("retryPolicy", None)) is not None:
+        shown["retry"] = _retry(retry)
     if mirrors := body.pop("requestMirrorPolicies", None):
         shown["mirror"] = [_mirror(dict(one)) for one in mirrors]
     return shown | _rest(body, {"clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR", "timeout": "0s"})
+
+
+def _retry(message: Json) -> Json:
+    (elsewhere,) = message.pop("retryHostPredicate")
+    assert elsewhere["name"] == "envoy.retry_host_predicates.previous_hosts"
+    assert message.pop("hostSelectionRetryMaxAttempts") == "32"
+    conditions = message.pop("retryOn").split(",")
+    assert conditions[:3] == ["connect-failure", "refused-stream", "reset-before-request"]
+    assert conditions[3:] == (["retriable-status-codes"] if "retriableStatusCodes" in message else [])
+    names = {"numRetries": "attempts", "retriableStatusCodes": "codes", "perTryTimeout": "each"}
+    shown = {short: message.pop(name) for name, short in names.items() if name in message}
+    if (backoff := message.pop("retryBackOff", None)) is not None:
+        shown["backoff"] = backoff.pop("baseInterval")
+        assert not backoff
+    return shown | message
 
 
 def _weight(body: Json) -> Json:

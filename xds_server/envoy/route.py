@@ -10,11 +10,11 @@ from typing import Any
 
 from envoy_data_plane.envoy.config.route import v3 as api
 
-from xds_server.envoy import kit, names
+from xds_server.envoy import kit, names, retry
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.feature import Applied, Feature, Place
 from xds_server.routing.match import Match, PathKind
-from xds_server.routing.rule import Action, Rule, Timeouts, WeightedBackend
+from xds_server.routing.rule import Action, Rule, WeightedBackend
 from xds_server.wire.construct import fast
 from xds_server.wire.encode import encode
 from xds_server.wire.part import Owner, Part
@@ -147,15 +147,17 @@ def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteA
     long_lived = any(isinstance(entry.backend, Backend) and entry.backend.protocol == "http1" for entry in serving)
     return RouteAction(
         cluster_not_found_response_code=_NOT_FOUND[action.unusable],
-        timeout=_timeout(action.timeouts),
+        timeout=_timeout(action),
+        retry_policy=retry.policy(action.retry, action.timeouts.backend_request) if action.retry else None,
         idle_timeout=LONG_LIVED_IDLE if long_lived else None,
     )
 
 
-def _timeout(timeouts: Timeouts) -> timedelta:
+def _timeout(action: Action) -> timedelta:
     """The whole exchange; without retries a try's limit is the exchange's. 0 is no limit (Envoy's default is 15 s)."""
-    limits = [limit for limit in (timeouts.request, timeouts.backend_request) if limit]
-    return kit.milliseconds(min(limits, default=0))
+    timeouts = action.timeouts
+    limits = (timeouts.request, None if action.retry else timeouts.backend_request)
+    return kit.milliseconds(min((limit for limit in limits if limit), default=0))
 
 
 def _name(rule: Rule) -> str:

@@ -26,6 +26,18 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """Further tries when a backend could not be reached, did not take the request, or answered with one of `codes`.
+
+    `attempts` is at least 1, beside the first try; `backoff` is in milliseconds, None where nothing was said.
+    """
+
+    attempts: int
+    codes: tuple[int, ...] = ()
+    backoff: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A rule that cannot be served: its requests get this HTTP status."""
 
@@ -43,6 +55,7 @@ class Action:
     filters: tuple[Applied, ...] = ()
     backends: tuple[WeightedBackend, ...] = ()
     timeouts: Timeouts = Timeouts()
+    retry: Retry | None = None
     fault: Fault | None = None
     unusable: int = 500
 

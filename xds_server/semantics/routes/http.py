@@ -1,11 +1,11 @@
-"""HTTPRoute: matches on path, method, headers and query; timeouts."""
+"""HTTPRoute: matches on path, method, headers and query; timeouts and retries."""
 
 from typing import Any
 
 from xds_server.model import httproute as api
 from xds_server.routing.feature import Refused
 from xds_server.routing.match import Match, PathKind, PathMatch
-from xds_server.routing.rule import Timeouts
+from xds_server.routing.rule import Retry, Timeouts
 from xds_server.semantics import durations, patterns
 from xds_server.semantics.routes.l7 import Dialect, values
 from xds_server.semantics.world import World
@@ -38,7 +38,11 @@ def _match(spec: api.HTTPRouteMatch, world: World) -> Match | str:
 
 def _settings(rule: api.HTTPRouteRule, place: str) -> dict[str, Any] | Refused:
     timeouts = _timeouts(place, rule.timeouts)
-    return timeouts if isinstance(timeouts, Refused) else {"timeouts": timeouts}
+    retry = _retry(f"{place}.retry", rule.retry)
+    for found in (timeouts, retry):
+        if isinstance(found, Refused):
+            return found
+    return {"timeouts": timeouts, "retry": retry}
 
 
 def _timeouts(place: str, spec: api.HTTPRouteTimeouts | None) -> Timeouts | Refused:
@@ -55,4 +59,32 @@ def _timeouts(place: str, spec: api.HTTPRouteTimeouts | None) -> Timeouts | Refu
     return Timeouts(request, backend)
 
 
-HTTP = Dialect(kind="HTTPRoute", spoken="http", unusable=500, match=_match, settings=_settings)
+def _retry(place: str, spec: api.HTTPRouteRetry | None) -> Retry | Refused | None:
+    """None where no further try is made, be it that the rule says so (0 attempts)."""
+    if spec is None:
+        return None
+    for index, code in enumerate(spec.codes):
+        if not 400 <= code <= 599:
+            return Refused("UnsupportedValue", f"{place}.codes[{index}]: {code} is not from 400 to 599")
+    if spec.attempts < 0:
+        return Refused("UnsupportedValue", f"{place}.attempts: {spec.attempts} is less than 0")
+    try:
+        backoff = None if spec.backoff is None else durations.milliseconds(spec.backoff)
+    except ValueError as error:
+        return Refused("UnsupportedValue", f"{place}.backoff: {error}")
+    return Retry(spec.attempts, tuple(dict.fromkeys(spec.codes)), backoff) if spec.attempts else None
+
+
+HTTP = Dialect(
+    kind="HTTPRoute",
+    spoken="http",
+    unusable=500,
+    match=_match,
+    settings=_settings,
+    advertises=(
+        "HTTPRouteBackendTimeout",
+        "HTTPRouteRequestTimeout",
+        "HTTPRouteRetryCodes",
+        "HTTPRouteRetryConnectionError",
+    ),
+)

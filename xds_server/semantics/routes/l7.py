@@ -31,7 +31,8 @@ RouteRule = api.HTTPRouteRule | grpcroute.GRPCRouteRule
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """In what the kinds of routes differ. `match` reads one entry of matches[], or says what is wrong with it;
-    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields.
+    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields; `advertises`
+    are the API's names of what these bring.
 
     `unusable` is the HTTP status for what cannot be served: 500 as HTTPRoute asks; 503 for gRPC, where it becomes the
     code UNAVAILABLE that GRPCRoute asks for.
@@ -42,6 +43,7 @@ class Dialect:
     unusable: int
     match: Callable[[Any, World], Match | str]
     settings: Callable[[Any, str], dict[str, Any] | Refused]
+    advertises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

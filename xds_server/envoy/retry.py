@@ -1,0 +1,45 @@
+"""When Envoy tries again, how often, where and after what time.
+
+Without codes only what no backend can have processed: connections that were not established, requests that were refused
+(HTTP/2 REFUSED_STREAM) or not sent before the connection ended. Neither a request whose answer was cut off nor a try
+that took too long (`backendRequest`) is sent again: Envoy would do the one only together with the other.
+"""
+
+from envoy_data_plane.envoy.config.route import v3 as api
+from envoy_data_plane.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts
+
+from xds_server.envoy import kit
+from xds_server.routing.rule import Retry
+from xds_server.wire.construct import any_of, fast
+
+RetryPolicy = fast(api.RetryPolicy)
+BackOff = fast(api.RetryPolicyRetryBackOff)
+HostPredicate = fast(api.RetryPolicyRetryHostPredicate)
+
+UNPROCESSED = ("connect-failure", "refused-stream", "reset-before-request")
+MOST = 2**32 - 1
+_OTHER_HOSTS = HostPredicate(
+    name="envoy.retry_host_predicates.previous_hosts",
+    typed_config=any_of(fast(previous_hosts.PreviousHostsPredicate)()),
+)
+PICKS = 32
+"""How often Envoy draws again when it has drawn an endpoint that failed before: one that refuses connections has the
+fewest requests, so it is drawn more often than others.
+"""
+
+
+def policy(retry: Retry, try_limit: int | None) -> api.RetryPolicy:
+    """`try_limit` is the time that one try may take, in milliseconds; None or 0 for no limit.
+
+    A backoff is the ceiling of the first wait; that of each further one is twice as high, ten times at most.
+    """
+    conditions = (*UNPROCESSED, "retriable-status-codes") if retry.codes else UNPROCESSED
+    return RetryPolicy(
+        retry_on=",".join(conditions),
+        num_retries=min(retry.attempts, MOST),
+        per_try_timeout=kit.milliseconds(try_limit) if try_limit else None,
+        retry_host_predicate=[_OTHER_HOSTS],
+        host_selection_retry_max_attempts=PICKS,
+        retriable_status_codes=list(retry.codes),
+        retry_back_off=None if retry.backoff is None else BackOff(base_interval=kit.milliseconds(retry.backoff or 1)),
+    )
