@@ -1,6 +1,7 @@
-"""The access log: one JSON object per request on the proxy's standard output.
+"""The access log: one JSON object per request on the proxy's standard output, and per connection or session of
+datagrams where those are handed on.
 
-Part of the connection manager, so a change of it drains connections: the fields are fixed here and held by a test.
+Part of filter chains, so a change of it drains connections: the fields are fixed here and held by a test.
 """
 
 from envoy_data_plane.envoy.config.accesslog import v3 as accesslog
@@ -44,9 +45,40 @@ FIELDS = {
 """Envoy's command operators by field: `route` is kind/namespace/name/rule/match, `backend` a cluster's name."""
 
 
+_OF_SESSIONS = (
+    "start_time",
+    "response_flags",
+    "upstream_host",
+    "downstream_remote_address",
+    "downstream_local_address",
+    "bytes_received",
+    "bytes_sent",
+    "duration_ms",
+)
+_OF_CONNECTIONS = (*_OF_SESSIONS, "backend", "upstream_failure", "requested_server_name", "downstream_failure")
+CONNECTION_FIELDS = {name: text for name, text in FIELDS.items() if name in _OF_CONNECTIONS}
+"""Those that have a meaning for a connection as a whole; a line is written when it ends."""
+SESSION_FIELDS = {name: text for name, text in FIELDS.items() if name in _OF_SESSIONS}
+"""Those that have a meaning for datagrams between a client and a backend; a line is written when they cease."""
+
+
 def to_stdout(gateway: str, listener: str) -> accesslog.AccessLog:
     """The log of one connection manager; `gateway` is namespace/name, `listener` the route configuration's name."""
-    fields = {"gateway": gateway, "listener": listener} | FIELDS
+    return _log({"gateway": gateway, "listener": listener} | FIELDS)
+
+
+def of_connections(gateway: str, listener: str, route: str) -> accesslog.AccessLog:
+    """The log of connections that are handed on: `listener` is what takes them, `route` the rule, if there is one."""
+    ours = {"gateway": gateway, "listener": listener} | ({"route": route} if route else {})
+    return _log(ours | CONNECTION_FIELDS)
+
+
+def of_sessions(gateway: str, listener: str) -> accesslog.AccessLog:
+    """The log of datagrams. The rule is not told: the log must not change with it."""
+    return _log({"gateway": gateway, "listener": listener} | SESSION_FIELDS)
+
+
+def _log(fields: dict[str, str]) -> accesslog.AccessLog:
     values = {name: Value(string_value=text) for name, text in fields.items()}
     format_ = SubstitutionFormatString(json_format=Struct(fields=values))
     return AccessLog(name="envoy.access_loggers.stdout", typed_config=any_of(StdoutAccessLog(log_format=format_)))

@@ -16,6 +16,8 @@ from xds_server.wire.part import Part
 Cluster = fast(api.Cluster)
 EdsClusterConfig = fast(api.ClusterEdsClusterConfig)
 CircuitBreakers = fast(api.CircuitBreakers)
+CommonLbConfig = fast(api.ClusterCommonLbConfig)
+LocalityWeightedLbConfig = fast(api.ClusterCommonLbConfigLocalityWeightedLbConfig)
 Thresholds = fast(api.CircuitBreakersThresholds)
 HttpProtocolOptions = fast(http.HttpProtocolOptions)
 ExplicitHttpConfig = fast(http.HttpProtocolOptionsExplicitHttpConfig)
@@ -33,25 +35,47 @@ _EDS = kit.ads(wait=False)
 
 def build(backend: Backend) -> Part:
     """The cluster of one backend. Routes that name it answer 500 while it does not exist."""
+    if backend.kind == "Gateway":
+        return _of_port(backend)
     name = names.cluster(backend)
     service_name = names.endpoints(backend.endpoints)
     own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
     return Part(name, encode(own) + _shared(backend.protocol))
 
 
+def _of_port(backend: Backend) -> Part:
+    """The cluster of a UDP listener's port. Its endpoints are all backends of the route that is served there, each
+    a locality with its weight; round robin keeps exactly to the weights.
+    """
+    name = names.cluster(backend)
+    message = Cluster(
+        name=name,
+        type=api.ClusterDiscoveryType.EDS,
+        eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=names.endpoints(backend.endpoints)),
+        connect_timeout=CONNECT_TIMEOUT,
+        lb_policy=api.ClusterLbPolicy.ROUND_ROBIN,
+        common_lb_config=CommonLbConfig(locality_weighted_lb_config=LocalityWeightedLbConfig()),
+        circuit_breakers=CircuitBreakers(thresholds=[_no_limits()]),
+    )
+    return Part(name, encode(message))
+
+
+def _no_limits() -> api.CircuitBreakersThresholds:
+    return Thresholds(
+        max_connections=UNLIMITED, max_pending_requests=UNLIMITED, max_requests=UNLIMITED, max_retries=UNLIMITED
+    )
+
+
 @cache
 def _shared(protocol: Protocol) -> bytes:
     """What all clusters of a protocol have in common. Protobuf lets a message's fields be concatenated."""
-    breakers = Thresholds(
-        max_connections=UNLIMITED, max_pending_requests=UNLIMITED, max_requests=UNLIMITED, max_retries=UNLIMITED
-    )
     return encode(
         Cluster(
             type=api.ClusterDiscoveryType.EDS,
             connect_timeout=CONNECT_TIMEOUT,
             per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
             lb_policy=api.ClusterLbPolicy.LEAST_REQUEST,
-            circuit_breakers=CircuitBreakers(thresholds=[breakers]),
+            circuit_breakers=CircuitBreakers(thresholds=[_no_limits()]),
             typed_extension_protocol_options={}
             if protocol in _BYTES
             else {HTTP_OPTIONS: any_of(_http_options(protocol))},

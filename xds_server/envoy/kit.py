@@ -77,3 +77,10 @@ def literal(value: str) -> str:
 def tcp(address: str, port: int) -> core.Address:
     """A TCP address; the IPv6 wildcard takes IPv4 connections too."""
     return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))
+
+
+def udp(address: str, port: int) -> core.Address:
+    """A UDP address; the IPv6 wildcard takes datagrams over IPv4 too."""
+    found = SocketAddress(address=address, port_value=port, ipv4_compat=address == "::")
+    found.protocol = core.SocketAddressProtocol.UDP
+    return Address(socket_address=found)

@@ -6,11 +6,14 @@ connections, and a renamed cluster is warmed anew.
 
 from xds_server.model.meta import Key
 from xds_server.routing.backend import NOT_SECURED, Backend, EndpointsId
-from xds_server.routing.listener import Scope
+from xds_server.routing.listener import Listener, Scope
+from xds_server.routing.rule import RuleId
 from xds_server.routing.secret import SecretId
 
 MISSING_CLUSTER = "none"
-"""Named by the share of a backend that cannot be used; no cluster ever has this name, so Envoy answers 500."""
+"""Named by the share of a backend that cannot be used; no cluster ever has this name, so Envoy answers 500, or closes
+the connection.
+"""
 
 
 def listener(bind_port: int, transport: str = "tcp") -> str:
@@ -21,6 +24,21 @@ def listener(bind_port: int, transport: str = "tcp") -> str:
 def filter_chain(hostname: str) -> str:
     """A filter chain by its server name, "*" for all."""
     return hostname
+
+
+def connections(listener: Listener, hostname: str) -> str:
+    """What takes a listener's connections for a server name: `tls-443/shop.example.com`, `tcp-5432/*`."""
+    return f"{'tcp' if listener.protocol == 'tcp' else 'tls'}-{listener.port}/{hostname}"
+
+
+def datagrams(port: int) -> str:
+    """What takes the datagrams of a listener's port: `udp-53`."""
+    return f"udp-{port}"
+
+
+def rule(id_: RuleId) -> str:
+    """What access logs show of a rule: kind, route, rule (its name where it has one) and match."""
+    return f"{id_.kind}/{id_.route}/{id_.rule_name or id_.rule}/{id_.match}"
 
 
 def route_configuration(scope: Scope) -> str:

@@ -161,9 +161,7 @@ def _timeout(action: Action) -> timedelta:
 
 
 def _name(rule: Rule) -> str:
-    """What access logs show: kind, route, rule (its name where it has one) and match."""
-    route, which = rule.id.route, rule.id.rule_name or str(rule.id.rule)
-    return f"{rule.id.kind}/{route.namespace}/{route.name}/{which}/{rule.id.match}"
+    return names.rule(rule.id)
 
 
 def _match(match: Match) -> api.RouteMatch:

@@ -20,14 +20,14 @@ HANDSHAKE = timedelta(seconds=15)
 """How long a client may take for its handshake; Envoy's default is for ever."""
 
 
-def terminate(certificates: Iterable[SecretId]) -> core.TransportSocket:
+def terminate(certificates: Iterable[SecretId], alpn: Iterable[str] = ALPN) -> core.TransportSocket:
     """Terminates TLS with these certificates; waits for them, so a listener never opens without."""
     context = CommonTlsContext(
         tls_params=TlsParameters(tls_minimum_protocol_version=api.TlsParametersTlsProtocol.TLSv1_2),
         tls_certificate_sds_secret_configs=[
             SdsSecretConfig(name=names.secret(id_), sds_config=kit.ads(wait=True)) for id_ in certificates
         ],
-        alpn_protocols=list(ALPN),
+        alpn_protocols=list(alpn),
     )
     return kit.TransportSocket(
         name="envoy.transport_sockets.tls",

@@ -16,10 +16,11 @@ from xds_server.flow.table import Index, Table
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
-from xds_server.pipeline import secrets
+from xds_server.pipeline import secrets, streams
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.secrets import Uses
+from xds_server.pipeline.streams import Streams
 from xds_server.routing.backend import Backend
 from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
@@ -95,6 +96,7 @@ class GatewayTables:
     placed: Table[PlacedId, Placed]
     placed_by_leaf: Index[tuple[Key, str], PlacedId, Placed]
     segments: Table[ListenerHost, Part]
+    streams: Streams
     claims_by_host: Index[ScopeHost, ClaimId, Claim]
     claims_by_route: Index[RouteKey, ClaimId, Claim]
     uses: Table[tuple[Key, Backend, PlacedId], None]
@@ -139,6 +141,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         placed=placed,
         placed_by_leaf=placed.by("leaf", lambda id_, row: [(id_.gateway, leaf.id) for _, leaf in row.leaves]),
         segments=segments,
+        streams=streams.build(graph, claims, rules, world),
         claims_by_route=claims_by_route,
         claims_by_host=claims.by("host", _scope_host),
         uses=uses,
@@ -241,7 +244,8 @@ def _placed(
             for rule in rules.rules
             if protocol in HTTP_PROTOCOLS
         )
-        yield PlacedId(*id_, gateway, port, protocol), Placed(leaves, rules.backends)
+        needed = streams.needed(protocol, gateway, port, rules.backends)
+        yield PlacedId(*id_, gateway, port, protocol), Placed(leaves, needed)
 
 
 def _entries(

@@ -12,7 +12,7 @@ from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Table
 from xds_server.model.meta import Key
-from xds_server.pipeline import listeners, route_configurations
+from xds_server.pipeline import listeners, route_configurations, streams
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import Holds, Variants, builds_of, leaf_variants
 from xds_server.pipeline.inputs import Inputs
@@ -21,7 +21,7 @@ from xds_server.pipeline.options import Options
 from xds_server.pipeline.publisher import Output
 from xds_server.pipeline.secrets import GatewaySecret
 from xds_server.routing.backend import Backend, EndpointsId
-from xds_server.semantics.endpoints import serving
+from xds_server.routing.listener import Socket
 from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
 
@@ -79,10 +79,10 @@ def _named(backend: Backend) -> tuple[tuple[ResourceType, str], ...]:
 
 
 def _assignment(id_: EndpointsId, _: Sequence[None], look: Lookup, tables: GatewayTables) -> Part:
-    known = look.get(tables.world.services, id_.service)
-    port = known.port(id_.port, id_.transport.upper()) if known else None
-    slices = look.rows(tables.world.slices_by_service, id_.service) if port else ()
-    return endpoint.assignment(names.endpoints(id_), serving(slices, port.name) if port else ())
+    if id_.kind == "Gateway":
+        stream = look.get(tables.streams.datagrams, Socket(id_.service, id_.transport, id_.port))
+        return stream.part if stream else endpoint.assignment(names.endpoints(id_), ())
+    return endpoint.assignment(names.endpoints(id_), streams.endpoints(id_, look, tables.world))
 
 
 def _endpoints(

@@ -117,7 +117,11 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
                 what = f"Secret {secret.key}" if secret.is_certificate else "authorities"
                 rejections.append(Rejected(f"listeners[{point.id.name}]", f"{what}: {one.detail}"))
     bind = look.get(asked.inputs.binds, gateway)
-    unbound = {point.id.name for point in points if point.served and bind is not None and not bind.serves(point.port)}
+    unbound = {
+        point.id.name
+        for point in points
+        if point.served and bind is not None and not bind.serves(point.port, point.transport)
+    }
     return statuses.Found(counts, rejections, frozenset(unbound))
 
 
@@ -198,11 +202,13 @@ def _losses(
         return Losses()
     leaves = {id_.leaf for id_ in look.keys(rejected, owner) if id_.gateway == gateway}
     rejected_rules = {leaf.partition("@")[0] for leaf in leaves}
+    streams = tables.streams.leaves(route, gateway, look)
+    all_streams = bool(streams) and leaves.issuperset(streams)
 
     def lost(rule: Rule) -> bool:
         backends = _backends(rule)
         without_cluster = bool(backends) and all(backend in details for backend in backends)
-        return rule.action.fault is not None or str(rule.id) in rejected_rules or without_cluster
+        return rule.action.fault is not None or str(rule.id) in rejected_rules or without_cluster or all_streams
 
     return Losses(tuple(rejections), everything=all(lost(rule) for rule in rules))
 

@@ -24,8 +24,9 @@ class EndpointsId(NamedTuple):
 class Backend(NamedTuple):
     """One port of one Service, and how it is spoken to. The identity of a cluster; ordered, since it is a key.
 
-    `kind` is that of the object called `service`: Service or XBackend. `tls` is the object that tells how the
-    connection is secured, NOT_SECURED where it is not: a BackendTLSPolicy, or the XBackend itself.
+    `kind` is that of the object called `service`: Service, XBackend, or Gateway where it is all that takes datagrams of
+    its port. `tls` is the object that tells how the connection is secured, NOT_SECURED where it is not: a
+    BackendTLSPolicy, or the XBackend itself.
     """
 
     service: Key
@@ -50,6 +51,13 @@ class Backend(NamedTuple):
     def secrets(self) -> tuple[SecretId, ...]:
         """Every secret that its cluster names."""
         return () if self.authorities is None else (self.authorities,)
+
+
+def of_port(gateway: Key, port: int) -> Backend:
+    """All backends together that take the datagrams of a Gateway's port. They are changed by endpoints alone, since
+    a listener for datagrams that changes loses its sessions.
+    """
+    return Backend(gateway, port, "udp", kind="Gateway")
 
 
 @dataclass(frozen=True, slots=True)

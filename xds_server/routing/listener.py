@@ -10,6 +10,10 @@ Protocol = Literal["http", "https", "tls", "passthrough", "tcp", "udp"]
 """What a listener does with a connection: `tls` ends TLS and hands on the bytes, `passthrough` hands on TLS itself."""
 Transport = Literal["tcp", "udp"]
 NO_SET = Key("", "")
+BY_SERVER_NAME: tuple[Protocol, ...] = ("https", "tls", "passthrough")
+"""Where a connection says by SNI which listener it is for."""
+CONNECTIONS: tuple[Protocol, ...] = ("tls", "passthrough", "tcp")
+"""Where routes take whole connections."""
 
 
 class ListenerId(NamedTuple):
@@ -75,21 +79,30 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """Where a Gateway's listeners are bound: an address for all, and ports that differ from those written."""
+    """Where a Gateway's listeners are bound: an address for all, and ports that differ from those written.
+
+    Ports of UDP are others than those of TCP with the same numbers.
+    """
 
     address: str = "::"
     ports: tuple[tuple[int, int], ...] = ()
+    udp_ports: tuple[tuple[int, int], ...] = ()
     unavailable: frozenset[int] = frozenset()
     """Ports of listeners that cannot be bound now: something else holds them."""
+    udp_unavailable: frozenset[int] = frozenset()
     placed_only: bool = False
-    """Serve only the ports in `ports`: others have no place yet (local mode)."""
+    """Serve only the ports that are named: others have no place yet (local mode)."""
     share_port: bool = True
     """False where two processes must never split connections silently (local mode)."""
 
-    def port(self, port: int) -> int:
+    def port(self, port: int, transport: Transport = "tcp") -> int:
         """The port to bind for a listener's port."""
-        return dict(self.ports).get(port, port)
+        return self._placed(transport).get(port, port)
 
-    def serves(self, port: int) -> bool:
+    def serves(self, port: int, transport: Transport = "tcp") -> bool:
         """Can a listener of that port be bound now?"""
-        return port not in self.unavailable and (not self.placed_only or port in dict(self.ports))
+        unavailable = self.udp_unavailable if transport == "udp" else self.unavailable
+        return port not in unavailable and (not self.placed_only or port in self._placed(transport))
+
+    def _placed(self, transport: Transport) -> dict[int, int]:
+        return dict(self.udp_ports if transport == "udp" else self.ports)
