@@ -21,12 +21,23 @@ from envoy_data_plane.envoy.config.listener.v3 import Listener as ListenerMessag
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
-from xds_server.envoy import access_log, cluster, filter_chain, http_manager, listener, tls, virtual_host
+from xds_server.envoy import (
+    access_log,
+    cluster,
+    filter_chain,
+    http_manager,
+    listener,
+    stream_chain,
+    tls,
+    virtual_host,
+)
 from xds_server.filters import FILTERS
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, Protocol
+from xds_server.routing.backend import Backend, InvalidBackend, Protocol, of_port
 from xds_server.routing.hostname import ANY
 from xds_server.routing.listener import Bind, Listener, ListenerId
+from xds_server.routing.match import Match, PathKind, PathMatch
+from xds_server.routing.rule import Action, Rule, RuleId, WeightedBackend
 from xds_server.routing.secret import SecretId
 from xds_server.wire.decode import to_json
 from xds_server.wire.encode import encode
@@ -37,14 +48,26 @@ HTTP = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY)
 CERTIFICATES = tuple(SecretId.certificate(Key("shop", name)) for name in ("cert", "other"))
 HTTPS = Listener(ListenerId(Key("shop", "gateway"), "https"), 443, "https", "shop.example.com", CERTIFICATES[:1])
 ISTIO = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY, server_name="istio-envoy")
+TLS = Listener(ListenerId(Key("shop", "gateway"), "tls"), 443, "tls", "shop.example.com", CERTIFICATES[:1])
+PASSTHROUGH = Listener(ListenerId(Key("shop", "gateway"), "tls"), 443, "passthrough", "shop.example.com")
+TCP = Listener(ListenerId(Key("shop", "gateway"), "tcp"), 5432, "tcp", ANY)
+UDP = Listener(ListenerId(Key("shop", "gateway"), "udp"), 53, "udp", ANY)
 CLUSTERED = Bind()
-LOCAL = Bind("127.0.0.1", ((80, 8080), (443, 8443)), share_port=False)
+LOCAL = Bind("127.0.0.1", ((80, 8080), (443, 8443)), ((53, 8053),), share_port=False)
 Bytes = Callable[[], bytes]
 
 
 def _cluster(protocol: Protocol) -> bytes:
     return cluster.build(Backend(Key("shop", "cart"), 8080, protocol)).data
 
+
+def _connections(listener_: Listener, kind: str, *shares: WeightedBackend) -> bytes:
+    rule = Rule(RuleId(kind, Key("shop", "cart"), 0, 0), Match(PathMatch(PathKind.PREFIX, "/")), Action((), shares), "")
+    return stream_chain.build(listener_, listener_.hostname, rule, ()).data
+
+
+CART = WeightedBackend(Backend(Key("shop", "cart"), 8080, "tcp"), 3)
+MISSING = WeightedBackend(InvalidBackend("BackendNotFound", ""), 1)
 
 CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
     "listener-http": (ListenerMessage, lambda: listener.header(HTTP, CLUSTERED, (HTTP,)).data),
@@ -53,10 +76,23 @@ CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
     "listener-https-local": (ListenerMessage, lambda: listener.header(HTTPS, LOCAL, (HTTPS,)).data),
     "filter-chain-http": (ListenerMessage, lambda: filter_chain.build(HTTP, (HTTP,), CHAIN).data),
     "filter-chain-https": (ListenerMessage, lambda: filter_chain.build(HTTPS, (HTTPS,), CHAIN).data),
+    "listener-tls": (ListenerMessage, lambda: listener.header(PASSTHROUGH, CLUSTERED, (PASSTHROUGH, TLS)).data),
+    "listener-tcp": (ListenerMessage, lambda: listener.header(TCP, CLUSTERED, (TCP,)).data),
+    "listener-udp": (ListenerMessage, lambda: listener.datagrams(UDP, CLUSTERED).data),
+    "listener-udp-local": (ListenerMessage, lambda: listener.datagrams(UDP, LOCAL).data),
+    "filter-chain-tls": (ListenerMessage, lambda: _connections(TLS, "TLSRoute", CART)),
+    "filter-chain-passthrough": (ListenerMessage, lambda: _connections(PASSTHROUGH, "TLSRoute", CART)),
+    "filter-chain-tcp": (ListenerMessage, lambda: _connections(TCP, "TCPRoute", CART, MISSING)),
+    "filter-chain-closed": (ListenerMessage, lambda: stream_chain.closed(PASSTHROUGH, "shop.example.com", ()).data),
     "connection-manager-http": (HttpConnectionManager, lambda: encode(http_manager.build(HTTP, HTTP.scope, CHAIN))),
     "connection-manager-https": (HttpConnectionManager, lambda: encode(http_manager.build(HTTPS, HTTPS.scope, CHAIN))),
     "connection-manager-istio": (HttpConnectionManager, lambda: encode(http_manager.build(ISTIO, ISTIO.scope, CHAIN))),
     "access-log": (AccessLog, lambda: encode(access_log.to_stdout("shop/gateway", "http-80"))),
+    "access-log-connections": (
+        AccessLog,
+        lambda: encode(access_log.of_connections("shop/gateway", "tcp-5432/*", "TCPRoute/shop/cart/0/0")),
+    ),
+    "access-log-sessions": (AccessLog, lambda: encode(access_log.of_sessions("shop/gateway", "udp-53"))),
     "downstream-tls": (
         TransportSocket,
         lambda: encode(tls.terminate(CERTIFICATES)),
@@ -64,6 +100,8 @@ CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
     "cluster-auto": (Cluster, lambda: _cluster("auto")),
     "cluster-http1": (Cluster, lambda: _cluster("http1")),
     "cluster-http2": (Cluster, lambda: _cluster("http2")),
+    "cluster-tcp": (Cluster, lambda: _cluster("tcp")),
+    "cluster-udp": (Cluster, lambda: cluster.build(of_port(Key("shop", "gateway"), 53)).data),
     "route-configuration-http": (RouteConfiguration, lambda: virtual_host.route_configuration(HTTP.scope, ()).data),
     "route-configuration-https": (RouteConfiguration, lambda: virtual_host.route_configuration(HTTPS.scope, ()).data),
 }

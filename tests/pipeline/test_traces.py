@@ -29,7 +29,9 @@ from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.publisher import Change
+from xds_server.routing.listener import Socket
 from xds_server.semantics.statuses import Served
+from xds_server.wire.part import Part
 
 ROUTES = 500
 SERVICES = 50
@@ -276,3 +278,69 @@ def test_a_listener_more_looks_at_every_route_and_builds_none(pipeline: Pipeline
     assert trace.published == ["routes http-80"]
     assert trace.calls["claims"] >= ROUTES
     assert not trace.calls.keys() & {"rules", "placed", "entries", "segments", "virtual_hosts"}
+
+
+def connections(number: int, to: str = "s1", **metadata: object) -> Document:
+    spec = {
+        "parentRefs": [{"name": "tls"}],
+        "hostnames": [f"h{number}.example.com"],
+        "rules": [{"backendRefs": [backend(to)]}],
+    }
+    return document("TLSRoute", f"t{number}", spec, **metadata)
+
+
+@pytest.fixture(scope="module")
+def connected(pipeline: Pipeline) -> Pipeline:
+    """100 TLSRoutes on one port."""
+    passthrough = {"protocol": "TLS", "hostname": "*.example.com", "tls": {"mode": "Passthrough"}}
+    put(pipeline, gateway("tls", listener("tls", 443, **passthrough)), *map(connections, range(100)))
+    settle(pipeline)
+    return pipeline
+
+
+def test_an_edited_tls_route_is_one_filter_chain(connected: Pipeline) -> None:
+    before = chains(connected)
+    put(connected, connections(7, "s2"))
+    trace = settle(connected)
+    once = dict.fromkeys(("rules", "claims", "placed", "streams.connections", "uses", "statuses.routes"), 1)
+    assert trace.published == ["clusters default/s2:80/tcp", "endpoints default/s2:80", "listeners tcp-443"]
+    assert trace.calls - USES - USES == Counter({**once, "gateway.listeners": 1})
+    after = chains(connected)
+    assert {host for host, chain in after.items() if before[host] != chain} == {"tls-443/h7.example.com"}
+
+
+def test_a_tls_route_that_loses_its_name_touches_no_chain(connected: Pipeline) -> None:
+    """It is younger than the one that has the name; who wins is looked at, and nothing is sent."""
+    loser = connections(7, creationTimestamp="2025-01-01T00:00:00Z")
+    loser["metadata"]["name"] = "loser"
+    put(connected, loser)
+    trace = settle(connected)
+    assert trace.published == []
+    assert trace.calls["streams.connections"] == 1
+    assert "gateway.listeners" not in trace.calls
+
+
+def chains(pipeline: Pipeline) -> dict[str, Part]:
+    row = pipeline.graph.tables["gateway.listeners"].get(Socket(Key("default", "tls"), "tcp", 443))
+    assert row is not None
+    return {part.id: part for part in row.base.parts}
+
+
+def test_a_udp_route_changes_endpoints_alone(pipeline: Pipeline) -> None:
+    def datagrams(*weights: int) -> Document:
+        backends = [backend(f"u{index}", weight=weight) for index, weight in enumerate(weights)]
+        return document("UDPRoute", "dns", {"parentRefs": [{"name": "udp"}], "rules": [{"backendRefs": backends}]})
+
+    ports = {"ports": [{"port": 80, "protocol": "UDP"}]}
+    put(pipeline, gateway("udp", {"name": "dns", "port": 53, "protocol": "UDP"}), datagrams(1, 1))
+    put(pipeline, *(document("Service", f"u{index}", ports) for index in range(2)))
+    name = "gateway/default/udp:53/udp"
+    assert settle(pipeline).published == [f"clusters {name}", f"endpoints {name}", "listeners udp-53"]
+    put(pipeline, datagrams(3, 1))
+    assert settle(pipeline).published == [f"endpoints {name}"]
+    put(pipeline, slice_("u0", "10.0.9.8"))
+    assert settle(pipeline) == Trace(
+        Counter({"streams.datagrams": 1, "assignments": 1, "gateway.endpoints": 1}),
+        [f"endpoints {name}"],
+        {"endpointslices", "streams.datagrams", "assignments", "gateway.endpoints"},
+    )

@@ -37,8 +37,6 @@ def cluster(message: Json) -> Json:
     body = dict(message)
     eds = body.pop("edsClusterConfig")
     assert eds["edsConfig"] == {"ads": {}, "resourceApiVersion": "V3"}
-    options = body.pop("typedExtensionProtocolOptions")[_HTTP_OPTIONS]
-    (protocol,) = options["explicitHttpConfig"]
     limits = dict.fromkeys(("maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"), _UNLIMITED)
     constants = {
         "type": "EDS",
@@ -47,49 +45,99 @@ def cluster(message: Json) -> Json:
         "lbPolicy": "LEAST_REQUEST",
         "circuitBreakers": {"thresholds": [limits]},
     }
-    body.pop("name")
-    protocols = {"httpProtocolOptions": "HTTP/1.1", "http2ProtocolOptions": "HTTP/2"}
-    return {"endpoints": eds["serviceName"], "speaks": protocols[protocol]} | _rest(body, constants)
+    name = body.pop("name")
+    shown = {"endpoints": eds["serviceName"], "speaks": _speaks(name, body)}
+    if shown["speaks"] == "datagrams of a port":
+        del constants["perConnectionBufferLimitBytes"]
+        del constants["lbPolicy"]  # round robin, the first of the enum
+        constants["commonLbConfig"] = {"localityWeightedLbConfig": {}}
+    return shown | _rest(body, constants)
+
+
+def _speaks(name: str, body: Json) -> str:
+    options = body.pop("typedExtensionProtocolOptions", None)
+    if options is None:
+        assert name.startswith("gateway/") or name.rpartition("/")[2] == "tcp"
+        return "datagrams of a port" if name.startswith("gateway/") else "bytes"
+    (protocol,) = options[_HTTP_OPTIONS]["explicitHttpConfig"]
+    return {"httpProtocolOptions": "HTTP/1.1", "http2ProtocolOptions": "HTTP/2"}[protocol]
 
 
 def assignment(message: Json) -> Any:
-    """Addresses by zone, or one list where no zone is known."""
+    """Addresses by zone, or one list where no zone is known; by weight where backends share it."""
     shown: dict[str, list[str]] = {}
+    if message["clusterName"].startswith("gateway/"):
+        return [{one["loadBalancingWeight"]: _addresses(one)} for one in message.get("endpoints", [])]
     for locality in message.get("endpoints", []):
         zone = locality["locality"].get("zone", "")
-        addresses = [_address(one["endpoint"]["address"]) for one in locality["lbEndpoints"]]
+        addresses = _addresses(locality)
         assert locality["loadBalancingWeight"] == len(addresses)
         shown[zone] = addresses
     return shown.get("", []) if not shown.keys() - {""} else shown
 
 
+def _addresses(locality: Json) -> list[str]:
+    return [_address(one["endpoint"]["address"]).removesuffix("/udp") for one in locality["lbEndpoints"]]
+
+
 def _address(message: Json) -> str:
     socket = message["socketAddress"]
     host = f"[{socket['address']}]" if ":" in socket["address"] else socket["address"]
-    return f"{host}:{socket['portValue']}"
+    return f"{host}:{socket['portValue']}{'/udp' if socket.get('protocol') == 'UDP' else ''}"
 
 
 def listener(message: Json) -> Json:
-    """Where it is bound, and for each filter chain its routes and certificates."""
+    """Where it is bound, and for each filter chain its routes or backends, and its certificates."""
+    if "udpListenerConfig" in message:
+        return {"bind": _address(message["address"]), "to": _datagrams(message)}
     chains = {}
+    secure = False
     for chain in message["filterChains"]:
-        shown: Json = {}
-        (manager,) = chain["filters"]
-        shown["routes"] = manager["typedConfig"]["rds"]["routeConfigName"]
+        (filter_,) = chain["filters"]
+        config = filter_["typedConfig"]
+        shown = {"routes": config["rds"]["routeConfigName"]} if "rds" in config else _connections(config)
         if (names := chain.get("filterChainMatch", {}).get("serverNames")) is not None:
             shown["sni"] = names
         if (socket := chain.get("transportSocket")) is not None:
             tls = socket["typedConfig"]["commonTlsContext"]
             shown["certificates"] = [one["name"] for one in tls["tlsCertificateSdsSecretConfigs"]]
-            assert tls["alpnProtocols"] == ["h2", "http/1.1"]
+            assert tls.get("alpnProtocols") == (["h2", "http/1.1"] if "routes" in shown else None)
             assert tls["tlsParams"] == {"tlsMinimumProtocolVersion": "TLSv1_2"}
-        if (server := manager["typedConfig"].get("serverName")) != "envoy":
+        secure = secure or config["statPrefix"].startswith(("https-", "tls-"))
+        if (server := config.get("serverName", "envoy")) != "envoy":
             shown["server"] = server
         chains[chain["name"]] = shown
     inspected = [one["name"] for one in message.get("listenerFilters", [])]
-    secure = any("certificates" in chain for chain in chains.values())
     assert inspected == (["envoy.filters.listener.tls_inspector"] if secure else [])
     return {"bind": _address(message["address"]), "chains": chains}
+
+
+def _datagrams(message: Json) -> str:
+    assert message["enableReusePort"] is True
+    (filter_,) = message["listenerFilters"]
+    config = filter_["typedConfig"]
+    assert config["idleTimeout"] == "60s"
+    route = config["matcher"]["onNoMatch"]["action"]["typedConfig"]
+    return str(route["cluster"])
+
+
+def _connections(config: Json) -> Json:
+    """Where connections go: a cluster, some by weight; none closes them."""
+    body = dict(config)
+    name = body.pop("statPrefix")
+    (log,) = body.pop("accessLog")
+    logged = log["typedConfig"]["logFormat"]["jsonFormat"]
+    assert logged["listener"] == name
+    to = body.pop("cluster", None)
+    if (weighted := body.pop("weightedClusters", None)) is not None:
+        to = [{one["name"]: one["weight"]} for one in weighted["clusters"]]
+    assert to is not None
+    shown: Json = {"closed": True} if to == "none" else {"to": to}
+    if "route" in logged:
+        kind, namespace, route, *rule = logged["route"].split("/")
+        shown["of"] = f"{kind} {namespace}/{route} {'.'.join(rule)}"
+    body.pop("@type")
+    return shown | _rest(body, {"idleTimeout": "3600s"})
 
 
 def secret(message: Json) -> Json:

@@ -28,7 +28,7 @@ from xds_server.xds.resource import Resource, ResourceType
 
 PROXY = ForGateway("scenario", "all")
 SECONDS = 5.0
-PORTS = (80, 81, 82, 83, 443, 444, 445, 446, 447, 448, 1111, 8080, 8443)
+PORTS = (53, 54, 55, 80, 81, 82, 83, 443, 444, 445, 446, 447, 448, 1111, 5300, 5301, 5432, 5433, 5434, 5435, 8080, 8443)
 Name = tuple[ResourceType, str]
 
 
@@ -159,7 +159,8 @@ async def test_what_envoy_refuses_is_noticed_and_what_the_checks_let_pass_is_acc
 
 
 async def test_every_scenario_is_accepted() -> None:
-    bind = Bind(address="127.0.0.1", ports=tuple((port, free_port()) for port in PORTS))
+    ports = tuple((port, free_port()) for port in PORTS)
+    bind = Bind(address="127.0.0.1", ports=ports, udp_ports=ports)
     problems: dict[str, list[str]] = {}
     async with proxy() as envoy:
         for scenario in load_all():

@@ -4,7 +4,7 @@ A share of connections whose backend cannot be used is closed, as is every conne
 it by FIN or RST, before it has answered to a TLS handshake that it would have had to end itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.listener import v3 as api
@@ -47,12 +47,19 @@ def closed(listener: Listener, hostname: str, owners: tuple[Owner, ...]) -> Part
 
 
 def _chain(listener: Listener, hostname: str, rule: Rule | None) -> bytes:
-    secure = rule is not None and listener.protocol == "tls"
-    proxy = Filter(name="envoy.filters.network.tcp_proxy", typed_config=any_of(_proxy(listener, hostname, rule)))
+    clusters = _clusters(rule.action.backends) if rule else []
+    proxy = _proxy(listener, hostname, names.rule(rule.id) if rule else "")
+    secure = listener.protocol == "tls"
+    if {one.name for one in clusters} <= {names.MISSING_CLUSTER}:
+        proxy.cluster, secure = names.MISSING_CLUSTER, False
+    elif len(clusters) == 1:
+        proxy.cluster = clusters[0].name
+    else:
+        proxy.weighted_clusters = WeightedCluster(clusters=clusters)
     chain = FilterChain(
         name=names.filter_chain(hostname),
         filter_chain_match=FilterChainMatch(server_names=[hostname]) if hostname != ANY else None,
-        filters=[proxy],
+        filters=[Filter(name="envoy.filters.network.tcp_proxy", typed_config=any_of(proxy))],
         # The protocol inside is the backend's affair, so none is agreed on.
         transport_socket=tls.terminate(listener.certificates, alpn=()) if secure else None,
         transport_socket_connect_timeout=tls.HANDSHAKE if secure else None,
@@ -60,25 +67,18 @@ def _chain(listener: Listener, hostname: str, rule: Rule | None) -> bytes:
     return splice(api.Listener, "filter_chains", [encode(chain)])
 
 
-def _proxy(listener: Listener, hostname: str, rule: Rule | None) -> tcp_proxy.TcpProxy:
+def _proxy(listener: Listener, hostname: str, route: str) -> tcp_proxy.TcpProxy:
     name = names.connections(listener, hostname)
-    gateway = names.gateway_node_cluster(listener.id.gateway)
-    log = access_log.of_connections(gateway, name, names.rule(rule.id) if rule else "")
-    proxy = TcpProxy(stat_prefix=name, idle_timeout=IDLE, access_log=[log])
-    shares = [one for one in rule.action.backends if one.weight > 0] if rule else []
-    clusters = _clusters(shares)
-    if len(dict.fromkeys(one.name for one in clusters)) > 1:
-        proxy.weighted_clusters = WeightedCluster(clusters=clusters)
-    else:
-        proxy.cluster = clusters[0].name if clusters else names.MISSING_CLUSTER
-    return proxy
+    log = access_log.of_connections(names.gateway_node_cluster(listener.id.gateway), name, route)
+    return TcpProxy(stat_prefix=name, idle_timeout=IDLE, access_log=[log])
 
 
-def _clusters(shares: Sequence[WeightedBackend]) -> list[tcp_proxy.TcpProxyWeightedClusterClusterWeight]:
+def _clusters(backends: Iterable[WeightedBackend]) -> list[tcp_proxy.TcpProxyWeightedClusterClusterWeight]:
     return [
         ClusterWeight(
             name=names.cluster(one.backend) if isinstance(one.backend, Backend) else names.MISSING_CLUSTER,
             weight=one.weight,
         )
-        for one in shares
+        for one in backends
+        if one.weight > 0
     ]
