@@ -6,10 +6,12 @@ are.
 """
 
 from base64 import b64decode
+from collections.abc import Callable
 from typing import Any
 
 from tests.scenarios import certificates
 from xds_server.envoy.virtual_host import MISDIRECTED
+from xds_server.filters.external_auth import NEVER_TAKEN, OF_THE_ANSWER
 from xds_server.xds.resource import ResourceType
 
 Json = dict[str, Any]
@@ -282,7 +284,10 @@ def _weight(body: Json) -> Json:
     shown = {body.pop("name"): body.pop("weight")}
     if (host := body.pop("hostRewriteLiteral", None)) is not None:
         shown["rewrite"] = {"host": host}
-    return shown | _headers(body) | body
+    shown |= _headers(body)
+    for filter_, config in body.pop("typedPerFilterConfig", {}).items():
+        shown |= _PER_ROUTE[filter_](config)
+    return shown | body
 
 
 def _mirror(body: Json) -> Json:
@@ -319,7 +324,51 @@ def _cors(message: Json) -> Json:
     return {"cors": shown | {"seconds": message.pop("maxAge")} | message}
 
 
-_PER_ROUTE = {"envoy.filters.http.cors": _cors}
+def _auth(name: str) -> Callable[[Json], Json]:
+    def shown(message: Json) -> Json:
+        action = message["matcher"]["onNoMatch"]["action"]["typedConfig"]
+        return {name: check(action["typedConfig"]["typedConfig"])}
+
+    return shown
+
+
+def check(message: Json) -> Json:
+    """Who is asked, what is sent there, and what is taken from the answer ("*": all that may be)."""
+    body = {name: value for name, value in message.items() if name != "@type"}
+    assert body.pop("transportApiVersion") == "V3"
+    assert body.pop("validateMutations") is True
+    shown: Json = {}
+    if (grpc := body.pop("grpcService", None)) is not None:
+        shown["grpc"] = grpc["envoyGrpc"]["clusterName"]
+        assert grpc["timeout"] == "10s"
+    if (http := body.pop("httpService", None)) is not None:
+        shown["http"] = http["serverUri"]["cluster"]
+        assert http["serverUri"]["timeout"] == "10s"
+        if "pathPrefix" in http:
+            shown["path"] = http["pathPrefix"]
+        taken = [_string(one) for one in http["authorizationResponse"]["allowedUpstreamHeaders"]["patterns"]]
+        shown["taken"] = "*" if taken == [{"regex": "[^:].*"}] else taken
+    if (headers := body.pop("allowedHeaders", None)) is not None:
+        assert all(one["ignoreCase"] for one in headers["patterns"])
+        shown["headers"] = [_string(one) for one in headers["patterns"]]
+    if (rules := body.pop("decoderHeaderMutationRules", None)) is not None:
+        never = [*NEVER_TAKEN, *(OF_THE_ANSWER if shown.get("taken") == "*" else ())]
+        assert rules == {"allowAllRouting": True, "disallowExpression": {"regex": "|".join(never)}}
+    else:
+        assert "grpc" in shown
+        assert not body.get("clearRouteCache")
+    if (buffer := body.pop("withRequestBody", None)) is not None:
+        shown["body"] = buffer["maxRequestBytes"]
+    if body.pop("clearRouteCache", False):
+        shown["routes"] = True
+    return shown | body
+
+
+_PER_ROUTE: dict[str, Callable[[Json], Json]] = {
+    "envoy.filters.http.cors": _cors,
+    "external-auth": _auth("auth"),
+    "external-auth-backend": _auth("auth of backend"),
+}
 """How the configuration of a filter for one route is shown."""
 
 SHOW = {

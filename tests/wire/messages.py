@@ -16,6 +16,9 @@ from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
 from envoy_data_plane.envoy.config.listener import v3 as listener
 from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.extensions.access_loggers.stream import v3 as stream
+from envoy_data_plane.envoy.extensions.filters.http.composite import v3 as composite
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
+from envoy_data_plane.envoy.extensions.filters.http.filter_chain import v3 as http_filter_chain
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
@@ -41,6 +44,12 @@ ROOTS: tuple[type[betterproto2.Message], ...] = (
     tls.UpstreamTlsContext,
     hcm.HttpConnectionManager,
     router.Router,
+    composite.Composite,
+    composite.CompositePerRoute,
+    composite.ExecuteFilterAction,
+    ext_authz.ExtAuthz,
+    http_filter_chain.FilterChainConfig,
+    http_filter_chain.FilterChainConfigPerRoute,
     upstreams.HttpProtocolOptions,
     stream.StdoutAccessLog,
     tls_inspector.TlsInspector,
@@ -104,6 +113,12 @@ _WRAPPED: dict[str, st.SearchStrategy[Any]] = {
 }
 _INSIDE_ANY: tuple[type[betterproto2.Message], ...] = (
     router.Router,
+    composite.Composite,
+    composite.CompositePerRoute,
+    composite.ExecuteFilterAction,
+    ext_authz.ExtAuthz,
+    http_filter_chain.FilterChainConfig,
+    http_filter_chain.FilterChainConfigPerRoute,
     stream.StdoutAccessLog,
     tls_inspector.TlsInspector,
     protobuf.StringValue,

@@ -65,7 +65,7 @@ def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
     if action.fault is not None:
         response = DirectResponseAction(status=action.fault.status)
         failing = Route(name=_name(rule), match=_match(rule.match), direct_response=response)
-        return _wrapped([failing], action.filters, place, features)
+        return _guarded(failing, action.filters, place, features)
     if any(features[filter_.type].answers for filter_ in action.filters):
         return _edited(Route(name=_name(rule), match=_match(rule.match)), action.filters, place, features)
     serving = tuple(entry for entry in action.backends if entry.weight > 0)
@@ -95,7 +95,7 @@ def _one_route_each(
         if isinstance(entry.backend, InvalidBackend):
             response = DirectResponseAction(status=rule.action.unusable)
             failing = Route(name=_name(rule), match=match, direct_response=response)
-            routes += _wrapped([failing], filters, place, features)
+            routes += _guarded(failing, filters, place, features)
             continue
         forward = _forward(rule.action, (entry,))
         forward.cluster = names.cluster(entry.backend)
@@ -115,6 +115,15 @@ def _edited(route: api.Route, filters: tuple[Applied, ...], place: Place, featur
         if (edit := features[filter_.type].edit_route) is not None:
             first += edit(filter_.config, route, place)
     return _wrapped([*first, route], filters, place, features)
+
+
+def _guarded(route: api.Route, filters: tuple[Applied, ...], place: Place, features: Features) -> list[api.Route]:
+    """A route that answers with a failure, with the filters that come before even that."""
+    for filter_ in filters:
+        feature = features[filter_.type]
+        if feature.guards and feature.edit_route is not None:
+            feature.edit_route(filter_.config, route, place)
+    return _wrapped([route], filters, place, features)
 
 
 def _wrapped(

@@ -7,6 +7,7 @@ chain, the order of that chain.
 from typing import Any
 
 from xds_server.filters.cors import CORS
+from xds_server.filters.external_auth import EXTERNAL_AUTH
 from xds_server.filters.header_modifier import REQUEST_HEADER_MODIFIER, RESPONSE_HEADER_MODIFIER
 from xds_server.filters.redirect import REQUEST_REDIRECT
 from xds_server.filters.request_mirror import REQUEST_MIRROR
@@ -15,6 +16,7 @@ from xds_server.routing.feature import Feature
 
 FILTERS: tuple[Feature[Any, Any, Any], ...] = (
     CORS,
+    EXTERNAL_AUTH,
     REQUEST_HEADER_MODIFIER,
     RESPONSE_HEADER_MODIFIER,
     REQUEST_REDIRECT,

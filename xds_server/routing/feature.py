@@ -61,6 +61,8 @@ class Feature(Generic[Spec, Config, Message]):
     kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
     forwards: the filter is about the request to the backend, so it does not go with one that answers.
+    guards: the filter comes before whatever answers, a fault of the rule included.
+    once: a second one of the kind on one rule or backend is refused.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Feature(Generic[Spec, Config, Message]):
     kinds: tuple[str, ...] = ("HTTPRoute",)
     answers: bool = False
     forwards: bool = False
+    guards: bool = False
+    once: bool = False
     on_backends: bool = True
 
 

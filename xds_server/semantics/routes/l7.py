@@ -90,23 +90,24 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
         refusals.append(settings)
         settings = {}
     problems += [_told(refused) for refused in refusals]
-    extra = [
-        backend
-        for filter_ in (*applied, *(f for entry in weighted for f in entry.filters))
-        for backend in features[filter_.type].backends(filter_.config)
-    ]
+    extra = _backends((*applied, *(one for entry in weighted for one in entry.filters)), features)
     targets = [entry.backend for entry in weighted] + extra
     unusable = how.dialect.unusable
     fault = _fault(refusals, applied, weighted, features)
     action = Action(applied, weighted, fault=Fault(unusable, fault) if fault else None, unusable=unusable, **settings)
+    needed = _backends([one for one in applied if features[one.type].guards], features) if fault else targets
     return RuleOutcome(
         action=action,
         matches=tuple(matches),
         problems=tuple(problems),
         reason=refusals[0].reason if refusals else reason,
         unresolved=tuple(target for target in targets if isinstance(target, InvalidBackend)),
-        backends=() if action.fault else tuple(target for target in targets if isinstance(target, Backend)),
+        backends=tuple(target for target in needed if isinstance(target, Backend)),
     )
+
+
+def _backends(filters: Iterable[Applied], features: Features) -> list[Backend | InvalidBackend]:
+    return [backend for one in filters for backend in features[one.type].backends(one.config)]
 
 
 def _told(refused: Refused) -> str:
@@ -164,12 +165,16 @@ def values(field: str, specs: Iterable[api.NamedMatch], world: World, *, lower: 
 def _filters(
     place: str, specs: Iterable[api.HTTPRouteFilter], features: Features, around: Surroundings[Any]
 ) -> tuple[tuple[Applied, ...], list[Refused]]:
-    applied, refusals = [], []
+    applied: list[Applied] = []
+    refusals: list[Refused] = []
     for index, spec in enumerate(specs):
         at = f"{place}[{index}]"
         feature = features.get(spec.type)
         if feature is None or (around.on_backend and not feature.on_backends):
             refusals.append(Refused("UnsupportedValue", f"{at}: filter {spec.type} is not supported here"))
+            continue
+        if feature.once and any(one.type == spec.type for one in applied):
+            refusals.append(Refused("IncompatibleFilters", f"{at}: filter {spec.type} is there already"))
             continue
         config = feature.parse(spec, _within(around, at))
         if isinstance(config, Refused):
