@@ -278,3 +278,18 @@ async def test_what_is_no_header_is_not_let_through(world: World, services: dict
     over_grpc.adds = {"x-user": "ann\r\nx-admin: yes"}
     await world.serve(GATEWAY, route(auth("GRPC")))
     assert await world.status("/") >= 400
+
+
+@BOTH
+async def test_preflights_are_not_asked_about(world: World, protocol: str, asked: Authorization) -> None:
+    """Browsers send no credentials with them; and a page of an allowed origin may read why it was denied."""
+    cors = "{type: CORS, cors: {allowOrigins: ['https://page.example.com'], allowMethods: [PUT]}}"
+    await world.serve(GATEWAY, route(f"{auth(protocol)}, {cors}"))
+    asked.deny = Denial(401)
+    origin = {"Origin": "https://page.example.com"}
+    preflight = await world.request("OPTIONS", "/", headers={**origin, "Access-Control-Request-Method": "PUT"})
+    assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (200, "PUT")
+    assert asked.asked == []
+    answer = await world.request("PUT", "/", headers=origin)
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, "https://page.example.com")
+    assert await world.status("/", headers={"Access-Control-Request-Method": "PUT"}) == 401

@@ -208,5 +208,5 @@ CORS: Feature[HTTPRouteFilter, Cors, route_v3.Route] = Feature(
     advertises=("HTTPRouteCORS",),
     parse=_parse,
     wrap=_wrap,
-    chain=(HttpFilter(name=NAME, disabled=True, typed_config=any_of(CorsFilter())),),
+    chain=(HttpFilter(name=NAME, typed_config=any_of(CorsFilter())),),
 )

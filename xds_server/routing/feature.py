@@ -57,7 +57,8 @@ class Feature(Generic[Spec, Config, Message]):
         later one counts.
     backends: further backends that need a cluster; invalid ones among them are reported in ResolvedRefs.
     chain: filters that every chain for HTTP has in the order of FILTERS, idle until a route configures them; being
-        there always, they cost no connection when the first route needs them.
+        there always, they cost no connection when the first route needs them. Idle, not switched off: Envoy switches
+        on what the first route asks for, which a listener's filters may change (docs/decisions/0007).
     kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
     forwards: the filter is about the request to the backend, so it does not go with one that answers.
