@@ -22,6 +22,7 @@ from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.quarantine import Proxies, Quarantine
 from xds_server.routing.audience import Audience, Everyone, ForGateway
 from xds_server.routing.listener import Bind
+from xds_server.semantics.addresses import Placement
 from xds_server.semantics.statuses import Served
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.events import Acknowledged, Event, Rejected, Returned
@@ -40,11 +41,14 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A batch of changed inputs: objects by kind and key, and binds of Gateways. Either is complete or not applied."""
+    """A batch of changed inputs: objects by kind and key, binds of Gateways and their addresses. Either is complete or
+    not applied.
+    """
 
     upserts: tuple[tuple[str, Key, Object], ...] = ()
     removals: tuple[tuple[str, Key], ...] = ()
     binds: Mapping[Key, Bind | None] = field(default_factory=dict)
+    placements: Mapping[Key, Placement | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,11 @@ class Control:
                     inputs.binds.remove(gateway)
                 else:
                     inputs.binds.put(gateway, bind)
+            for gateway, placement in changes.placements.items():
+                if placement is None:
+                    inputs.placements.remove(gateway)
+                else:
+                    inputs.placements.put(gateway, placement)
 
     def _publish(self, settled: Settled, seconds: float) -> None:
         publisher = self.pipeline.publisher

@@ -6,7 +6,7 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
   of the topic or of all scenarios holds is there as well, and needs no mention.
 - `yaml then`, any number: documents that come later and are settled on their own; `removed: true` takes one away.
 - `yaml options`: `envoys: 0` for Gateways that no Envoy serves yet (else one has acknowledged everything, or the
-  generation `acknowledged`), `repeated_matches_limit`, `checks`.
+  generation `acknowledged`), `address` of the machine on which Gateways are placed, `repeated_matches_limit`, `checks`.
 - `yaml statuses`: of every object in `given` that has one, as show_statuses.py shows them.
 - `yaml envoy [GATEWAY] TYPE[/NAME] [KEY…]`: what was published, as show_resources.py shows it; all of a type by name,
   or one resource, or some keys of it. GATEWAY may be left out where one Gateway is served.
@@ -24,6 +24,7 @@ import yaml
 from tests.scenarios import certificates, show_resources, show_statuses
 from tests.scenarios.markdown import Block, emit, parse
 from tests.scenarios.yamltext import block
+from xds_server.infra.local_addresses import can_be_placed, place
 from xds_server.model.document import Fault, Ignored
 from xds_server.model.kinds import BY_KIND, ROUTE_KINDS, kind_of
 from xds_server.model.meta import Key
@@ -127,6 +128,9 @@ class Scenario:
             generation = self.options.get("acknowledged", value.metadata.generation)
             served = Served(generation, 1) if self.options.get("envoys", 1) else Served()
             pipeline.inputs.served.put(key, served)
+            if "address" in self.options:
+                address = self.options["address"] if can_be_placed(value.spec.addresses) else None
+                pipeline.inputs.placements.put(key, place(value.spec.addresses, address))
             if bind is not None:
                 pipeline.inputs.binds.put(key, bind)
         return [str(fault) for fault in faults(value)]

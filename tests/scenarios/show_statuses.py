@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from xds_server.model.meta import Condition
+from xds_server.semantics.addresses import GatewayStatusAddress
 from xds_server.semantics.statuses import (
     GatewayClassStatus,
     GatewayStatus,
@@ -25,6 +26,7 @@ PLAIN = {
     "The Gateway is accepted.",
     "The listener is accepted.",
     "The Gateway has default scope All.",
+    "Every address is assigned.",
     "The ListenerSet is accepted.",
     "The route is accepted.",
     "All references are resolved.",
@@ -39,6 +41,8 @@ REASONS = {
     ("Gateway", "Accepted", "False"): {"ListenersNotValid", "Invalid", "InvalidParameters", "UnsupportedAddress"},
     ("Gateway", "Programmed", "True"): {"Programmed"},
     ("Gateway", "Programmed", "False"): {"Invalid", "Pending", "NoResources", "AddressNotAssigned", "AddressNotUsable"},
+    ("Gateway", "AddressesAssigned", "True"): {"AddressesAssigned"},
+    ("Gateway", "AddressesAssigned", "False"): {"PartiallyAssigned", "NotAssigned"},
     ("Gateway", "DefaultGateway", "True"): {"DefaultGateway"},
     ("ListenerSet", "Accepted", "True"): {"Accepted", "ListenersNotValid"},
     ("ListenerSet", "Accepted", "False"): {"NotAllowed", "ParentNotAccepted", "ListenersNotValid", "Invalid"},
@@ -97,14 +101,22 @@ def gateway_class(status: GatewayClassStatus | None, generation: int) -> Any:
 
 
 def gateway(status: GatewayStatus | ListenerSetStatus | None, generation: int) -> Any:
-    """Conditions, the number of ListenerSets where there are any, then each listener."""
+    """Conditions, the number of ListenerSets and addresses where there are any, then each listener."""
     if status is None:
         return None
     what = "Gateway" if isinstance(status, GatewayStatus) else "ListenerSet"
     shown = _conditions(what, status.conditions, generation)
     if isinstance(status, GatewayStatus) and status.attached_listener_sets:
         shown["sets"] = status.attached_listener_sets
+    if isinstance(status, GatewayStatus) and status.addresses:
+        shown["addresses"] = [_address(one) for one in status.addresses]
     return shown | {"listeners": {one.name: _listener(one, generation) for one in status.listeners}}
+
+
+def _address(one: GatewayStatusAddress) -> str:
+    """`127.0.0.1`, `Hostname localhost`, `127.0.0.1 of example.com/routability`."""
+    type_ = "" if one.type == "IPAddress" else f"{one.type} "
+    return f"{type_}{one.value}{f' of {one.routability}' if one.routability else ''}"
 
 
 def _listener(status: ListenerStatus, generation: int) -> dict[str, Any]:

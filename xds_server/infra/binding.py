@@ -125,11 +125,12 @@ def _keeps(want: Wanted, previous: Mapping[Key, Binding]) -> bool:
 
 def _loopbacks(want: Wanted) -> tuple[str, ...]:
     """The loopback addresses among `spec.addresses`, in canonical spelling."""
-    found = (_ip(value) for value in want.addresses)
+    found = (parsed(value) for value in want.addresses)
     return tuple(str(address) for address in found if address is not None and address.is_loopback)
 
 
-def _ip(value: str) -> IPv4Address | IPv6Address | None:
+def parsed(value: str) -> IPv4Address | IPv6Address | None:
+    """An address, if it is one; an IPv4 address in the clothes of IPv6 is one of IPv4."""
     try:
         address = ip_address(value)
     except ValueError:
@@ -262,7 +263,7 @@ class _Plan:
         address = self.addresses[want.gateway]
         subject = f"Gateway {want.gateway}"
         for value in want.addresses:
-            if (ip := _ip(value)) is None or not ip.is_loopback:
+            if (ip := parsed(value)) is None or not ip.is_loopback:
                 yield f"{subject}: spec.addresses {value} is no loopback address; served on {address}"
         natural = shifted(want.ports, self.offset)
         if not _loopbacks(want) and address != _DEFAULT:

@@ -1,6 +1,7 @@
 """The tables that are filled from outside: one per kind that is read, and what the shell knows besides.
 
-In: objects, binds, what Envoys acknowledged, what they rejected. Out: tables, with the indexes that rules ask.
+In: objects, binds, addresses, what Envoys acknowledged, what they rejected. Out: tables, with the indexes that rules
+ask.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.routing.listener import Bind
+from xds_server.semantics.addresses import Placement
 from xds_server.semantics.certificates import KeptSecret, keep
 from xds_server.semantics.statuses import Served
 
@@ -28,6 +30,7 @@ class Inputs:
 
     kinds: dict[str, Input[Key, Any]]
     binds: Input[Key, Bind]
+    placements: Input[Key, Placement]
     served: Input[Key, Served]
     holds: Input[HoldId, Hold]
     slices_by_service: Index[Key, Key, EndpointSlice]
@@ -51,6 +54,7 @@ def build(graph: Graph, *, checks: bool = True) -> Inputs:
     return Inputs(
         kinds=kinds,
         binds=graph.input("binds"),
+        placements=graph.input("placements"),
         served=graph.input("served"),
         holds=graph.input("holds"),
         slices_by_service=kinds["EndpointSlice"].by("service", _service_of),

@@ -122,7 +122,8 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
         for point in points
         if point.served and bind is not None and not bind.serves(point.port, point.transport)
     }
-    return statuses.Found(counts, rejections, frozenset(unbound))
+    placement = look.get(asked.inputs.placements, gateway)
+    return statuses.Found(counts, rejections, frozenset(unbound), placement)
 
 
 def _route(

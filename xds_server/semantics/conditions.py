@@ -81,6 +81,16 @@ def gateway_accepted(valid: int, total: int) -> Condition:
     return not_accepted("ListenersNotValid", "None of the listeners is valid.")
 
 
+def addresses_assigned() -> Condition:
+    """AddressesAssigned=True (GEP-5093)."""
+    return _condition("AddressesAssigned", _TRUE, "AddressesAssigned", "Every address is assigned.")
+
+
+def addresses_not_assigned(reason: str, message: str) -> Condition:
+    """AddressesAssigned=False: PartiallyAssigned or NotAssigned."""
+    return _condition("AddressesAssigned", _FALSE, reason, message)
+
+
 def default_gateway(scope: str) -> Condition:
     """DefaultGateway=True; the API gives it no reason of its own (GEP-3793)."""
     return _condition("DefaultGateway", _TRUE, "DefaultGateway", f"The Gateway has default scope {scope}.")

@@ -16,6 +16,7 @@ from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
 from xds_server.routing.secret import SecretId
 from xds_server.semantics import (
+    addresses,
     classes,
     conditions,
     infrastructure,
@@ -158,11 +159,7 @@ def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, se
 
 def _problem(key: Key, gateway: api.Gateway, look: Lookup, world: World) -> Condition | None:
     """Why the Gateway is not accepted, whatever its listeners are."""
-    for index, address in enumerate(gateway.spec.addresses):
-        if address.type not in ("IPAddress", "Hostname"):
-            message = f"addresses[{index}].type: {address.type} is not supported (supported: IPAddress, Hostname)"
-            return conditions.not_accepted("UnsupportedAddress", message)
-    return infrastructure.problem(key, gateway.spec.infrastructure, look, world)
+    return addresses.problem(gateway) or infrastructure.problem(key, gateway.spec.infrastructure, look, world)
 
 
 def _judge_listener(

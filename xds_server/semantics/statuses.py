@@ -10,7 +10,8 @@ from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.httproute import ParentReference
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Condition, Key, Struct
-from xds_server.semantics import classes, conditions, default_gateways
+from xds_server.semantics import addresses, classes, conditions, default_gateways
+from xds_server.semantics.addresses import GatewayStatusAddress, Placement
 from xds_server.semantics.attach import ParentVerdict, Route
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.listeners import GatewayVerdict, ListenerVerdict
@@ -35,12 +36,13 @@ class ListenerStatus(Struct, frozen=True):
 
 
 class GatewayStatus(Struct, frozen=True):
-    """Gateway.status, without addresses: those are the infrastructure's."""
+    """Gateway.status; `addresses` are there once whoever places the Gateway has told them."""
 
     conditions: tuple[Condition, ...]
     listeners: tuple[ListenerStatus, ...]
     attached_listener_sets: int
     """Those that are accepted."""
+    addresses: tuple[GatewayStatusAddress, ...] = ()
 
 
 class ListenerSetStatus(Struct, frozen=True):
@@ -105,13 +107,14 @@ def gateway_class_status(class_: GatewayClass, controller_name: str) -> GatewayC
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, and the listeners whose
-    port cannot be bound now.
+    """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, the listeners whose port
+    cannot be bound now, and where the Gateway is.
     """
 
     attached: Mapping[str, int]
     rejections: Sequence[Rejected] = ()
     unbound: frozenset[str] = frozenset()
+    placement: Placement | None = None
 
 
 def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, found: Found) -> GatewayStatus | None:
@@ -121,12 +124,20 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     generation = gateway.metadata.generation
     progress = _progress(generation, served)
     faults = _faults(verdict.listeners, found)
-    programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
+    placement = addresses.settled(gateway, found.placement) if verdict.accepted.status == "True" else None
+    programmed = placement.not_programmed() if placement else None
+    programmed = programmed or _programmed(verdict.accepted, verdict.listeners, faults, progress)
     own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
+    own += [placement.assigned()] if placement else []
     own += default_gateways.told(gateway)
     listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
     attached = sum(one.accepted.status == "True" for one in (verdict.sets or {}).values())
-    return GatewayStatus(conditions=_observed(own, generation), listeners=listeners, attached_listener_sets=attached)
+    return GatewayStatus(
+        conditions=_observed(own, generation),
+        listeners=listeners,
+        attached_listener_sets=attached,
+        addresses=found.placement.addresses if found.placement else (),
+    )
 
 
 def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, found: Found) -> ListenerSetStatus:
@@ -138,6 +149,8 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
         programmed = conditions.not_programmed(verdict.accepted.reason, verdict.accepted.message)
     elif verdict.accepted.reason == "ParentNotAccepted":
         programmed = conditions.not_programmed("ParentNotProgrammed", verdict.accepted.message)
+    elif (of_gateway := found.placement.not_programmed() if found.placement else None) is not None:
+        programmed = conditions.not_programmed("ParentNotProgrammed", f"The Gateway's {of_gateway.message}")
     else:
         programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
     own = (verdict.accepted, programmed, conditions.ready_like(programmed))

@@ -12,8 +12,11 @@ import structlog
 
 from xds_server.control import Changes, Control, Round
 from xds_server.infra.binding import Binding, Port, Probe, Wanted, allocate
+from xds_server.infra.local_addresses import can_be_placed, place, wanted_values
 from xds_server.model.meta import Key
 from xds_server.routing.listener import Bind
+from xds_server.semantics.addresses import Placement
+from xds_server.semantics.statuses import GatewayStatus
 from xds_server.shell.curl import curl_lines
 from xds_server.shell.envoy import Supervisor, unavailable
 
@@ -33,9 +36,10 @@ class Local:
     port_offset: int
     say: Callable[[str], None]
     _bindings: dict[Key, Binding] = field(default_factory=dict)
+    _placed: dict[Key, Placement] = field(default_factory=dict)
     _said: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _announced: dict[Key, tuple[str, Mapping[Port, int], bool]] = field(default_factory=dict)
-    """The Gateways that are programmed: the address and ports that were told, and whether there was anything to try."""
+    """The Gateways that are served: the address and ports that were told, and whether there was anything to try."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     placed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once every Gateway that was there at the start has its address: until then it has no listeners."""
@@ -94,9 +98,9 @@ class Local:
             gateway = gateways.get(key)
             points = pipeline.tables.listeners_by_gateway.rows(key)
             ports = frozenset(Port(point.port) for point in points if point.served)
-            if gateway is not None and ports:
-                addresses = tuple(one.value for one in gateway.spec.addresses if one.type == "IPAddress")
-                found.append((gateway.metadata.creation_timestamp, key, Wanted(key, ports, addresses)))
+            if gateway is not None and ports and can_be_placed(gateway.spec.addresses):
+                values = wanted_values(gateway.spec.addresses)
+                found.append((gateway.metadata.creation_timestamp, key, Wanted(key, ports, values)))
         return [want for *_, want in sorted(found, key=lambda one: one[:2])]
 
     def _submit(self, before: dict[Key, Binding]) -> None:
@@ -105,10 +109,22 @@ class Local:
             if before.get(key) != binding:
                 binds[key] = _bind(binding)
                 self._tell(key, binding)
-        if binds:
-            self.control.submit(Changes(binds=binds))
-        else:
+        placements = self._placements()
+        if binds or placements:
+            self.control.submit(Changes(binds=binds, placements=placements))
+        if not binds:
             self.placed.set()
+
+    def _placements(self) -> dict[Key, Placement | None]:
+        """What has become of the addresses that Gateways ask for, where that is new."""
+        now: dict[Key, Placement] = {}
+        for key in self.control.pipeline.gateways():
+            gateway, binding = self.control.pipeline.inputs.kinds["Gateway"].get(key), self._bindings.get(key)
+            if gateway is not None and (binding is not None or not can_be_placed(gateway.spec.addresses)):
+                now[key] = place(gateway.spec.addresses, binding.address if binding else None)
+        before, self._placed = self._placed, now
+        changed: dict[Key, Placement | None] = {key: row for key, row in now.items() if before.get(key) != row}
+        return dict.fromkeys(before.keys() - now.keys()) | changed
 
     def _tell(self, gateway: Key, binding: Binding) -> None:
         lines = (*binding.notes, *binding.problems)
@@ -121,10 +137,7 @@ class Local:
 
     def _announce(self, gateway: Key) -> None:
         status = self.control.pipeline.statuses.gateways.get(gateway)
-        programmed = status is not None and any(
-            condition.type == "Programmed" and condition.status == "True" for condition in status.conditions
-        )
-        if not programmed:
+        if status is None or not _serves(status):
             self._announced.pop(gateway, None)
         elif (binding := self._bindings.get(gateway)) is not None:
             self._say_all(gateway, binding)
@@ -143,6 +156,12 @@ class Local:
             self.say("\n".join([f"{heading}. Try:", *(f"  {line}" for line in lines)]))
         else:
             self.say(f"{heading}; no route is attached to it yet.")
+
+
+def _serves(status: GatewayStatus) -> bool:
+    """Is it programmed, or is one of its listeners? Addresses that cannot be had here keep it from that, no traffic."""
+    told = (status.conditions, *(listener.conditions for listener in status.listeners))
+    return any((one.type, one.status) == ("Programmed", "True") for found in told for one in found)
 
 
 def _bind(binding: Binding) -> Bind:

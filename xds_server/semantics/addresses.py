@@ -1,0 +1,90 @@
+"""Addresses of Gateways: what was asked for, what whoever places a Gateway gave, and what that says of it.
+
+Source: Gateway API `GatewaySpec.addresses` and GEP-5093. Every entry is judged alone. An entry that cannot be had is
+left out, never given otherwise: an entry with a value, or with a routability, asks for just that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from xds_server.model.gateway import Gateway, GatewayAddress
+from xds_server.model.meta import Condition, Struct
+from xds_server.semantics import conditions
+
+TYPES = ("IPAddress", "Hostname")
+SENTINEL = "testing.x-k8s.io/sentinel"
+"""A routability without meaning that everyone must be able to give."""
+
+
+class GatewayStatusAddress(Struct, frozen=True):
+    """Gateway.status.addresses[]; the routability is told in any case, empty for the default one."""
+
+    type: str
+    value: str
+    routability: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Why an entry of spec.addresses could not be had: a value that is unusable here, or nothing that would fit."""
+
+    reason: Literal["AddressNotUsable", "AddressNotAssigned"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a Gateway is. `asked` are the spec.addresses that this answers; `given` has an entry for each of them, or
+    what was chosen where nothing was asked for.
+    """
+
+    asked: tuple[GatewayAddress, ...] = ()
+    given: tuple[GatewayStatusAddress | Unmet, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[GatewayStatusAddress, ...]:
+        """What there is."""
+        return tuple(one for one in self.given if isinstance(one, GatewayStatusAddress))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What there is not, and why."""
+        return tuple(message for _, message in self._unmet())
+
+    def assigned(self) -> Condition:
+        """The AddressesAssigned condition."""
+        if not self.problems:
+            return conditions.addresses_assigned()
+        reason = "PartiallyAssigned" if self.addresses else "NotAssigned"
+        return conditions.addresses_not_assigned(reason, "; ".join(self.problems))
+
+    def not_programmed(self) -> Condition | None:
+        """Why the Gateway is not programmed: a value that is unusable is reason enough, what could not be assigned is
+        one where there is nothing else.
+        """
+        unusable = [message for one, message in self._unmet() if one.reason == "AddressNotUsable"]
+        if unusable:
+            return conditions.not_programmed("AddressNotUsable", "; ".join(unusable))
+        if self.problems and not self.addresses:
+            return conditions.not_programmed("AddressNotAssigned", "; ".join(self.problems))
+        return None
+
+    def _unmet(self) -> Iterator[tuple[Unmet, str]]:
+        for index, one in enumerate(self.given):
+            if isinstance(one, Unmet):
+                yield one, f"addresses[{index}]: {one.message}"
+
+
+def problem(gateway: Gateway) -> Condition | None:
+    """Why a Gateway with such addresses is not accepted."""
+    for index, address in enumerate(gateway.spec.addresses):
+        if address.type not in TYPES:
+            message = f"addresses[{index}].type: {address.type} is not supported (supported: {', '.join(TYPES)})"
+            return conditions.not_accepted("UnsupportedAddress", message)
+    return None
+
+
+def settled(gateway: Gateway, placement: Placement | None) -> Placement | None:
+    """The placement, if it answers what the Gateway asks for now."""
+    return placement if placement is not None and placement.asked == gateway.spec.addresses else None
