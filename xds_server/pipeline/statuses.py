@@ -46,6 +46,16 @@ class Statuses:
     routes: Table[RouteKey, RouteStatus]
     """Of all kinds of routes, by kind and key."""
 
+    def of(self, kind: str, key: Key) -> Any:
+        """The status of one object; None where it has none."""
+        tables: dict[str, Table[Key, Any]] = {
+            "GatewayClass": self.classes,
+            "Gateway": self.gateways,
+            "ListenerSet": self.listener_sets,
+        }
+        table = tables.get(kind)
+        return self.routes.get((kind, key)) if table is None else table.get(key)
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
