@@ -8,6 +8,7 @@ from rich.table import Table
 
 BENCHES = (
     "bench_translate",
+    "bench_mixed",
     "bench_served",
     "bench_streams",
     "bench_wire",

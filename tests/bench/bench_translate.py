@@ -29,7 +29,8 @@ def _publish(pipeline: Pipeline) -> int:
     return sum(len(resource.version) for resource in changes.values() if resource is not None)
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
+    """The most memory that this process has had."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -62,7 +63,7 @@ def measure(count: int, *, one_host: bool) -> dict[str, Any]:
         "cold s": round(cold, 2),
         "edit ms (median)": round(statistics.median(edits), 2),
         "edit ms (max)": round(max(edits), 2),
-        "peak MB": round(_peak_megabytes()),
+        "peak MB": round(peak_megabytes()),
     }
 
 
