@@ -29,6 +29,8 @@ spec:
     protocol: HTTPS
     hostname: shop.example.com
     tls: {certificateRefs: [{name: shop}]}
+  - {name: tls, port: 8443, protocol: TLS, hostname: "*.example.com", tls: {mode: Passthrough}}
+  - {name: tcp, port: 9000, protocol: TCP}
 """
 HEALTHY = """
 kind: Secret
@@ -51,6 +53,12 @@ spec:
   hostnames: ["named.example.com", "shop.example.com"]
   rules:
   - backendRefs: [{name: b, port: 8080}]
+---
+kind: TCPRoute
+metadata: {name: good}
+spec:
+  parentRefs: [{name: gateway, sectionName: tcp}]
+  rules: [{backendRefs: [{name: c, port: 8080}]}]
 """
 PAUSE = 0.002
 """Seconds between two requests of a connection."""
@@ -101,6 +109,7 @@ async def steady(world: World) -> AsyncIterator[Steady]:
     tasks = [
         asyncio.create_task(traffic.http(world.port(80), "example.com", "a", secure=False)),
         asyncio.create_task(traffic.http(world.port(80), "named.example.com", "b", secure=False)),
+        asyncio.create_task(traffic.http(world.port(9000), "tcp.example.com", "c", secure=False)),
         asyncio.create_task(traffic.http(world.port(443), "shop.example.com", "b", secure=True)),
     ]
     try:
