@@ -18,7 +18,10 @@ def test_names_are_what_they_have_always_been() -> None:
     assert names.route_configuration(Scope(GATEWAY, 443, "*")) == "https-443/*"
     assert names.cluster(Backend(Key("shop", "cart"), 8080)) == "shop/cart:8080/auto"
     assert names.cluster(Backend(Key("shop", "cart"), 8080, "http2")) == "shop/cart:8080/http2"
-    assert names.cluster(Backend(Key("shop", "cart"), 8080, tls="shop/strict")) == "shop/cart:8080/auto/tls/shop/strict"
+    assert (
+        names.cluster(Backend(Key("shop", "cart"), 8080, tls=Key("shop", "strict")))
+        == "shop/cart:8080/auto/tls/shop/strict"
+    )
     assert names.cluster(Backend(Key("shop", "dns"), 53, "udp")) == "shop/dns:53/udp"
     assert names.endpoints(EndpointsId(Key("shop", "cart"), 8080)) == "shop/cart:8080"
     assert names.endpoints(EndpointsId(Key("shop", "dns"), 53, "udp")) == "shop/dns:53/udp"

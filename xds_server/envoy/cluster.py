@@ -1,4 +1,6 @@
-"""One backend to one Envoy cluster: endpoints by EDS, the protocol it speaks, breakers that never trip by default."""
+"""One backend to one Envoy cluster: endpoints by EDS, the protocol it speaks, TLS where it is secured, breakers that
+never trip by default.
+"""
 
 from datetime import timedelta
 from functools import cache
@@ -7,11 +9,11 @@ from envoy_data_plane.envoy.config.cluster import v3 as api
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 
-from xds_server.envoy import kit, names
-from xds_server.routing.backend import Backend, Protocol
+from xds_server.envoy import kit, names, tls
+from xds_server.routing.backend import Backend, Protocol, Verification
 from xds_server.wire.construct import any_of, fast
 from xds_server.wire.encode import encode
-from xds_server.wire.part import Part
+from xds_server.wire.part import Owner, Part
 
 Cluster = fast(api.Cluster)
 EdsClusterConfig = fast(api.ClusterEdsClusterConfig)
@@ -33,14 +35,34 @@ _BYTES = ("tcp", "tls", "udp")
 _EDS = kit.ads(wait=False)
 
 
-def build(backend: Backend) -> Part:
-    """The cluster of one backend. Routes that name it answer 500 while it does not exist."""
+def build(backend: Backend, verification: Verification | None = None) -> Part:
+    """The cluster of one backend. Routes that name it answer 500 while it does not exist.
+
+    With `verification` it is connected to over TLS, to whom the authorities of its secret vouch for alone.
+    """
     if backend.kind == "Gateway":
         return _of_port(backend)
     name = names.cluster(backend)
     service_name = names.endpoints(backend.endpoints)
     own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
-    return Part(name, encode(own) + _shared(backend.protocol))
+    if verification is not None:
+        own.transport_socket = tls.originate(backend, verification)
+    return Part(name, encode(own) + _shared(backend.protocol), owners=_owners(backend))
+
+
+def closed(backend: Backend) -> Part:
+    """In place of a cluster whose backend cannot be verified: one without endpoints, so that requests get 503 and
+    connections are closed. Envoy has it at once, and gives up the connections that it still had.
+    """
+    name = names.cluster(backend)
+    own = Cluster(name=name, type=api.ClusterDiscoveryType.STATIC, connect_timeout=CONNECT_TIMEOUT)
+    return Part(name, encode(own), owners=_owners(backend))
+
+
+def _owners(backend: Backend) -> tuple[Owner, ...]:
+    """Who else than its routes answers for a cluster: whoever tells how its backend is verified."""
+    secured = backend.authorities
+    return () if secured is None else (Owner(secured.kind, *secured.key),)
 
 
 def _of_port(backend: Backend) -> Part:

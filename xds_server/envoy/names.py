@@ -5,7 +5,7 @@ connections, and a renamed cluster is warmed anew.
 """
 
 from xds_server.model.meta import Key
-from xds_server.routing.backend import NOT_SECURED, Backend, EndpointsId
+from xds_server.routing.backend import NO_CERTIFICATE, NOT_SECURED, Backend, EndpointsId
 from xds_server.routing.listener import Listener, Scope
 from xds_server.routing.rule import RuleId
 from xds_server.routing.secret import SecretId
@@ -47,9 +47,12 @@ def route_configuration(scope: Scope) -> str:
 
 
 def cluster(backend: Backend) -> str:
-    """`shop/cart:8080/auto`: the endpoint assignment's name, the protocol spoken, and the policy that secures it."""
+    """`shop/cart:8080/auto`: the endpoint assignment's name and the protocol spoken; then the policy that secures it
+    and the certificate that it is shown, where there are any.
+    """
     tls = "" if backend.tls == NOT_SECURED else f"/tls/{backend.tls}"
-    return f"{endpoints(backend.endpoints._replace(transport='tcp'))}/{backend.protocol}{tls}"
+    shown = "" if backend.certificate == NO_CERTIFICATE else f"/with/{backend.certificate}"
+    return f"{endpoints(backend.endpoints._replace(transport='tcp'))}/{backend.protocol}{tls}{shown}"
 
 
 def endpoints(id_: EndpointsId) -> str:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from xds_server.envoy import cluster, route, virtual_host
+from xds_server.envoy import route, virtual_host
 from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
-from xds_server.pipeline import secrets, streams
+from xds_server.pipeline import backends, secrets, streams
+from xds_server.pipeline.backends import Secured
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.secrets import Uses
@@ -26,9 +27,8 @@ from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
 from xds_server.routing.listener import ListenerId, Protocol, Scope
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import attach, default_gateways, listener_sets, listeners
+from xds_server.semantics import attach, backend_tls, default_gateways, listener_sets, listeners
 from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
-from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.certificates import serve
 from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
 from xds_server.semantics.routes import l4, l7
@@ -101,7 +101,7 @@ class GatewayTables:
     claims_by_route: Index[RouteKey, ClaimId, Claim]
     uses: Table[tuple[Key, Backend, PlacedId], None]
     clusters: Table[Backend, Part]
-    authorities: Table[SecretId, Authorities]
+    secured: Secured
     secret_uses: Uses
     secrets: Table[SecretId, Part]
 
@@ -111,6 +111,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     kinds = inputs.kinds
     world = _world(graph, inputs, options)
     authorities = secrets.authorities(graph, kinds, world)
+    secured = backends.secured(graph, kinds, world, authorities)
     points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], partial(listeners.judge, world=world))
     by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
     tables = Listeners(verdicts, by_gateway, points.by("owner", lambda id_, _: (id_.owner,)))
@@ -119,12 +120,14 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     rules, rules_verdicts = graph.derive_judged("rules", routes, partial(_rules, world=world, options=options))
     spreads = _spreads(graph, claims, options)
     claims_by_route = claims.by("route", lambda id_, _: ((id_.kind, id_.route),))
-    placed = graph.derive("placed", rules, partial(_placed, claims_by_route=claims_by_route, options=options))
+    placed = graph.derive(
+        "placed", rules, partial(_placed, claims_by_route=claims_by_route, secured=secured, options=options)
+    )
     entries = graph.derive("entries", claims, partial(_entries, placed=placed, spreads=spreads))
     by_host = entries.by("host", lambda id_, _: ((id_[0], id_[1]),), order=lambda _, entry: entry.order)
     segments = graph.group("segments", by_host, _segment)
     uses = graph.derive("uses", placed, _uses)
-    clusters = graph.group("clusters", uses.by("backend", lambda id_, _: (id_[1],)), _cluster)
+    clusters = backends.clusters(graph, uses, secured)
     secret_uses = secrets.uses(graph, points, uses)
     return GatewayTables(
         world=world,
@@ -141,12 +144,12 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         placed=placed,
         placed_by_leaf=placed.by("leaf", lambda id_, row: [(id_.gateway, leaf.id) for _, leaf in row.leaves]),
         segments=segments,
-        streams=streams.build(graph, claims, rules, world),
+        streams=streams.build(graph, claims, rules, secured, world),
         claims_by_route=claims_by_route,
         claims_by_host=claims.by("host", _scope_host),
         uses=uses,
         clusters=clusters,
-        authorities=authorities,
+        secured=secured,
         secret_uses=secret_uses,
         secrets=secrets.parts(graph, secret_uses, world.certificates, authorities),
     )
@@ -158,6 +161,8 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
     services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
     usable = partial(serve, checks=options.checks)
     certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, usable(row))])
+    policies = kinds["BackendTLSPolicy"]
+    targets = graph.derive("backend_tls.targets", policies, lambda key, row, _: backend_tls.targets(key, row))
     return World(
         classes=kinds["GatewayClass"],
         gateways=kinds["Gateway"],
@@ -166,6 +171,7 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         slices_by_service=inputs.slices_by_service,
         grants_by_namespace=inputs.grants_by_namespace,
         certificates=certificates,
+        tls_targets=targets.by("service", lambda id_, _: (id_.service,)),
         secrets=kinds["Secret"],
         config_maps=kinds["ConfigMap"],
         trust_bundles=kinds["ClusterTrustBundle"],
@@ -232,20 +238,26 @@ def _placed(
     id_: RouteKey,
     rules: RouteRules,
     look: Lookup,
+    *,
     claims_by_route: Index[RouteKey, ClaimId, Claim],
+    secured: Secured,
     options: Options,
 ) -> Iterable[tuple[PlacedId, Placed]]:
     """The route's rules encoded once for each Gateway and port that serves them."""
     claims = look.rows(claims_by_route, id_)
     places = {(claim.listener.id.gateway, claim.listener.port, claim.listener.protocol) for claim in claims}
     for gateway, port, protocol in sorted(places):
+        shown = secured.certificate(gateway, look)
         leaves = tuple(
-            (rule.rank, route.build(rule, Place(port, protocol, rule.match), options.features, str(port)))
+            (
+                rule.rank,
+                route.build(rule.reached(shown), Place(port, protocol, rule.match), options.features, str(port)),
+            )
             for rule in rules.rules
             if protocol in HTTP_PROTOCOLS
         )
         needed = streams.needed(protocol, gateway, port, rules.backends)
-        yield PlacedId(*id_, gateway, port, protocol), Placed(leaves, needed)
+        yield PlacedId(*id_, gateway, port, protocol), Placed(leaves, tuple(one.reached(shown) for one in needed))
 
 
 def _entries(
@@ -275,7 +287,3 @@ def _segment(id_: ListenerHost, entries: Sequence[Entry], _: Lookup) -> Part:
 
 def _uses(id_: PlacedId, row: Placed, _: Lookup) -> Iterable[tuple[tuple[Key, Backend, PlacedId], None]]:
     return [((id_.gateway, backend, id_), None) for backend in row.backends]
-
-
-def _cluster(backend: Backend, _: Sequence[None], __: Lookup) -> Part:
-    return cluster.build(backend)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from xds_server.envoy import endpoint, names
+from xds_server.envoy import cluster, endpoint, names
 from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Table
 from xds_server.model.meta import Key
 from xds_server.pipeline import listeners, route_configurations, streams
 from xds_server.pipeline.gateway import GatewayTables
-from xds_server.pipeline.holds import Holds, Variants, builds_of, leaf_variants
+from xds_server.pipeline.holds import Holds, Variant, Variants, builds_of, leaf_variants
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.listeners import Binds
 from xds_server.pipeline.options import Options
@@ -32,15 +32,16 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     builds = graph.group("builds", held, partial(builds_of, index=held))
     holds = Holds(inputs.holds, builds)
     used = tables.uses.by("gateway and backend", lambda id_, _: ((id_[0], id_[1]),))
-    clusters = graph.group("gateway.clusters", used, partial(_cluster, tables=tables, holds=holds))
+    secrets = graph.group(
+        "gateway.secrets", tables.secret_uses.by_gateway, partial(_secret, tables=tables, holds=holds)
+    )
+    made = partial(_cluster, tables=tables, secrets=secrets, holds=holds)
+    clusters = graph.group("gateway.clusters", used, made)
     assigned = tables.uses.by("endpoints", lambda id_, _: (id_[1].endpoints,))
     assignments = graph.group("assignments", assigned, partial(_assignment, tables=tables))
     by_assignment = tables.uses.by("gateway and endpoints", lambda id_, _: ((id_[0], id_[1].endpoints),))
     endpoints = graph.group(
         "gateway.endpoints", by_assignment, partial(_endpoints, assignments=assignments, holds=holds)
-    )
-    secrets = graph.group(
-        "gateway.secrets", tables.secret_uses.by_gateway, partial(_secret, tables=tables, holds=holds)
     )
     binds = Binds(inputs.binds, options.default_bind)
     bound = listeners.build(graph, tables, secrets, holds, binds=binds, options=options)
@@ -65,11 +66,26 @@ def _first(key: Any) -> Key:
 
 
 def _cluster(
-    key: tuple[Key, Backend], _: Sequence[None], look: Lookup, tables: GatewayTables, holds: Holds
+    key: tuple[Key, Backend],
+    _: Sequence[None],
+    look: Lookup,
+    *,
+    tables: GatewayTables,
+    secrets: Table[GatewaySecret, Variants],
+    holds: Holds,
 ) -> Variants | None:
+    """A build that has not each of its secrets has a cluster that connects to nobody: it would wait for them."""
     gateway, backend = key
     part = look.get(tables.clusters, backend)
-    return leaf_variants(part, gateway, ResourceType.CLUSTER, look, holds) if part else None
+    if part is None:
+        return None
+    variants = leaf_variants(part, gateway, ResourceType.CLUSTER, look, holds)
+    rows = [row for one in backend.secrets if (row := look.get(secrets, (gateway, one))) is not None]
+    lacking = {variant.build for row in rows for variant in row.builds if variant.part is None}
+    if not lacking:
+        return variants
+    closed = tuple(Variant(build, cluster.closed(backend)) for build in sorted(lacking))
+    return Variants(part, (*(one for one in variants.builds if one.build not in lacking), *closed))
 
 
 def _named(backend: Backend) -> tuple[tuple[ResourceType, str], ...]:

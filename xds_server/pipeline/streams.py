@@ -13,7 +13,8 @@ from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.meta import Key
-from xds_server.routing.backend import NOT_SECURED, Backend, EndpointsId, InvalidBackend, of_port
+from xds_server.pipeline.backends import Secured
+from xds_server.routing.backend import NO_CERTIFICATE, NOT_SECURED, Backend, EndpointsId, InvalidBackend, of_port
 from xds_server.routing.endpoint import ServingEndpoint
 from xds_server.routing.hostname import specificity
 from xds_server.routing.listener import CONNECTIONS, Listener, ListenerId, Protocol, Socket
@@ -67,10 +68,16 @@ class Streams:
         return [one.part.id for one in (*found, *look.rows(self.datagrams_by_route, (route, gateway)))]
 
 
-def build(graph: Graph, claims: Table[ClaimId, Claim], rules: Table[RouteKey, RouteRules], world: World) -> Streams:
+def build(
+    graph: Graph,
+    claims: Table[ClaimId, Claim],
+    rules: Table[RouteKey, RouteRules],
+    secured: Secured,
+    world: World,
+) -> Streams:
     """Creates the tables."""
     by_host = claims.by("connections", _of_connections)
-    connections = graph.group("streams.connections", by_host, partial(_connections, rules=rules))
+    connections = graph.group("streams.connections", by_host, partial(_connections, rules=rules, secured=secured))
     by_port = claims.by("datagrams", _of_datagrams)
     datagrams = graph.group("streams.datagrams", by_port, partial(_datagrams, rules=rules, world=world))
     return Streams(
@@ -91,7 +98,7 @@ def needed(protocol: Protocol, gateway: Key, port: int, backends: tuple[Backend,
 
 def _at(backend: Backend, protocol: Protocol) -> Backend:
     """The backend as listeners of that protocol use it: TLS that is handed on is secured by the client itself."""
-    return backend._replace(tls=NOT_SECURED) if protocol == "passthrough" else backend
+    return backend._replace(tls=NOT_SECURED, certificate=NO_CERTIFICATE) if protocol == "passthrough" else backend
 
 
 def _of_connections(id_: ClaimId, claim: Claim) -> tuple[ListenerHost, ...]:
@@ -122,7 +129,7 @@ def _served(claims: Sequence[Claim], look: Lookup, rules: Table[RouteKey, RouteR
 
 
 def _connections(
-    key: ListenerHost, claims: Sequence[Claim], look: Lookup, rules: Table[RouteKey, RouteRules]
+    key: ListenerHost, claims: Sequence[Claim], look: Lookup, rules: Table[RouteKey, RouteRules], secured: Secured
 ) -> Stream:
     host = key[1]
     claim, rule = _served(claims, look, rules)
@@ -133,6 +140,7 @@ def _connections(
         part = stream_chain.closed(listener, host, owners)
     else:
         rule = replace(rule, action=replace(rule.action, backends=_backends(rule, listener.protocol)))
+        rule = rule.reached(secured.certificate(listener.id.gateway, look))
         part = stream_chain.build(listener, host, rule, owners)
     return Stream(listener, host, (claim.kind, claim.route), rule, part)
 

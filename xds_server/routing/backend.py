@@ -10,6 +10,7 @@ Protocol = Literal["auto", "http1", "http2", "grpc", "tcp", "tls", "udp"]
 """What is spoken to a backend: `auto` follows the client (HTTP/1.1 for HTTP routes), others force it."""
 
 NOT_SECURED = Key("", "")
+NO_CERTIFICATE = Key("", "")
 
 
 class EndpointsId(NamedTuple):
@@ -26,7 +27,8 @@ class Backend(NamedTuple):
 
     `kind` is that of the object called `service`: Service, XBackend, or Gateway where it is all that takes datagrams of
     its port. `tls` is the object that tells how the connection is secured, NOT_SECURED where it is not: a
-    BackendTLSPolicy, or the XBackend itself.
+    BackendTLSPolicy, or the XBackend itself. `certificate` is the Secret with what is shown to it,
+    NO_CERTIFICATE where nothing is.
     """
 
     service: Key
@@ -34,6 +36,15 @@ class Backend(NamedTuple):
     protocol: Protocol = "auto"
     tls: Key = NOT_SECURED
     kind: str = "Service"
+    certificate: Key = NO_CERTIFICATE
+
+    def reached(self, certificate: Key) -> "Backend":
+        """The backend as a Gateway reaches it: with that Gateway's certificate where the connection is secured and
+        shows none of its own.
+        """
+        if self.tls == NOT_SECURED or self.certificate != NO_CERTIFICATE:
+            return self
+        return self._replace(certificate=certificate)
 
     @property
     def endpoints(self) -> EndpointsId:
@@ -50,7 +61,17 @@ class Backend(NamedTuple):
     @property
     def secrets(self) -> tuple[SecretId, ...]:
         """Every secret that its cluster names."""
-        return () if self.authorities is None else (self.authorities,)
+        shown = () if self.certificate == NO_CERTIFICATE else (SecretId.certificate(self.certificate),)
+        return shown if self.authorities is None else (self.authorities, *shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Who a backend has to be: the server name that it is asked for, and the names of which its certificate has one."""
+
+    server_name: str
+    hostnames: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
 
 
 def of_port(gateway: Key, port: int) -> Backend:

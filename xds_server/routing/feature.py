@@ -6,9 +6,10 @@ are left out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.match import Match
 
@@ -85,7 +86,18 @@ class Feature(Generic[Spec, Config, Message]):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A parsed filter on a rule or a backend: the feature's type and its config."""
+    """A parsed filter on a rule or a backend: the feature's type and its config.
+
+    Backends that a filter has of its own are fields of its config, so that each Gateway can reach them in its way.
+    """
 
     type: str
     config: Any
+
+    def reached(self, certificate: Key) -> "Applied":
+        """The filter as a Gateway with that certificate serves it (`Backend.reached`)."""
+        if not is_dataclass(self.config) or isinstance(self.config, type):
+            return self
+        own = ((one.name, getattr(self.config, one.name)) for one in fields(self.config))
+        moved = {name: value.reached(certificate) for name, value in own if isinstance(value, Backend)}
+        return Applied(self.type, replace(self.config, **moved)) if moved else self

@@ -1,9 +1,9 @@
 """Rules: what happens to requests that match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, InvalidBackend
+from xds_server.routing.backend import NO_CERTIFICATE, Backend, InvalidBackend
 from xds_server.routing.feature import Applied
 from xds_server.routing.match import Match, precedence
 
@@ -15,6 +15,11 @@ class WeightedBackend:
     backend: Backend | InvalidBackend
     weight: int
     filters: tuple[Applied, ...] = ()
+
+    def reached(self, certificate: Key) -> "WeightedBackend":
+        """The share as a Gateway with that certificate serves it."""
+        backend = self.backend.reached(certificate) if isinstance(self.backend, Backend) else self.backend
+        return replace(self, backend=backend, filters=tuple(one.reached(certificate) for one in self.filters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,15 @@ class Rule:
     match: Match
     action: Action
     created: str
+
+    def reached(self, certificate: Key) -> "Rule":
+        """The rule as a Gateway serves it that shows that certificate to backends over TLS."""
+        if certificate == NO_CERTIFICATE:
+            return self
+        action = self.action
+        filters = tuple(one.reached(certificate) for one in action.filters)
+        backends = tuple(one.reached(certificate) for one in action.backends)
+        return replace(self, action=replace(action, filters=filters, backends=backends))
 
     @property
     def rank(self) -> tuple[object, ...]:

@@ -1,16 +1,82 @@
-"""BackendTLSPolicy: which one secures the connections to a port of a Service.
+"""BackendTLSPolicy: which one secures the connections to a port of a Service, and whom it wants there.
 
-Source: Gateway API BackendTLSPolicy (GEP-1897).
+Source: Gateway API BackendTLSPolicy (GEP-1897). All of `targetRefs` are honoured, each on its own; those that are no
+Services are not. `options` have no effect: the API defines none.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import ObjectReference
 from xds_server.model.meta import Key
 from xds_server.model.policy import BackendTLSPolicy, BackendTLSPolicyValidation
+from xds_server.routing.backend import NOT_SECURED, Verification
 from xds_server.routing.secret import SecretId
 from xds_server.semantics.authorities import Asked
 from xds_server.semantics.grants import Referrer
+from xds_server.semantics.world import World
+
+
+class TargetId(NamedTuple):
+    """A policy's claim on a Service: on one of its ports, by the port's name, or on all of them."""
+
+    service: Key
+    section: str
+    policy: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """When the policy was made: the oldest has what several claim."""
+
+    id: TargetId
+    created: str
+
+    @property
+    def rank(self) -> tuple[str, str]:
+        """Smaller wins."""
+        return (self.created, str(self.id.policy))
+
+
+def targets(key: Key, policy: BackendTLSPolicy) -> Iterable[tuple[TargetId, Target]]:
+    """What the policy claims."""
+    for reference in policy.spec.target_refs:
+        if (reference.group, reference.kind) == ("", "Service"):
+            id_ = TargetId(Key(key.namespace, reference.name), reference.section_name or "", key)
+            yield id_, Target(id_, policy.metadata.creation_timestamp)
+
+
+def policy_of(service: Key, port_name: str, look: Lookup, world: World) -> Key:
+    """The policy of a port of a Service, NOT_SECURED without one: one that names the port before those that do not,
+    then the oldest, then the first by name. Whether it can be used does not matter: a port that is meant to be secured
+    is never spoken to without.
+    """
+    found = look.rows(world.tls_targets, service)
+    named = [one for one in found if one.id.section == port_name] if port_name else []
+    winners = named or [one for one in found if not one.id.section]
+    return min(winners, key=lambda one: one.rank).id.policy if winners else NOT_SECURED
+
+
+def verification(validation: BackendTLSPolicyValidation) -> Verification | str:
+    """Who a backend has to be, or what is wrong with the names. Alternative names replace the hostname there; it is
+    the server name asked for in any case.
+    """
+    hostnames, uris = [], []
+    for index, name in enumerate(validation.subject_alt_names):
+        match name.type:
+            case "Hostname" if name.hostname:
+                hostnames.append(name.hostname)
+            case "URI" if name.uri:
+                uris.append(name.uri)
+            case _:
+                return f"validation.subjectAltNames[{index}]: has no name of type {name.type}, of Hostname and URI"
+    if not validation.hostname:
+        return "validation.hostname: is empty"
+    if not validation.subject_alt_names:
+        hostnames = [validation.hostname]
+    return Verification(validation.hostname, tuple(hostnames), tuple(uris))
 
 
 def asked(key: Key, policy: BackendTLSPolicy) -> Iterable[tuple[SecretId, Asked]]:

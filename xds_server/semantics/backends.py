@@ -9,17 +9,19 @@ from typing import Literal
 from xds_server.flow.lookup import Lookup
 from xds_server.model.httproute import BackendObjectReference
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, InvalidBackend, Protocol
+from xds_server.routing.backend import NOT_SECURED, Backend, InvalidBackend, Protocol
+from xds_server.semantics import backend_tls
 from xds_server.semantics.grants import Referrer, permitted
 from xds_server.semantics.world import World
 
 APP_PROTOCOLS: dict[str, Protocol] = {
     "kubernetes.io/h2c": "http2",
     "kubernetes.io/ws": "http1",
+    "kubernetes.io/wss": "http1",
 }
-"""GEP-1911; an unknown appProtocol is ignored, as it is by kube-proxy."""
+"""GEP-1911; an unknown appProtocol is ignored, as it is by kube-proxy. With a policy h2c is HTTP/2 over TLS."""
 NEEDS_TLS = ("kubernetes.io/wss",)
-"""Spoken over TLS alone; without a policy that says how to verify the backend they cannot be spoken at all."""
+"""Spoken over TLS alone; without a policy that tells how to verify the backend they cannot be spoken at all."""
 
 
 Spoken = Literal["http", "grpc", "tcp", "udp"]
@@ -57,12 +59,16 @@ def resolve(
         ports = ", ".join(str(known.port) for known in service.ports if known.protocol == transport) or "none"
         message = f"Service {target} has no {transport} port {reference.port} (it has: {ports})"
         return InvalidBackend("BackendNotFound", message)
-    if spoken in ("tcp", "udp"):
+    if spoken == "udp":
         return Backend(service=target, port=reference.port, protocol=spoken)
-    if port.app_protocol in NEEDS_TLS:
+    tls = backend_tls.policy_of(target, port.name, look, world)
+    if spoken == "tcp":
+        return Backend(service=target, port=reference.port, protocol=spoken, tls=tls)
+    if port.app_protocol in NEEDS_TLS and tls == NOT_SECURED:
         message = (
-            f"Service {target}: port {reference.port} speaks {port.app_protocol}, and TLS to backends is not served"
+            f"Service {target}: port {reference.port} speaks {port.app_protocol}, and no BackendTLSPolicy tells how to"
+            " verify who is there"
         )
         return InvalidBackend("UnsupportedProtocol", message)
     protocol = "grpc" if spoken == "grpc" else APP_PROTOCOLS.get(port.app_protocol, "auto")
-    return Backend(service=target, port=reference.port, protocol=protocol)
+    return Backend(service=target, port=reference.port, protocol=protocol, tls=tls)

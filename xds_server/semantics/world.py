@@ -50,6 +50,8 @@ class World:
     secrets: Table[Key, KeptSecret]
     config_maps: Table[Key, ConfigMap]
     trust_bundles: Table[Key, ClusterTrustBundle]
+    tls_targets: Index[Key, Any, Any]
+    """What BackendTLSPolicies claim, by Service."""
     listener_sets: Table[Key, ListenerSet]
     listener_sets_by_gateway: Index[Key, Key, ListenerSet]
     default_gateways: Index[str, Key, Gateway]
