@@ -65,6 +65,10 @@ def verdicts(world: Offline, faults: Sequence[Fault] = ()) -> Iterator[Row]:
         for parent in route.parents:
             part = f"parent {parent.parent_ref.namespace or key.namespace}/{parent.parent_ref.name}"
             yield from _rows(kind, key, part, parent.conditions)
+    for (kind, key), policy in statuses.policies.items():
+        for ancestor in policy.ancestors:
+            part = f"ancestor {ancestor.ancestor_ref.namespace}/{ancestor.ancestor_ref.name}"
+            yield from _rows(kind, key, part, ancestor.conditions)
     yield from _unserved(world, faults)
 
 

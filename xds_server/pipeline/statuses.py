@@ -1,7 +1,7 @@
 """The status of every object that has one, as rows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,15 +12,18 @@ from xds_server.flow.table import Index, Table
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.pipeline import policy_statuses
 from xds_server.pipeline.gateway import GatewayTables, RouteKey
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
+from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
 from xds_server.semantics import statuses
 from xds_server.semantics.attach import Claim, ParentVerdict, Route
 from xds_server.semantics.listener_sets import parent_of
+from xds_server.semantics.policy_statuses import PolicyStatus
 from xds_server.semantics.spread import limited
 from xds_server.semantics.statuses import (
     GatewayClassStatus,
@@ -45,6 +48,8 @@ class Statuses:
     listener_sets: Table[Key, ListenerSetStatus]
     routes: Table[RouteKey, RouteStatus]
     """Of all kinds of routes, by kind and key."""
+    policies: Table[PolicyKey, PolicyStatus]
+    """Of all kinds of policies, by kind and key."""
 
     def of(self, kind: str, key: Key) -> Any:
         """The status of one object; None where it has none."""
@@ -83,7 +88,7 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
     asked = _Asked(inputs, tables, attached, rejected)
     gateways = graph.derive("statuses.gateways", kinds["Gateway"], partial(_gateway, asked=asked))
     sets = graph.derive("statuses.listenersets", kinds["ListenerSet"], partial(_listener_set, asked=asked))
-    return Statuses(classes, gateways, sets, routes)
+    return Statuses(classes, gateways, sets, routes, policy_statuses.build(graph, inputs, tables, rejected))
 
 
 def _class(key: Key, row: GatewayClass, _: Lookup, controller: str) -> Iterable[tuple[Key, GatewayClassStatus]]:
@@ -100,7 +105,9 @@ def _gateway(key: Key, row: Gateway, look: Lookup, asked: _Asked) -> Iterable[tu
     if verdict is None or not verdict.ours:
         return
     served = look.get(asked.inputs.served, key) or NOT_SERVED
-    status = statuses.gateway_status(row, verdict, served, _found(ObjectRef("Gateway", *key), key, look, asked))
+    shown = look.get(asked.tables.secured.certificates, key)
+    found = replace(_found(ObjectRef("Gateway", *key), key, look, asked), resolved=shown.resolved if shown else None)
+    status = statuses.gateway_status(row, verdict, served, found)
     if status is not None:
         yield key, status
 
@@ -201,14 +208,16 @@ def _losses(
     rejections = _rejections(owner, gateway, look, rejected)
     row = look.get(tables.rules, route)
     rules = row.rules if row else ()
+    shown = tables.secured.certificate(gateway, look)
+    clusters = {backend: names.cluster(backend.reached(shown)) for backend in (row.backends if row else ())}
     details = {
         backend: hold.detail
-        for backend in (row.backends if row else ())
-        for hold in look.rows(rejected_clusters, (gateway, names.cluster(backend)))
+        for backend, name in clusters.items()
+        for hold in look.rows(rejected_clusters, (gateway, name))
     }
     for backend, detail in details.items():
         fields = {rule.id.field for rule in rules if backend in _backends(rule)}
-        rejections += [Rejected(field, f"cluster {names.cluster(backend)}: {detail}") for field in sorted(fields)]
+        rejections += [Rejected(field, f"cluster {clusters[backend]}: {detail}") for field in sorted(fields)]
     if not rejections:
         return Losses()
     leaves = {id_.leaf for id_ in look.keys(rejected, owner) if id_.gateway == gateway}

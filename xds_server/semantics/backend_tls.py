@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import ObjectReference
-from xds_server.model.meta import Key
+from xds_server.model.meta import Condition, Key
 from xds_server.model.policy import BackendTLSPolicy, BackendTLSPolicyValidation
 from xds_server.routing.backend import NOT_SECURED, Verification
 from xds_server.routing.secret import SecretId
-from xds_server.semantics.authorities import Asked
+from xds_server.semantics import conditions
+from xds_server.semantics.authorities import Asked, Authorities
 from xds_server.semantics.grants import Referrer
 from xds_server.semantics.world import World
 
@@ -59,6 +60,13 @@ def policy_of(service: Key, port_name: str, look: Lookup, world: World) -> Key:
     return min(winners, key=lambda one: one.rank).id.policy if winners else NOT_SECURED
 
 
+def rival(target: TargetId, look: Lookup, world: World) -> Key | None:
+    """The policy that has what this one claims; None where it has it itself."""
+    claims = [one for one in look.rows(world.tls_targets, target.service) if one.id.section == target.section]
+    first = min(claims, key=lambda one: one.rank, default=None)
+    return None if first is None or first.id.policy == target.policy else first.id.policy
+
+
 def verification(validation: BackendTLSPolicyValidation) -> Verification | str:
     """Who a backend has to be, or what is wrong with the names. Alternative names replace the hostname there; it is
     the server name asked for in any case.
@@ -91,3 +99,58 @@ def asked_by(kind: str, key: Key, validation: BackendTLSPolicyValidation) -> Ask
     )
     system = not references and validation.well_known_ca_certificates == "System"
     return Asked(Referrer(kind, key.namespace), references, system=system)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim of a policy at a Gateway that reaches the Service: whether there is such a port, and who else has it."""
+
+    target: TargetId
+    missing: bool
+    rival: Key | None
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        """Reason and message where the policy has no effect there."""
+        where = f"Service {self.target.service}"
+        if self.missing:
+            return "TargetNotFound", f"{where} has no port called {self.target.section}"
+        where += f", port {self.target.section}," if self.target.section else ""
+        if self.rival is not None:
+            return "Conflicted", f"{where} has BackendTLSPolicy {self.rival} already, which comes first"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to say of a policy: how it verifies, whom it trusts, and what Envoys of a Gateway rejected."""
+
+    verification: Verification | str
+    authorities: Authorities
+    rejected: tuple[str, ...] = ()
+
+
+def judge(policy: BackendTLSPolicy, claims: Iterable[Claimed], found: Found) -> tuple[Condition, ...]:
+    """The conditions of a policy at one Gateway that reaches one of its targets."""
+    trusted = found.authorities
+    resolved = conditions.not_resolved(trusted.reason, _at(trusted)) if trusted.reason else conditions.resolved()
+    problems = [claim.problem for claim in claims]
+    lost = [problem for problem in problems if problem is not None]
+    if len(lost) == len(problems):
+        return conditions.not_accepted(*lost[0]), resolved
+    if isinstance(found.verification, str):
+        return conditions.not_accepted("Invalid", found.verification), resolved
+    if not trusted.usable:
+        message = f"Nobody is trusted, so nobody is connected to: {_at(trusted)}"
+        return conditions.not_accepted("NoValidCACertificate", message), resolved
+    if found.rejected:
+        return conditions.not_accepted("Invalid", f"Envoy rejected it: {'; '.join(found.rejected)}"), resolved
+    notes = [message for _, message in lost]
+    if policy.spec.options:
+        notes.append("options have no effect")
+    message = f"The policy is accepted, but: {'; '.join(notes)}" if notes else "The policy is accepted."
+    return conditions.accepted(message), resolved
+
+
+def _at(authorities: Authorities) -> str:
+    return f"validation.{authorities.message}" if authorities.message else "validation names no authorities"

@@ -5,7 +5,7 @@ Source: Gateway API v1.7 `GatewayClassConditionType`, `GatewayConditionType`, `L
 `RouteConditionType` and their reasons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from xds_server.model.meta import Condition
 
@@ -14,6 +14,20 @@ _TRUE, _FALSE = "True", "False"
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:
     return Condition(type=type_, status=status, reason=reason, message=message)
+
+
+def observed(found: Iterable[Condition], generation: int) -> tuple[Condition, ...]:
+    """The conditions as they are said of that generation of the object."""
+    return tuple(
+        Condition(
+            type=condition.type,
+            status=condition.status,
+            reason=condition.reason,
+            message=condition.message,
+            observed_generation=generation,
+        )
+        for condition in found
+    )
 
 
 def accepted(message: str = "") -> Condition:

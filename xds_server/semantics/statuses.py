@@ -102,19 +102,20 @@ NO_LOSSES = Losses()
 def gateway_class_status(class_: GatewayClass, controller_name: str) -> GatewayClassStatus | None:
     """The status of a class of ours, None for others'."""
     found = classes.class_conditions(class_, controller_name)
-    return GatewayClassStatus(conditions=_observed(found, class_.metadata.generation)) if found else None
+    return GatewayClassStatus(conditions=conditions.observed(found, class_.metadata.generation)) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, the listeners whose port
-    cannot be bound now, and where the Gateway is.
+    cannot be bound now, and where the Gateway is. `resolved` is about the certificate that it shows to backends.
     """
 
     attached: Mapping[str, int]
     rejections: Sequence[Rejected] = ()
     unbound: frozenset[str] = frozenset()
     placement: Placement | None = None
+    resolved: Condition | None = None
 
 
 def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, found: Found) -> GatewayStatus | None:
@@ -129,11 +130,12 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     programmed = programmed or _programmed(verdict.accepted, verdict.listeners, faults, progress)
     own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
     own += [placement.assigned()] if placement else []
+    own += [found.resolved] if found.resolved is not None else []
     own += default_gateways.told(gateway)
     listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
     attached = sum(one.accepted.status == "True" for one in (verdict.sets or {}).values())
     return GatewayStatus(
-        conditions=_observed(own, generation),
+        conditions=conditions.observed(own, generation),
         listeners=listeners,
         attached_listener_sets=attached,
         addresses=found.placement.addresses if found.placement else (),
@@ -155,7 +157,7 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
         programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
     own = (verdict.accepted, programmed, conditions.ready_like(programmed))
     listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
-    return ListenerSetStatus(conditions=_observed(own, generation), listeners=listeners)
+    return ListenerSetStatus(conditions=conditions.observed(own, generation), listeners=listeners)
 
 
 def _faults(listeners: Sequence[ListenerVerdict], found: Found) -> dict[str, str]:
@@ -218,7 +220,7 @@ def _listener_status(
         name=verdict.name,
         supported_kinds=tuple(SupportedKind(group=GROUP, kind=kind) for kind in verdict.kinds),
         attached_routes=attached.get(verdict.name, 0),
-        conditions=_observed(found, generation),
+        conditions=conditions.observed(found, generation),
     )
 
 
@@ -242,7 +244,7 @@ def route_status(
             RouteParentStatus(
                 parent_ref=parent.reference,
                 controller_name=controller_name,
-                conditions=_observed(
+                conditions=conditions.observed(
                     _parent_conditions(parent, rules, losses.get(parent.gateway, NO_LOSSES)),
                     route.metadata.generation,
                 ),
@@ -264,16 +266,3 @@ def _parent_conditions(parent: ParentVerdict, rules: RulesVerdict, losses: Losse
     if accepted.status == "True" and problems:
         found.append(conditions.partially_invalid(f"Dropped Rule: {'; '.join(problems)}"))
     return found
-
-
-def _observed(found: Sequence[Condition], generation: int) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(
-            type=condition.type,
-            status=condition.status,
-            reason=condition.reason,
-            message=condition.message,
-            observed_generation=generation,
-        )
-        for condition in found
-    )

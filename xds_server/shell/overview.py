@@ -141,8 +141,9 @@ def status_rows(pipeline: Pipeline) -> dict[str, dict[Key, Any]]:
         "ListenerSet": statuses.listener_sets,
     }
     found: dict[str, dict[Key, Any]] = {kind: rows_of(table) for kind, table in tables.items() if table.store.rows}
-    for (kind, key), status in rows_of(statuses.routes).items():
-        found.setdefault(kind, {})[key] = status
+    for table in (statuses.routes, statuses.policies):
+        for (kind, key), status in rows_of(table).items():
+            found.setdefault(kind, {})[key] = status
     return found
 
 

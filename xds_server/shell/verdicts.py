@@ -11,6 +11,7 @@ import structlog
 from xds_server.control import Round
 from xds_server.model.meta import Condition, Key
 from xds_server.pipeline.gateway import RouteKey
+from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.pipeline.program import Pipeline
 from xds_server.semantics.conditions import is_bad
 
@@ -72,6 +73,8 @@ class VerdictLog:
             self._compare("ListenerSet", key, self._of_listener_set(key))
         for kind, key in round_.settled.keys(statuses.routes):
             self._compare(kind, key, self._of_route((kind, key)))
+        for kind, key in round_.settled.keys(statuses.policies):
+            self._compare(kind, key, self._of_policy((kind, key)))
 
     def _of_gateway(self, key: Key) -> Iterator[Problem]:
         status = self.pipeline.statuses.gateways.get(key)
@@ -93,6 +96,12 @@ class VerdictLog:
             reference = parent.parent_ref
             name = f"parent {reference.namespace or key[1].namespace}/{reference.name}"
             yield from problems(name, parent.conditions)
+
+    def _of_policy(self, key: PolicyKey) -> Iterator[Problem]:
+        status = self.pipeline.statuses.policies.get(key)
+        for ancestor in status.ancestors if status is not None else ():
+            reference = ancestor.ancestor_ref
+            yield from problems(f"ancestor {reference.namespace}/{reference.name}", ancestor.conditions)
 
     def _compare(self, kind: str, key: Key, found: Iterable[Problem]) -> None:
         now = frozenset(found)

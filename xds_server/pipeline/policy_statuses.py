@@ -1,0 +1,104 @@
+"""Statuses of policies, as rows: of every one that has to do with a Gateway of ours.
+
+A kind is a line in `build` and a function.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from xds_server.flow.graph import Graph
+from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Index, Table
+from xds_server.model.meta import Key
+from xds_server.model.policy import BackendTLSPolicy
+from xds_server.pipeline.gateway import GatewayTables
+from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.inputs import Inputs
+from xds_server.routing.backend import NOT_SECURED, Backend
+from xds_server.routing.secret import SecretId
+from xds_server.semantics import backend_tls, policy_statuses
+from xds_server.semantics.authorities import Authorities
+from xds_server.semantics.policy_statuses import PolicyStatus
+
+PolicyKey = tuple[str, Key]
+"""Kind and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What statuses of policies are made from."""
+
+    tables: GatewayTables
+    rejected: Index[Any, HoldId, Hold]
+    """By owner."""
+    uses: Index[tuple[str, Key], tuple[Key, Backend, Any], None]
+    """By kind and key of a backend."""
+
+
+def build(
+    graph: Graph, inputs: Inputs, tables: GatewayTables, rejected: Index[Any, HoldId, Hold]
+) -> Table[PolicyKey, PolicyStatus]:
+    """Creates the table of statuses of all kinds of policies, by kind and key."""
+    functions: Mapping[str, Callable[[Key, Any, Lookup, Asked], PolicyStatus | None]] = {
+        "BackendTLSPolicy": _backend_tls,
+    }
+    uses = tables.uses.by("service", lambda id_, _: ((id_[1].kind, id_[1].service),))
+    asked = Asked(tables, rejected, uses)
+    policies = graph.union("policies", {kind: inputs.kinds[kind] for kind in functions})
+    return graph.derive("statuses.policies", policies, partial(_status, functions=functions, asked=asked))
+
+
+def _status(
+    id_: PolicyKey, row: Any, look: Lookup, functions: Mapping[str, Callable[..., PolicyStatus | None]], asked: Asked
+) -> Iterable[tuple[PolicyKey, PolicyStatus]]:
+    kind, key = id_
+    status = functions[kind](key, row, look, asked)
+    return [] if status is None else [(id_, status)]
+
+
+def _backend_tls(key: Key, policy: BackendTLSPolicy, look: Lookup, asked: Asked) -> PolicyStatus | None:
+    claims: dict[Key, list[backend_tls.Claimed]] = {}
+    for target, _ in backend_tls.targets(key, policy):
+        claim, gateways = _claimed(target, look, asked)
+        for gateway in gateways:
+            claims.setdefault(gateway, []).append(claim)
+    if not claims:
+        return None
+    tables = asked.tables
+    secured = SecretId("BackendTLSPolicy", key)
+    verification = look.get(tables.secured.verifications, secured)
+    authorities = look.get(tables.secured.authorities, secured)
+    assert verification is not None
+    by_gateway = {}
+    for gateway, found in claims.items():
+        told = backend_tls.Found(
+            verification, authorities or Authorities(), _rejections("BackendTLSPolicy", key, gateway, look, asked)
+        )
+        by_gateway[gateway] = backend_tls.judge(policy, found, told)
+    return policy_statuses.status(policy.metadata.generation, by_gateway, tables.world.controller_name)
+
+
+def _claimed(target: backend_tls.TargetId, look: Lookup, asked: Asked) -> tuple[backend_tls.Claimed, set[Key]]:
+    """A claim, and the Gateways that reach what is claimed; those that only hand on TLS have nothing to do with it."""
+    uses = [(id_[0], id_[1]) for id_ in look.keys(asked.uses, ("Service", target.service))]
+    service = look.get(asked.tables.world.services, target.service)
+    ports = {port.port: port.name for port in service.ports if port.protocol == "TCP"} if service else {}
+    if target.section and target.section not in ports.values():
+        return backend_tls.Claimed(target, missing=True, rival=None), {gateway for gateway, _ in uses}
+    gateways = {
+        gateway
+        for gateway, backend in uses
+        if backend.tls != NOT_SECURED and target.section in ("", ports.get(backend.port))
+    }
+    return backend_tls.Claimed(
+        target, missing=False, rival=backend_tls.rival(target, look, asked.tables.world)
+    ), gateways
+
+
+def _rejections(kind: str, key: Key, gateway: Key, look: Lookup, asked: Asked) -> tuple[str, ...]:
+    """What Envoys of a Gateway said of what was made from the object."""
+    owner = (kind, *key)
+    found = zip(look.keys(asked.rejected, owner), look.rows(asked.rejected, owner), strict=True)
+    return tuple(sorted({hold.detail for id_, hold in found if id_.gateway == gateway}))
