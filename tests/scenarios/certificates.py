@@ -72,3 +72,9 @@ def names_of(chain: bytes) -> list[str]:
     leaf = x509.load_pem_x509_certificates(chain)[0]
     san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return san.get_values_for_type(x509.DNSName)
+
+
+def subjects_of(bundle: bytes) -> list[str]:
+    """The common names of the certificates of a PEM bundle."""
+    found = x509.load_pem_x509_certificates(bundle)
+    return [str(one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value) for one in found]

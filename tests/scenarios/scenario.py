@@ -42,6 +42,7 @@ from xds_server.xds.resource import Resource, ResourceType
 ROOT = Path(__file__).parent
 WORLD = "_world.yaml"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+POLICY_KINDS = ("BackendTLSPolicy",)
 _TYPES = {type_.value: type_ for type_ in ResourceType}
 Document = dict[str, Any]
 Published = Mapping[Change, Resource]
@@ -167,6 +168,10 @@ class Scenario:
             if kind in ROUTE_KINDS and value is not None:
                 status = pipeline.statuses.routes.get((kind, key))
                 shown[f"{kind} {key}"] = show_statuses.route(status, value.metadata.generation)
+            elif (status := pipeline.statuses.policies.get((kind, key))) is not None:
+                shown[f"{kind} {key}"] = show_statuses.policy(kind, status, value.metadata.generation)
+            elif kind in POLICY_KINDS and value is not None:
+                shown[f"{kind} {key}"] = None
             elif kind in tables and value is not None:
                 table, show = tables[kind]
                 shown[f"{kind} {key}"] = show(table.get(key), value.metadata.generation)

@@ -35,8 +35,12 @@ def _rest(message: Json, constants: Json) -> Json:
 
 
 def cluster(message: Json) -> Json:
-    """Its endpoint assignment and the protocol it speaks."""
+    """Its endpoint assignment, the protocol it speaks, and how it is secured; "closed" for one without endpoints."""
     body = dict(message)
+    if body.get("type", "STATIC") == "STATIC":
+        assert body.keys() <= {"name", "type", "connectTimeout"}
+        return {"closed": True}
+    secured = {} if (socket := body.pop("transportSocket", None)) is None else {"tls": _tls(socket)}
     eds = body.pop("edsClusterConfig")
     assert eds["edsConfig"] == {"ads": {}, "resourceApiVersion": "V3"}
     limits = dict.fromkeys(("maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"), _UNLIMITED)
@@ -53,16 +57,38 @@ def cluster(message: Json) -> Json:
         del constants["perConnectionBufferLimitBytes"]
         del constants["lbPolicy"]  # round robin, the first of the enum
         constants["commonLbConfig"] = {"localityWeightedLbConfig": {}}
-    return shown | _rest(body, constants)
+    return shown | secured | _rest(body, constants)
 
 
 def _speaks(name: str, body: Json) -> str:
     options = body.pop("typedExtensionProtocolOptions", None)
     if options is None:
-        assert name.startswith("gateway/") or name.rpartition("/")[2] == "tcp"
+        assert name.startswith("gateway/") or "/tcp" in name
         return "datagrams of a port" if name.startswith("gateway/") else "bytes"
     (protocol,) = options[_HTTP_OPTIONS]["explicitHttpConfig"]
     return {"httpProtocolOptions": "HTTP/1.1", "http2ProtocolOptions": "HTTP/2"}[protocol]
+
+
+def _tls(socket: Json) -> Json:
+    """What is asked of a backend, and what it is shown."""
+    assert socket["name"] == "envoy.transport_sockets.tls"
+    context = dict(socket["typedConfig"])
+    assert context.pop("@type").endswith(".UpstreamTlsContext")
+    common = dict(context.pop("commonTlsContext"))
+    assert common.pop("tlsParams") == {"tlsMinimumProtocolVersion": "TLSv1_2", "tlsMaximumProtocolVersion": "TLSv1_3"}
+    validation = common.pop("combinedValidationContext")
+    names = validation["defaultValidationContext"]["matchTypedSubjectAltNames"]
+    trusted = validation["validationContextSdsSecretConfig"]
+    shown = common.pop("tlsCertificateSdsSecretConfigs", [])
+    assert all(one["sdsConfig"] == {"ads": {}, "resourceApiVersion": "V3"} for one in (trusted, *shown))
+    assert names
+    told = {
+        "asks for": context.pop("sni"),
+        "is one of": [f"{one['sanType']}:{one['matcher']['exact']}" for one in names],
+        "authorities": trusted["name"],
+    }
+    certificates_ = {"shows": [one["name"] for one in shown]} if shown else {}
+    return told | certificates_ | common | context
 
 
 def assignment(message: Json) -> Any:
@@ -143,10 +169,18 @@ def _connections(config: Json) -> Json:
 
 
 def secret(message: Json) -> Json:
-    """The names that the certificate is for."""
+    """The names that the certificate is for, or those of the authorities to trust."""
+    if (validation := message.get("validationContext")) is not None:
+        trusted = validation.pop("trustedCa")
+        told = {"file": trusted["filename"]} if "filename" in trusted else _authorities(trusted["inlineBytes"])
+        return {"authorities": told} | validation
     tls = message["tlsCertificate"]
     assert b64decode(tls["privateKey"]["inlineBytes"]).startswith(b"-----BEGIN ")
     return {"names": certificates.names_of(b64decode(tls["certificateChain"]["inlineBytes"]))}
+
+
+def _authorities(pem: str) -> list[str]:
+    return certificates.subjects_of(b64decode(pem))
 
 
 def route_configuration(message: Json) -> Json:

@@ -10,6 +10,7 @@ from typing import Any
 
 from xds_server.model.meta import Condition
 from xds_server.semantics.addresses import GatewayStatusAddress
+from xds_server.semantics.policy_statuses import PolicyStatus
 from xds_server.semantics.statuses import (
     GatewayClassStatus,
     GatewayStatus,
@@ -30,6 +31,7 @@ PLAIN = {
     "The ListenerSet is accepted.",
     "The route is accepted.",
     "All references are resolved.",
+    "The policy is accepted.",
     "Every connected Envoy has acknowledged this generation.",
 }
 """What a condition says that has nothing to say."""
@@ -44,6 +46,12 @@ REASONS = {
     ("Gateway", "AddressesAssigned", "True"): {"AddressesAssigned"},
     ("Gateway", "AddressesAssigned", "False"): {"PartiallyAssigned", "NotAssigned"},
     ("Gateway", "DefaultGateway", "True"): {"DefaultGateway"},
+    ("Gateway", "ResolvedRefs", "True"): {"ResolvedRefs"},
+    ("Gateway", "ResolvedRefs", "False"): {"RefNotPermitted", "InvalidClientCertificateRef", "ListenersNotResolved"},
+    ("BackendTLSPolicy", "Accepted", "True"): {"Accepted"},
+    ("BackendTLSPolicy", "Accepted", "False"): {"Conflicted", "Invalid", "TargetNotFound", "NoValidCACertificate"},
+    ("BackendTLSPolicy", "ResolvedRefs", "True"): {"ResolvedRefs"},
+    ("BackendTLSPolicy", "ResolvedRefs", "False"): {"InvalidCACertificateRef", "InvalidKind"},
     ("ListenerSet", "Accepted", "True"): {"Accepted", "ListenersNotValid"},
     ("ListenerSet", "Accepted", "False"): {"NotAllowed", "ParentNotAccepted", "ListenersNotValid", "Invalid"},
     ("ListenerSet", "Programmed", "True"): {"Programmed"},
@@ -137,6 +145,17 @@ def route(status: RouteStatus | None, generation: int) -> Any:
         name += f":{reference.port}" if reference.port else ""
         assert name not in shown, "one entry for each parentRef"
         shown[name] = _conditions("Route", parent.conditions, generation)
+    return shown
+
+
+def policy(kind: str, status: PolicyStatus, generation: int) -> Any:
+    """By Gateway that it has to do with."""
+    shown = {}
+    for ancestor in status.ancestors:
+        reference = ancestor.ancestor_ref
+        assert (reference.group, reference.kind) == ("gateway.networking.k8s.io", "Gateway")
+        assert ancestor.controller_name == "xds-server.dev/gateway-controller"
+        shown[f"{reference.namespace}/{reference.name}"] = _conditions(kind, ancestor.conditions, generation)
     return shown
 
 
