@@ -24,6 +24,7 @@ from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline, build
 from xds_server.settings import Settings
+from xds_server.shell.clock import tell_time, this_minute
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.echo import EchoUnavailableError, serve_echo
 from xds_server.shell.envoy import EnvoyOptions, EnvoyUnavailableError, Supervisor, envoy_version, find_envoy
@@ -53,6 +54,7 @@ class Offline:
 def offline(objects: Iterable[Object]) -> Offline:
     """Translates objects as the server would."""
     pipeline = build(Options(any_class=True))
+    pipeline.inputs.tell_time(this_minute())
     for value in objects:
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
     changes = pipeline.publisher.changes(pipeline.settle())
@@ -111,6 +113,7 @@ def _tasks(
         "files": source.run(),
         "local": local.run(),
         "readiness": _become_ready(control, local, serving),
+        "clock": tell_time(control),
     }
     if settings.echo_address:
         tasks["echo"] = _echo(settings.echo_address, stop)

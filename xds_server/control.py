@@ -100,6 +100,11 @@ class Control:
         """Calls `watcher` after every settle, in the loop."""
         self._watchers.append(watcher)
 
+    def tick(self, minute: int) -> None:
+        """Tells what time it is, in minutes since 1970."""
+        self.pipeline.inputs.tell_time(minute)
+        self._woken.set()
+
     def submit(self, changes: Changes) -> None:
         """Adds a batch; it is applied as a whole, soon."""
         self._pending.append(changes)

@@ -4,6 +4,7 @@ The numbers are the promise: they depend on what a changed object reaches, not o
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
@@ -344,3 +345,26 @@ def test_a_udp_route_changes_endpoints_alone(pipeline: Pipeline) -> None:
         [f"endpoints {name}"],
         {"endpointslices", "streams.datagrams", "assignments", "gateway.endpoints"},
     )
+
+
+def test_a_minute_begins(pipeline: Pipeline) -> None:
+    """It costs nothing but on the day on which a certificate expires; then the one that does."""
+    expires = int(datetime(2119, 12, 8, tzinfo=UTC).timestamp()) // 60
+    tell, day = pipeline.inputs.tell_time, 1_440
+    tell(expires - 365 * day)
+    assert settle(pipeline) == Trace(Counter({"certificates.lapses": 1}), [], {"clock"})
+    tell(expires - 365 * day + 1)
+    assert settle(pipeline) == Trace(Counter(), [], {"clock"})
+    tell(expires - 1)
+    settle(pipeline)
+    tell(expires)
+    expired = Counter({"certificates.lapses": 1, "listeners": 1, "gateways.ours": 1, "statuses.gateways": 1})
+    assert settle(pipeline) == Trace(
+        expired, [], {"clock", "certificates.lapses", "listeners.verdicts", "statuses.gateways"}
+    )
+    tell(expires + 1)
+    assert settle(pipeline).calls == Counter({"certificates.lapses": 1})
+    tell(expires + 32 * day)
+    settle(pipeline)
+    tell(expires + 32 * day + 1)
+    assert settle(pipeline).calls == Counter()

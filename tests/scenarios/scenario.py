@@ -6,7 +6,8 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
   of the topic or of all scenarios holds is there as well, and needs no mention.
 - `yaml then`, any number: documents that come later and are settled on their own; `removed: true` takes one away.
 - `yaml options`: `envoys: 0` for Gateways that no Envoy serves yet (else one has acknowledged everything, or the
-  generation `acknowledged`), `address` of the machine on which Gateways are placed, `repeated_matches_limit`, `checks`.
+  generation `acknowledged`), `address` of the machine on which Gateways are placed, the time `now` (else nobody knows
+  it), `repeated_matches_limit`, `checks`.
 - `yaml statuses`: of every object in `given` that has one, as show_statuses.py shows them.
 - `yaml envoy [GATEWAY] TYPE[/NAME] [KEY…]`: what was published, as show_resources.py shows it; all of a type by name,
   or one resource, or some keys of it. GATEWAY may be left out where one Gateway is served.
@@ -105,6 +106,8 @@ class Scenario:
         """Puts everything through the pipeline; with `bind`, every Gateway is bound that way."""
         options = {name: self.options[name] for name in ("repeated_matches_limit", "checks") if name in self.options}
         pipeline = program.build(Options(any_class=True, strict=True, **options))
+        if "now" in self.options:
+            pipeline.inputs.tell_time(int(self.options["now"].timestamp()) // 60)
         published: dict[Change, Resource] = {}
         found: list[str] = []
         for step in self.steps():

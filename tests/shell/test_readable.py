@@ -98,7 +98,9 @@ def test_secrets_are_names_and_sizes() -> None:
     }
     assert readable(secret) == shown
     assert readable(KeptSecret(secret, secret)) == {"current": shown, "good": shown}
-    certificate = Certificate(b"chain", b"hidden", ("a.b",), datetime(2026, 1, 2, tzinfo=UTC))
+    certificate = Certificate(
+        b"chain", b"hidden", ("a.b",), datetime(2025, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    )
     assert "hidden" not in str(readable(certificate))
 
 

@@ -29,7 +29,8 @@ from xds_server.routing.listener import ListenerId, Protocol, Scope
 from xds_server.routing.secret import SecretId
 from xds_server.semantics import attach, backend_tls, default_gateways, listener_sets, listeners
 from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
-from xds_server.semantics.certificates import serve
+from xds_server.semantics.certificates import Certificate, lapse, serve
+from xds_server.semantics.clock import Clock
 from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
 from xds_server.semantics.routes import l4, l7
 from xds_server.semantics.routes.grpc import GRPC
@@ -114,7 +115,8 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     secured = backends.secured(graph, kinds, world, authorities)
     points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], partial(listeners.judge, world=world))
     by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
-    tables = Listeners(verdicts, by_gateway, points.by("owner", lambda id_, _: (id_.owner,)))
+    ours = graph.derive("gateways.ours", verdicts, lambda key, row, _: [(key, True)] if row.ours else [])
+    tables = Listeners(ours, by_gateway, points.by("owner", lambda id_, _: (id_.owner,)))
     routes = graph.union("routes", {kind: kinds[kind] for kind in ROUTE_KINDS})
     claims, parents = graph.derive_judged("claims", routes, partial(_claims, world=world, tables=tables))
     rules, rules_verdicts = graph.derive_judged("rules", routes, partial(_rules, world=world, options=options))
@@ -172,6 +174,7 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         grants_by_namespace=inputs.grants_by_namespace,
         certificates=certificates,
         tls_targets=targets.by("service", lambda id_, _: (id_.service,)),
+        lapses=graph.derive("certificates.lapses", certificates, partial(_lapse, clock=inputs.clock)),
         secrets=kinds["Secret"],
         config_maps=kinds["ConfigMap"],
         trust_bundles=kinds["ClusterTrustBundle"],
@@ -183,6 +186,11 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         system_authorities=options.system_authorities,
         checks=options.checks,
     )
+
+
+def _lapse(key: Key, row: Any, look: Lookup, clock: Clock) -> Iterable[tuple[Key, str]]:
+    told = lapse(row, look, clock) if isinstance(row, Certificate) else ""
+    return [(key, told)] if told else []
 
 
 def _gateway_of_set(key: Key, row: ListenerSet) -> tuple[Key, ...]:

@@ -1,7 +1,7 @@
 """The tables that are filled from outside: one per kind that is read, and what the shell knows besides.
 
-In: objects, binds, addresses, what Envoys acknowledged, what they rejected. Out: tables, with the indexes that rules
-ask.
+In: objects, binds, addresses, the time, what Envoys acknowledged, what they rejected. Out: tables, with the indexes
+that rules ask.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.routing.listener import Bind
+from xds_server.semantics import clock
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.certificates import KeptSecret, keep
 from xds_server.semantics.statuses import Served
@@ -32,6 +33,7 @@ class Inputs:
     binds: Input[Key, Bind]
     placements: Input[Key, Placement]
     served: Input[Key, Served]
+    clock: Input[int, int]
     holds: Input[HoldId, Hold]
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
@@ -39,6 +41,11 @@ class Inputs:
     def put(self, kind: str, key: Key, value: Object) -> None:
         """Adds or replaces an object."""
         self.kinds[kind].put(key, KeptSecret(value, None) if isinstance(value, Secret) else value)
+
+    def tell_time(self, minute: int) -> None:
+        """What time it is, in minutes since 1970."""
+        for unit, number in clock.rows(minute).items():
+            self.clock.put(unit, number)
 
     def remove(self, kind: str, key: Key) -> None:
         """Removes an object, if it is there."""
@@ -56,6 +63,7 @@ def build(graph: Graph, *, checks: bool = True) -> Inputs:
         binds=graph.input("binds"),
         placements=graph.input("placements"),
         served=graph.input("served"),
+        clock=graph.input("clock"),
         holds=graph.input("holds"),
         slices_by_service=kinds["EndpointSlice"].by("service", _service_of),
         grants_by_namespace=kinds["ReferenceGrant"].by("namespace", lambda key, _: (key.namespace,)),

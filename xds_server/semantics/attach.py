@@ -19,7 +19,7 @@ from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.routing.hostname import covers, intersect, normalise, specificity
 from xds_server.routing.listener import Listener, ListenerId
 from xds_server.semantics import conditions, default_gateways, listener_sets, selectors
-from xds_server.semantics.listeners import AttachPoint, GatewayVerdict
+from xds_server.semantics.listeners import AttachPoint
 from xds_server.semantics.world import GROUP, World
 
 Route = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
@@ -68,9 +68,11 @@ class ParentVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The tables of what routes may attach to. `by_owner` is by the object in which a listener is written."""
+    """The tables of what routes may attach to. `ours` are the Gateways that are served here, and no more of them: what
+    else is said of a Gateway is nothing to its routes. `by_owner` is by the object in which a listener is written.
+    """
 
-    verdicts: Table[Key, GatewayVerdict]
+    ours: Table[Key, bool]
     by_gateway: Index[Key, ListenerId, AttachPoint]
     by_owner: Index[ObjectRef, ListenerId, AttachPoint]
 
@@ -101,10 +103,7 @@ def judge(
     for reference in (*dict.fromkeys(route.spec.parent_refs), *default_gateways.parents(key, route.spec, look, world)):
         owner = _owner(reference, key)
         gateway = _gateway(owner, look, world) if owner else None
-        if owner is None or gateway is None:
-            continue
-        verdict = look.get(listeners.verdicts, gateway)
-        if verdict is None or not verdict.ours:
+        if owner is None or gateway is None or not look.get(listeners.ours, gateway):
             continue
         points = look.rows(listeners.by_gateway, gateway)
         own = look.rows(listeners.by_owner, owner)

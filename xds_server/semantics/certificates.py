@@ -4,7 +4,7 @@ A pair is parsed and matched here, before it is sent: Envoy would reject the who
 certificate is rejected opens without one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtensionOID
 
+from xds_server.flow.lookup import Lookup
 from xds_server.model.core import Secret
+from xds_server.semantics.clock import Clock, reached
 
 LEAST_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
@@ -27,6 +29,7 @@ class Certificate:
     chain: bytes
     key: bytes
     names: tuple[str, ...]
+    not_before: datetime
     not_after: datetime
     problem: str = ""
 
@@ -61,7 +64,16 @@ def serve(kept: KeptSecret, *, checks: bool = True) -> Certificate | Unusable:
     good = parse(kept.good, checks=checks)
     if isinstance(good, Unusable):
         return current
-    return Certificate(good.chain, good.key, good.names, good.not_after, problem=current.reason)
+    return replace(good, problem=current.reason)
+
+
+def lapse(certificate: Certificate, look: Lookup, clock: Clock) -> str:
+    """Why clients refuse a certificate now that is otherwise usable; empty if they do not."""
+    if reached(certificate.not_before, look, clock) is False:
+        return f"not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC"
+    if reached(certificate.not_after, look, clock):
+        return f"expired on {certificate.not_after:%Y-%m-%d at %H:%M} UTC"
+    return ""
 
 
 def parse(secret: Secret, *, checks: bool = True) -> Certificate | Unusable:
@@ -88,7 +100,7 @@ def parse(secret: Secret, *, checks: bool = True) -> Certificate | Unusable:
         return Unusable("tls.key does not belong to the first certificate of tls.crt")
     if checks and (problem := _key_problem(private)):
         return Unusable(problem)
-    return Certificate(chain, key, _names(leaf), leaf.not_valid_after_utc)
+    return Certificate(chain, key, _names(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
 
 
 def _key_problem(private: PrivateKeyTypes) -> str | None:

@@ -3,7 +3,7 @@
 Permission is asked before existence, so that a status tells nothing about foreign namespaces.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from xds_server.flow.lookup import Lookup
@@ -61,7 +61,7 @@ def resolve(id_: ListenerId, listener: api.Listener, look: Lookup, world: World)
         secrets=tuple(usable),
         names=normal(name for row in usable.values() for name in row.names),
         problem=conditions.not_resolved_for(problems),
-        note=_note(normalise(listener.hostname), usable),
+        note=" ".join(_notes(normalise(listener.hostname), usable, look, world)),
     )
 
 
@@ -69,11 +69,13 @@ def _unconfigured(message: str) -> ListenerCertificates:
     return ListenerCertificates(problem=conditions.not_resolved("InvalidCertificateRef", message), configured=False)
 
 
-def _note(hostname: str, usable: Mapping[Key, Certificate]) -> str:
-    if not usable or any(fits(name, hostname) for row in usable.values() for name in normal(row.names)):
-        return ""
-    names = "; ".join(f"Secret {secret} is for {told(row.names)}" for secret, row in usable.items())
-    return f"Clients will refuse the certificate, none is for {hostname} ({names})."
+def _notes(hostname: str, usable: Mapping[Key, Certificate], look: Lookup, world: World) -> Iterator[str]:
+    if usable and not any(fits(name, hostname) for row in usable.values() for name in normal(row.names)):
+        names = "; ".join(f"Secret {secret} is for {told(row.names)}" for secret, row in usable.items())
+        yield f"Clients will refuse the certificate, none is for {hostname} ({names})."
+    for secret in usable:
+        if (lapse := look.get(world.lapses, secret)) is not None:
+            yield f"Clients will refuse the certificate of Secret {secret}: {lapse}."
 
 
 def certificate(

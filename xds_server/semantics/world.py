@@ -47,6 +47,8 @@ class World:
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
     certificates: Table[Key, Any]
+    lapses: Table[Key, str]
+    """Why clients refuse certificates now: before their time, or after it."""
     secrets: Table[Key, KeptSecret]
     config_maps: Table[Key, ConfigMap]
     trust_bundles: Table[Key, ClusterTrustBundle]
