@@ -8,6 +8,8 @@ from typing import Any
 
 import grpc
 
+from tests.traffic.authority import Pair
+
 _SECONDS = 10.0
 
 
@@ -49,12 +51,17 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def grpc_backend(name: str) -> AsyncIterator[Backend]:
-    """A server on a free port of 127.0.0.1."""
+async def grpc_backend(name: str, pair: Pair | None = None) -> AsyncIterator[Backend]:
+    """A server on a free port of 127.0.0.1, over TLS with a certificate; it refuses those who do not offer h2."""
     backend = Backend(name)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((_Handler(backend),))
-    backend.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if pair is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        shown = grpc.ssl_server_credentials([(pair.key.encode(), pair.certificate.encode())])
+        port = server.add_secure_port("127.0.0.1:0", shown)
+    backend.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield backend

@@ -1,0 +1,64 @@
+"""Authorities that issue certificates, for tests in which somebody is verified."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from tests.scenarios.certificates import key_pem
+
+_START = datetime(2020, 1, 1, tzinfo=UTC)
+_END = _START + timedelta(days=36_500)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, both PEM."""
+
+    certificate: str
+    key: str
+
+
+class Authority:
+    """A self-signed authority; `pem` is what others trust."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        made = self._made(self._name, self._key).add_extension(constraints, critical=True)
+        self.pem = made.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    def issue(self, *names: str) -> Pair:
+        """A certificate for DNS names, URIs (with `://`) and IP addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issued")])
+        alternative = x509.SubjectAlternativeName([_general(name) for name in names])
+        made = self._made(subject, key).add_extension(alternative, critical=False)
+        certificate = made.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
+        return Pair(certificate.decode(), key_pem(key).decode())
+
+    def _made(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_START)
+            .not_valid_after(_END)
+        )
+
+
+def _general(name: str) -> x509.GeneralName:
+    if "://" in name:
+        return x509.UniformResourceIdentifier(name)
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

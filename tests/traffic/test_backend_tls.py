@@ -1,0 +1,305 @@
+"""TLS to backends: who is connected to, under which name, with which certificate; and who never is."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+import yaml
+from grpc import StatusCode
+
+from tests.traffic.authority import Authority
+from tests.traffic.client import connected
+from tests.traffic.grpc_backend import client, grpc_backend
+from tests.traffic.harness import World, endpoints, service
+from tests.traffic.tls import trusting
+from tests.traffic.tls_backend import tls_backend
+from xds_server.model.meta import Key
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GATEWAY = """
+kind: Gateway
+metadata: {name: gateway}
+spec: {gatewayClassName: x, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+"""
+OURS, FOREIGN, CLIENTS = Authority("ours"), Authority("foreign"), Authority("clients")
+NAMES = ("abc.example.com", "other.example.com", "spiffe://abc.example.com/test-identity")
+PAIR = OURS.issue(*NAMES)
+SHOWN = CLIENTS.issue("client.example.com")
+ROUTE = "kind: HTTPRoute\nmetadata: {name: route}\nspec: {rules: [{backendRefs: [{name: tls, port: 8080}]}]}\n---\n"
+TRIES = 20
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
+async def backends(world: World) -> AsyncIterator[None]:
+    """Services tls (TLS, any version), newest (TLS 1.3), strict (asks for a certificate), grpc; and plain, without."""
+    async with AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        addresses = {
+            "tls": await start(tls_backend("tls", PAIR)),
+            "newest": await start(tls_backend("newest", PAIR, newest=True)),
+            "strict": await start(tls_backend("strict", PAIR, clients=CLIENTS.pem)),
+            "grpc": (await start(grpc_backend("grpc", PAIR))).address,
+        }
+        await world.change(*(service(name, [address]) for name, address in addresses.items()))
+        yield
+
+
+def config_map(name: str, *authorities: Authority) -> str:
+    whole = {"kind": "ConfigMap", "metadata": {"name": name}, "data": {"ca.crt": "".join(a.pem for a in authorities)}}
+    return f"{yaml.safe_dump(whole)}---\n"
+
+
+def policy(
+    hostname: str, *, name: str = "policy", target: str = "tls", section: str = "", ca: str = "ca", names: str = ""
+) -> str:
+    section = f", sectionName: {section}" if section else ""
+    names = f", subjectAltNames: [{names}]" if names else ""
+    trusted = f'caCertificateRefs: [{{group: "", kind: ConfigMap, name: {ca}}}]' if ca else (
+        "wellKnownCACertificates: System"
+    )  # fmt: skip
+    return f"""
+kind: BackendTLSPolicy
+metadata: {{name: {name}}}
+spec:
+  targetRefs: [{{group: "", kind: Service, name: {target}{section}}}]
+  validation: {{hostname: {hostname}, {trusted}{names}}}
+---
+"""
+
+
+def to(target: str) -> str:
+    return ROUTE.replace("name: tls", f"name: {target}")
+
+
+async def statuses(world: World) -> set[int]:
+    """The statuses of several requests."""
+    return {answer.status for answer in await world.many(TRIES, "/", at_once=4)}
+
+
+CA = config_map("ca", OURS)
+
+
+async def test_it_is_asked_for_by_the_policys_hostname(world: World) -> None:
+    await world.serve(GATEWAY, ROUTE, CA, policy("abc.example.com"))
+    answer = await world.get("/")
+    assert answer.told == {"name": "tls", "sni": "abc.example.com", "alpn": "http/1.1", "client": None}
+
+
+async def test_one_of_several_authorities_is_enough(world: World) -> None:
+    await world.serve(GATEWAY, ROUTE, config_map("ca", FOREIGN, OURS), policy("abc.example.com"))
+    assert await statuses(world) == {200}
+
+
+async def test_the_newest_tls(world: World) -> None:
+    await world.serve(GATEWAY, to("newest"), CA, policy("abc.example.com", target="newest"))
+    assert await statuses(world) == {200}
+
+
+@pytest.mark.parametrize(
+    ("hostname", "names", "reached"),
+    [
+        ("mismatch.example.com", "", False),
+        ("sub.abc.example.com", "", False),
+        ("other.example.com", "", True),
+        ("mismatch.example.com", "{type: Hostname, hostname: abc.example.com}", True),
+        ("mismatch.example.com", '{type: URI, uri: "spiffe://abc.example.com/test-identity"}', True),
+        ("abc.example.com", '{type: URI, uri: "spiffe://abc.example.com/other"}', False),
+        ("abc.example.com", "{type: Hostname, hostname: mismatch.example.com}", False),
+        (
+            "abc.example.com",
+            '{type: Hostname, hostname: a.org}, {type: URI, uri: "spiffe://abc.example.com/test-identity"}',
+            True,
+        ),
+    ],
+)
+async def test_names(world: World, hostname: str, names: str, reached: bool) -> None:
+    """Any alternative name will do; where there are some the hostname no longer counts."""
+    await world.serve(GATEWAY, ROUTE, CA, policy(hostname, names=names))
+    assert await statuses(world) == ({200} if reached else {503})
+    if reached:
+        assert (await world.get("/")).told["sni"] == hostname
+
+
+async def test_who_cannot_be_verified_is_never_asked(world: World) -> None:
+    """A backend of another authority, one without TLS, authorities that are missing, empty, no certificates, or only
+    known to the system.
+    """
+    foreign = config_map("ca", FOREIGN)
+    broken = "kind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: none}\n---\n"
+    await world.serve(GATEWAY, ROUTE, foreign, policy("abc.example.com"))
+    assert await statuses(world) == {503}
+    await world.serve(GATEWAY, to("a"), CA, policy("abc.example.com", target="a"))
+    assert await statuses(world) == {503}
+    for case in ("", config_map("ca"), broken):
+        await world.serve(GATEWAY, ROUTE, case, policy("abc.example.com"))
+        assert await statuses(world) == {503}
+    await world.serve(GATEWAY, ROUTE, policy("abc.example.com", ca=""))
+    assert await statuses(world) == {503}
+
+
+async def test_authorities_change_under_traffic(world: World) -> None:
+    """More authorities cost no request. When they are gone there is no answer any more, on no connection."""
+    await world.serve(GATEWAY, ROUTE, CA, policy("abc.example.com"))
+    done = asyncio.Event()
+    seen: list[int] = []
+
+    async def ask() -> None:
+        async with connected(world.port()) as connection:
+            while not done.is_set():
+                seen.append((await connection.get()).status)
+
+    asking = [asyncio.create_task(ask()) for _ in range(4)]
+    await world.change(config_map("ca", OURS, FOREIGN))
+    await asyncio.sleep(0.2)
+    assert set(seen) == {200}
+    await world.remove("ConfigMap", "ca")
+    await asyncio.sleep(0.1)
+    seen.clear()
+    await asyncio.sleep(0.2)
+    assert set(seen) == {503}
+    await world.change(config_map("ca", FOREIGN))
+    assert await statuses(world) == {503}
+    await world.change(CA)
+    assert await statuses(world) == {200}
+    done.set()
+    await asyncio.gather(*asking)
+
+
+async def test_a_policy_arrives_and_goes_under_traffic(world: World) -> None:
+    """Requests are answered all the time: what speaks plain text and what speaks TLS are two clusters."""
+    await world.serve(GATEWAY, ROUTE)
+    assert await statuses(world) == {503}, "plain text to a backend with TLS"
+    await world.serve(GATEWAY, ROUTE, CA, policy("abc.example.com"))
+    for _ in range(5):
+        assert await statuses(world) == {200}
+        await world.change(policy("other.example.com"))
+        assert (await world.get("/")).told["sni"] == "other.example.com"
+        await world.change(policy("abc.example.com"))
+
+
+async def test_each_port_has_its_policy(world: World) -> None:
+    """One that names the port comes before one that does not, then the oldest, then the first by name."""
+    slice_ = world.control.pipeline.inputs.kinds["EndpointSlice"].get(Key("default", "tls"))
+    assert slice_ is not None
+    port = slice_.ports[0].port
+    ports = "[{name: a, port: 443}, {name: b, port: 8443}, {name: c, port: 9443}]"
+    both = f"""
+kind: Service
+metadata: {{name: ports}}
+spec: {{ports: {ports}}}
+---
+""" + endpoints("ports", [f"127.0.0.1:{port}"], service="ports").replace(
+        f"ports:\n- name: http\n  port: {port}\n",
+        "ports:\n" + "".join(f"- name: {name}\n  port: {port}\n" for name in "abc"),
+    )
+    rules = ", ".join(
+        f"{{matches: [{{path: {{value: /{port}}}}}], backendRefs: [{{name: ports, port: {port}}}]}}"
+        for port in (443, 8443, 9443)
+    )
+    route = f"kind: HTTPRoute\nmetadata: {{name: route}}\nspec: {{rules: [{rules}]}}\n---\n"
+    of_uri = '{type: URI, uri: "spiffe://abc.example.com/test-identity"}'
+    await world.serve(
+        GATEWAY,
+        both,
+        route,
+        CA,
+        policy("abc.example.com", name="all", target="ports"),
+        policy("other.example.com", name="b-first", target="ports", section="b"),
+        policy("mismatch.example.com", name="b-second", target="ports", section="b"),
+        policy("third.example.com", name="c", target="ports", section="c", names=of_uri),
+    )
+    seen = [(await world.get(f"/{port}")).told["sni"] for port in (443, 8443, 9443)]
+    assert seen == ["abc.example.com", "other.example.com", "third.example.com"]
+
+
+def shows(secret: str) -> str:
+    return GATEWAY.replace("spec: {", f"spec: {{tls: {{backend: {{clientCertificateRef: {{name: {secret}}}}}}}, ")
+
+
+def secret(name: str, certificate: str, key: str) -> str:
+    whole = {
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    }
+    return f"{yaml.safe_dump(whole)}---\n"
+
+
+async def test_the_gateway_shows_its_certificate(world: World) -> None:
+    """Exactly that one, to backends over TLS; another one after its rotation."""
+    strict = (to("strict"), CA, policy("abc.example.com", target="strict"))
+    await world.serve(GATEWAY, *strict)
+    assert await statuses(world) == {503}, "the backend asks for one"
+    await world.serve(shows("client"), secret("client", SHOWN.certificate, SHOWN.key), *strict)
+    assert (await world.get("/")).told["client"] == SHOWN.certificate
+    renewed = CLIENTS.issue("client.example.com")
+    await world.change(secret("client", renewed.certificate, renewed.key))
+    await world.change(policy("other.example.com", target="strict"))  # another connection
+    assert (await world.get("/")).told["client"] == renewed.certificate
+    assert await statuses(world) == {200}
+    await world.remove("Secret", "client")
+    assert await statuses(world) == {503}
+
+
+GRPC_ROUTE = """
+kind: GRPCRoute
+metadata: {name: route}
+spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{name: grpc, port: 8080}]}]}
+---
+"""
+
+
+async def test_grpc(world: World) -> None:
+    """HTTP/2 is offered, without which the server would refuse; names and authorities as for any other."""
+    await world.serve(GATEWAY, GRPC_ROUTE, CA, policy("abc.example.com", target="grpc"))
+    async with client(world.port()) as call:
+        assert (await call("/s/M")).code is StatusCode.OK
+        for changed in (policy("mismatch.example.com", target="grpc"), config_map("ca", FOREIGN)):
+            await world.serve(GATEWAY, GRPC_ROUTE, CA, policy("abc.example.com", target="grpc"), changed)
+            codes = {(await call("/s/M")).code for _ in range(5)}
+            assert codes == {StatusCode.UNAVAILABLE}
+
+
+TLS_GATEWAY = """
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: x
+  listeners:
+  - {name: ends, port: 443, protocol: TLS, hostname: ends.example.com, tls: {certificateRefs: [{name: ends}]}}
+  - {name: passes, port: 443, protocol: TLS, hostname: abc.example.com, tls: {mode: Passthrough}}
+---
+kind: Secret
+metadata: {name: ends}
+type: kubernetes.io/tls
+stringData: {tls.crt: "${cert:ends.example.com}", tls.key: "${key:ends.example.com}"}
+---
+kind: TLSRoute
+metadata: {name: route}
+spec:
+  parentRefs: [{name: gateway}]
+  hostnames: [ends.example.com, abc.example.com]
+  rules: [{backendRefs: [{name: tls, port: 8080}]}]
+---
+"""
+
+
+async def test_connections(world: World) -> None:
+    """What comes out of a terminated connection is put into TLS again; TLS that is handed on is left alone."""
+    await world.serve(TLS_GATEWAY, CA, policy("other.example.com"))
+    async with connected(world.port(443), tls=trusting("ends.example.com"), server_name="ends.example.com") as one:
+        assert json.loads((await one.get()).body)["sni"] == "other.example.com"
+    context = trusting()
+    context.load_verify_locations(cadata=OURS.pem)
+    async with connected(world.port(443), tls=context, server_name="abc.example.com") as one:
+        assert json.loads((await one.get()).body)["sni"] == "abc.example.com"
+    await world.serve(TLS_GATEWAY, CA, policy("mismatch.example.com"))
+    async with connected(world.port(443), tls=trusting("ends.example.com"), server_name="ends.example.com") as one:
+        with pytest.raises((ConnectionError, EOFError)):
+            await one.get()
