@@ -127,6 +127,14 @@ def _edit_response_route(changes: HeaderChanges, route: route_v3.Route, _: Place
     return []
 
 
+def _describe(changes: HeaderChanges) -> str:
+    told = [f"sets {name}: {value}" for name, value in changes.set]
+    told += [f"sets Host: {changes.host}"] if changes.host is not None else []
+    told += [f"adds {name}: {value}" for name, value in changes.add]
+    told += [f"removes {name}" for name in changes.remove]
+    return ", ".join(told)
+
+
 REQUEST_HEADER_MODIFIER: Feature[HTTPRouteFilter, HeaderChanges, route_v3.Route] = Feature(
     name="request-header-modifier",
     type="RequestHeaderModifier",
@@ -135,6 +143,7 @@ REQUEST_HEADER_MODIFIER: Feature[HTTPRouteFilter, HeaderChanges, route_v3.Route]
     parse=_parse_request,
     edit_route=_edit_request_route,
     edit_backend=_edit_request,
+    describe=_describe,
 )
 
 RESPONSE_HEADER_MODIFIER: Feature[HTTPRouteFilter, HeaderChanges, route_v3.Route] = Feature(
@@ -145,4 +154,5 @@ RESPONSE_HEADER_MODIFIER: Feature[HTTPRouteFilter, HeaderChanges, route_v3.Route
     parse=_parse_response,
     edit_route=_edit_response_route,
     edit_backend=_edit_response,
+    describe=_describe,
 )

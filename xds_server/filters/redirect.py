@@ -5,6 +5,7 @@ listener's; a port that is its scheme's own is left out. Envoy keeps the port of
 prints one that it was told: a request whose Host carries a port therefore has a route of its own.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from xds_server.envoy import kit, path_rewrite
 from xds_server.model.httproute import HTTPRouteFilter
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
 from xds_server.routing.path_change import PathChange
+from xds_server.routing.request import Request, Response
 from xds_server.semantics import path_modifier
 from xds_server.wire.construct import copy_of, fast
 
@@ -60,8 +62,7 @@ def _parse(spec: HTTPRouteFilter, around: Surroundings[Any]) -> Redirect | Refus
 
 
 def _edit_route(redirect: Redirect, route: route_v3.Route, place: Place) -> list[route_v3.Route]:
-    scheme = redirect.scheme or place.scheme
-    port = redirect.port or (WELL_KNOWN_PORTS[redirect.scheme] if redirect.scheme else place.port)
+    scheme, port = _target(redirect, place)
     route.redirect = _action(redirect, place)
     if port != WELL_KNOWN_PORTS[scheme]:
         route.redirect.port_redirect = port
@@ -75,6 +76,12 @@ def _edit_route(redirect: Redirect, route: route_v3.Route, place: Place) -> list
     with_port.redirect = _action(redirect, place)
     with_port.redirect.port_redirect = port
     return [with_port]
+
+
+def _target(redirect: Redirect, place: Place) -> tuple[str, int]:
+    """The scheme and port of Location."""
+    port = redirect.port or (WELL_KNOWN_PORTS[redirect.scheme] if redirect.scheme else place.port)
+    return redirect.scheme or place.scheme, port
 
 
 def _host_has_port() -> route_v3.HeaderMatcher:
@@ -99,6 +106,32 @@ def _action(redirect: Redirect, place: Place) -> route_v3.RedirectAction:
     return action
 
 
+def _describe(redirect: Redirect) -> str:
+    parts = {"scheme": redirect.scheme, "host": redirect.hostname, "port": redirect.port, "": redirect.path}
+    told = [f"{name} {value}".strip() for name, value in parts.items() if value is not None]
+    return f"{redirect.code} to the same address" if not told else f"{redirect.code} to {', '.join(told)}"
+
+
+def _response(redirect: Redirect, place: Place, request: Request) -> Response:
+    """Location as Envoy makes it of the route that `_edit_route` writes."""
+    scheme, port = _target(redirect, place)
+    host, written = _split(request.authority)
+    if redirect.hostname is not None:
+        host, written = redirect.hostname, ""
+    if port != WELL_KNOWN_PORTS[scheme] or written:
+        host = f"{host}:{port}"
+    path = request.bare_path
+    if redirect.path is not None:
+        path = redirect.path.apply(path, place.match.path.value)
+    query = f"?{request.query}" if request.query else ""
+    return Response(redirect.code, f"{scheme}://{host}{path}{query}")
+
+
+def _split(authority: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(.*):([0-9]+)", authority)
+    return (found[1], found[2]) if found else (authority, "")
+
+
 REQUEST_REDIRECT: Feature[HTTPRouteFilter, Redirect, route_v3.Route] = Feature(
     name="request-redirect",
     type="RequestRedirect",
@@ -113,5 +146,7 @@ REQUEST_REDIRECT: Feature[HTTPRouteFilter, Redirect, route_v3.Route] = Feature(
     parse=_parse,
     edit_route=_edit_route,
     answers=True,
+    describe=_describe,
+    response=_response,
     on_backends=False,
 )

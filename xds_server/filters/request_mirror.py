@@ -54,6 +54,13 @@ def _edit_route(mirror: Mirror, route: route_v3.Route, _: Place) -> list[route_v
     return []
 
 
+def _describe(mirror: Mirror) -> str:
+    if not isinstance(mirror.backend, Backend):
+        return f"no copies: {mirror.backend.message}"
+    share = "" if mirror.numerator == mirror.denominator else f" of {mirror.numerator} in {mirror.denominator}"
+    return f"a copy{share} to {mirror.backend.kind} {mirror.backend.service} port {mirror.backend.port}"
+
+
 REQUEST_MIRROR: Feature[HTTPRouteFilter, Mirror, route_v3.Route] = Feature(
     name="request-mirror",
     type="RequestMirror",
@@ -65,6 +72,7 @@ REQUEST_MIRROR: Feature[HTTPRouteFilter, Mirror, route_v3.Route] = Feature(
     kinds=("HTTPRoute", "GRPCRoute"),
     parse=_parse,
     edit_route=_edit_route,
+    describe=_describe,
     forwards=True,
     backends=lambda mirror: (mirror.backend,),
 )

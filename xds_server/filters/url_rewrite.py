@@ -53,11 +53,17 @@ def _path(rewrite: Rewrite, place: Place) -> str | matcher.RegexMatchAndSubstitu
     return None
 
 
+def _describe(rewrite: Rewrite) -> str:
+    host = f"Host {rewrite.hostname}" if rewrite.hostname is not None else ""
+    return ", ".join(filter(None, (host, str(rewrite.path or ""))))
+
+
 URL_REWRITE: Feature[HTTPRouteFilter, Rewrite, route_v3.Route] = Feature(
     name="url-rewrite",
     type="URLRewrite",
     advertises=("HTTPRouteBackendURLRewrite", "HTTPRouteHostRewrite", "HTTPRoutePathRewrite"),
     parse=_parse,
     edit_route=_edit_route,
+    describe=_describe,
     forwards=True,
 )

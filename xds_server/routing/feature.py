@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.match import Match
+from xds_server.routing.request import Request, Response
 
 Spec = TypeVar("Spec")
 Config = TypeVar("Config")
@@ -62,6 +63,8 @@ class Feature(Generic[Spec, Config, Message]):
         on what the first route asks for, which a listener's filters may change (docs/decisions/0007).
     kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
+    describe: what the filter does, in words that follow its type.
+    response: what a filter that answers says to a request.
     forwards: the filter is about the request to the backend, so it does not go with one that answers.
     guards: the filter comes before whatever answers, a fault of the rule included.
     once: a second one of the kind on one rule or backend is refused.
@@ -78,6 +81,8 @@ class Feature(Generic[Spec, Config, Message]):
     chain: tuple[Any, ...] = ()
     kinds: tuple[str, ...] = ("HTTPRoute",)
     answers: bool = False
+    describe: Callable[[Config], str] | None = None
+    response: Callable[[Config, Place, Request], Response] | None = None
     forwards: bool = False
     guards: bool = False
     once: bool = False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from xds_server.flow.lookup import Lookup
+from xds_server.model.core import ReferenceGrant
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.semantics.world import GROUP, World
 
@@ -25,13 +26,16 @@ def permitted(referrer: Referrer, kind: str, target: Key, look: Lookup, world: W
     """Does a grant in the target's namespace (or being in the same one) allow the reference to a core-group kind?"""
     if referrer.namespace == target.namespace:
         return True
-    for grant in look.rows(world.grants_by_namespace, target.namespace):
-        from_ok = any(
-            (entry.group, entry.kind, entry.namespace) == (referrer.group, referrer.kind, referrer.namespace)
-            for entry in grant.spec.from_
-        )
-        if from_ok and any(
-            (entry.group, entry.kind) == ("", kind) and entry.name in (None, "", target.name) for entry in grant.spec.to
-        ):
-            return True
-    return False
+    return any(
+        allows(grant, referrer, kind, target) for grant in look.rows(world.grants_by_namespace, target.namespace)
+    )
+
+
+def allows(grant: ReferenceGrant, referrer: Referrer, kind: str, target: Key) -> bool:
+    """Does this grant, of the target's namespace, allow the reference?"""
+    return any(
+        (entry.group, entry.kind, entry.namespace) == (referrer.group, referrer.kind, referrer.namespace)
+        for entry in grant.spec.from_
+    ) and any(
+        (entry.group, entry.kind) == ("", kind) and entry.name in (None, "", target.name) for entry in grant.spec.to
+    )

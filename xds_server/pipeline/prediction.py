@@ -1,0 +1,106 @@
+"""What a request would come to at one Gateway, step by step, with the objects that made each step."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An object, and the field in it that counts, e.g. `HTTPRoute shop/cart` and `rules[2].matches[0]`."""
+
+    object: str
+    field: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.object} {self.field}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStep:
+    """The listener that takes the connection. `hostname` is "*" for all; `secrets` certify it, `grants` allow them."""
+
+    source: Source
+    port: int
+    protocol: str
+    hostname: str
+    secrets: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilterStep:
+    """A filter, and what it does in words."""
+
+    type: str
+    does: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStep:
+    """The rule that takes the request: its match in words, the hostname of the route that gave it the host."""
+
+    source: Source
+    match: str
+    hostname: str
+    filters: tuple[FilterStep, ...] = ()
+    settings: tuple[str, ...] = ()
+    """Time-outs and the like, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStep:
+    """A backend and its share of the requests, in percent. `endpoints` are ADDRESS:PORT, from `slices`; `grant` allows
+    the reference. With a `problem` its share is answered with an error, and that says why.
+    """
+
+    object: str
+    share: float
+    protocol: str = ""
+    endpoints: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    grant: str = ""
+    filters: tuple[FilterStep, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client gets: a backend's answer, a redirect, an answer of Envoy's own, or no connection.
+
+    `why` is set where it is not a backend's or a redirect's alone. `grpc_status` is what a caller of gRPC sees.
+    """
+
+    kind: Literal["backend", "redirect", "response", "closed"]
+    status: int | None = None
+    location: str = ""
+    why: str = ""
+    grpc_status: int | None = None
+
+    @property
+    def good(self) -> bool:
+        """Does it reach a backend, or is it a redirect?"""
+        return self.kind in ("backend", "redirect")
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A rule, route or listener that came close, and the first thing about it that did not hold."""
+
+    source: Source
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """All steps that were taken; those after the last are None or empty. `host` is the virtual host."""
+
+    gateway: str
+    answer: Answer
+    listener: ListenerStep | None = None
+    host: str = ""
+    rule: RuleStep | None = None
+    backends: tuple[BackendStep, ...] = ()
+    misses: tuple[Miss, ...] = ()

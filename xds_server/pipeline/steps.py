@@ -1,0 +1,81 @@
+"""Steps of a prediction that all kinds of requests have in common: the listener, filters, backends."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from xds_server.filters import BY_TYPE
+from xds_server.pipeline import origins
+from xds_server.pipeline.prediction import BackendStep, FilterStep, ListenerStep, Source
+from xds_server.pipeline.program import Pipeline
+from xds_server.routing.backend import InvalidBackend
+from xds_server.routing.feature import Applied, Feature
+from xds_server.routing.rule import Action, Rule, WeightedBackend
+from xds_server.semantics.grants import Referrer
+from xds_server.semantics.listeners import AttachPoint
+
+FEATURES: Mapping[str, Feature[Any, Any, Any]] = BY_TYPE
+
+
+def listener(pipeline: Pipeline, point: AttachPoint) -> ListenerStep:
+    """The listener, its certificates, and what allows it to have them."""
+    secrets = point.served.secrets if point.served else ()
+    owner = point.id.owner
+    grants = [origins.grant(pipeline, Referrer.of(owner), "Secret", secret) for secret in secrets]
+    return ListenerStep(
+        source=Source(str(owner), f"listeners[{point.id.name}]"),
+        port=point.port,
+        protocol=point.protocol,
+        hostname=point.hostname,
+        secrets=tuple(map(str, secrets)),
+        grants=tuple(one for one in grants if one),
+    )
+
+
+def filters(applied: Iterable[Applied]) -> tuple[FilterStep, ...]:
+    """The filters in the order in which they were written."""
+    steps = []
+    for one in applied:
+        describe = FEATURES[one.type].describe
+        steps.append(FilterStep(one.type, describe(one.config) if describe else ""))
+    return tuple(steps)
+
+
+def settings(action: Action) -> Iterator[str]:
+    """What a rule says beside matches, filters and backends."""
+    limits = {"request": action.timeouts.request, "backendRequest": action.timeouts.backend_request}
+    for name, milliseconds in limits.items():
+        if milliseconds is not None:
+            yield f"timeouts.{name} {f'{milliseconds / 1000:g} s' if milliseconds else 'without limit'}"
+
+
+def answers(action: Action) -> bool:
+    """Does a filter answer, so that no backend is asked?"""
+    return any(FEATURES[one.type].answers for one in action.filters)
+
+
+def backends(pipeline: Pipeline, rule: Rule) -> tuple[BackendStep, ...]:
+    """The backends of a rule, each with its share, in the order in which they were written."""
+    action = rule.action
+    if action.fault is None and answers(action):
+        return ()
+    total = sum(one.weight for one in action.backends) or 1
+    return tuple(_backend(pipeline, rule, one, total) for one in action.backends)
+
+
+def _backend(pipeline: Pipeline, rule: Rule, one: WeightedBackend, total: int) -> BackendStep:
+    share = round(100 * one.weight / total, 4)
+    if isinstance(one.backend, InvalidBackend):
+        return BackendStep("", share, problem=one.backend.message)
+    backend = one.backend
+    addresses, slices = origins.endpoints(pipeline, backend.endpoints)
+    referrer = Referrer(rule.id.kind, rule.id.route.namespace)
+    return BackendStep(
+        object=f"{backend.kind} {backend.service} port {backend.port}",
+        share=share,
+        protocol="" if backend.protocol == "auto" else backend.protocol,
+        endpoints=tuple(addresses),
+        slices=tuple(slices),
+        grant=origins.grant(pipeline, referrer, backend.kind, backend.service),
+        filters=filters(one.filters),
+        problem="" if addresses else "no endpoint takes traffic",
+    )
