@@ -10,7 +10,7 @@ from importlib import import_module
 
 import typer
 
-VERBS = ("run", "translate", "check", "diff", "bootstrap", "convert", "echo", "version")
+VERBS = ("run", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "version")
 HELP = """A Gateway API control plane for Envoy.
 
 Reads Kubernetes Gateway API resources and serves the Envoy configuration that they mean.

@@ -27,21 +27,26 @@ def host(authority: str) -> str:
     return _PORT.sub("", authority).lower()
 
 
-def refusal(request: Request) -> str:
-    """Why Envoy answers 400 whatever the routes say; empty when it does not."""
+def malformed(request: Request) -> str:
+    """Why Envoy's parser answers 400, before it knows what is asked for; empty when it does not."""
     if request.method not in METHODS:
         return f"method {request.method} is not one that Envoy takes"
     for name, _ in request.headers:
         if "_" in name:
             return f"header {name}: names with underscores are refused"
-    if request.method == "CONNECT":
-        return ""
-    if request.path == "*" and request.method == "OPTIONS":
+    if request.method == "CONNECT" or (request.method, request.path) == ("OPTIONS", "*"):
         return ""
     if not request.path.startswith("/"):
         return f"path {request.path} does not start with /"
     if not _PRINTABLE.fullmatch(request.path):
         return "the path holds characters that no request line may"
+    return ""
+
+
+def refusal(request: Request) -> str:
+    """Why Envoy answers 400 whatever the routes say; empty when it does not."""
+    if problem := malformed(request):
+        return problem
     if "#" in request.path:
         return "the path holds a fragment (#)"
     if "%00" in request.bare_path:

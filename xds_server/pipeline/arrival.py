@@ -66,6 +66,8 @@ def _over_tls(pipeline: Pipeline, serving: list[AttachPoint], on_port: list[Atta
         return Arrival(found)
     if request.scheme not in HTTP_SCHEMES:
         return Arrival(found, answer=_closed("the listener speaks HTTP: ask with an https or grpcs URL"))
+    if problem := arriving.refusal(request):
+        return Arrival(found, answer=Answer("response", 400, why=problem))
     return _http(pipeline, found, on_port, request)
 
 
@@ -76,6 +78,8 @@ def _plain(pipeline: Pipeline, serving: list[AttachPoint], on_port: list[AttachP
         return Arrival(serving[0], answer=_closed("the listener speaks HTTP: ask with an http or grpc URL"))
     host = arriving.host(request.authority)
     owner = _owner((point for point in on_port if point.accepted), host)
+    if problem := arriving.refusal(request):
+        return Arrival(owner, answer=Answer("response", 400, why=problem))
     if owner is None:
         hostnames = ", ".join(sorted({point.hostname for point in serving}))
         why = f"no listener of port {request.port} has host {host} (they have: {hostnames})"
@@ -85,8 +89,6 @@ def _plain(pipeline: Pipeline, serving: list[AttachPoint], on_port: list[AttachP
 
 def _http(pipeline: Pipeline, point: AttachPoint, on_port: list[AttachPoint], request: Request) -> Arrival:
     """The virtual host, as Envoy finds it: exact, then the longest wildcard."""
-    if problem := arriving.refusal(request):
-        return Arrival(point, answer=Answer("response", 400, why=problem))
     host = arriving.host(request.authority)
     secure = point.protocol == "HTTPS"
     scope = Scope(point.id.gateway, point.port, point.hostname if secure else "")

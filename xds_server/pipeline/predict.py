@@ -30,7 +30,8 @@ def predict(pipeline: Pipeline, gateway: Key, request: Request) -> Prediction:
     arrival = arrive(pipeline, gateway, request)
     seen = arriving.seen(request)
     point = arrival.point
-    found = Prediction(str(gateway), Answer("response", 404), steps.listener(pipeline, point) if point else None)
+    step = steps.listener(pipeline, point) if point else None
+    found = Prediction(gateway=str(gateway), listener=step, answer=Answer("response", 404))
     if arrival.answer is not None:
         close = misses.nearest(pipeline, gateway, arrival, seen) if arrival.answer.status == 404 else ()
         return _for_grpc(replace(found, answer=arrival.answer, misses=close), seen)
@@ -106,7 +107,7 @@ def _failure(backend: BackendStep, action: Action) -> int:
 def _for_grpc(found: Prediction, request: Request) -> Prediction:
     """Envoy's own answers to callers of gRPC come as 200, and what they are in grpc-status."""
     answer = found.answer
-    if answer.kind != "response" or answer.status is None or not matching.is_grpc(request):
+    if answer.status is None or not matching.is_grpc(request) or arriving.malformed(request):
         return found
     return replace(found, answer=replace(answer, grpc_status=_GRPC_STATUS.get(answer.status, _UNKNOWN)))
 

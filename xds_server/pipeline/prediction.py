@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+_FAILURES = 400
+"""The first HTTP status that says that something is wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -78,8 +81,8 @@ class Answer:
 
     @property
     def good(self) -> bool:
-        """Does it reach a backend, or is it a redirect?"""
-        return self.kind in ("backend", "redirect")
+        """Does it reach a backend, or is it an answer that a filter was to give?"""
+        return self.kind in ("backend", "redirect") or (self.status is not None and self.status < _FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +96,17 @@ class Miss:
         return f"{self.source}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """All steps that were taken; those after the last are None or empty. `host` is the virtual host."""
+    """All steps that were taken; those after the last are None or empty. `host` is the virtual host.
+
+    `misses` are what came closest, where nothing takes the request.
+    """
 
     gateway: str
-    answer: Answer
     listener: ListenerStep | None = None
     host: str = ""
     rule: RuleStep | None = None
     backends: tuple[BackendStep, ...] = ()
+    answer: Answer
     misses: tuple[Miss, ...] = ()

@@ -20,13 +20,13 @@ def listener(pipeline: Pipeline, point: AttachPoint) -> ListenerStep:
     """The listener, its certificates, and what allows it to have them."""
     secrets = point.served.secrets if point.served else ()
     owner = point.id.owner
-    grants = [origins.grant(pipeline, Referrer.of(owner), "Secret", secret) for secret in secrets]
+    grants = [origins.grant(pipeline, Referrer.of(owner), one.kind, one.key) for one in secrets]
     return ListenerStep(
         source=Source(str(owner), f"listeners[{point.id.name}]"),
         port=point.port,
         protocol=point.protocol,
         hostname=point.hostname,
-        secrets=tuple(map(str, secrets)),
+        secrets=tuple(f"{one.kind} {one.key}" for one in secrets),
         grants=tuple(one for one in grants if one),
     )
 

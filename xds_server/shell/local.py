@@ -14,6 +14,7 @@ from xds_server.control import Changes, Control, Round
 from xds_server.infra.binding import Binding, Port, Probe, Wanted, allocate
 from xds_server.infra.local_addresses import can_be_placed, place, wanted_values
 from xds_server.model.meta import Key
+from xds_server.pipeline.program import Pipeline
 from xds_server.routing.listener import Bind
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.statuses import GatewayStatus
@@ -67,10 +68,9 @@ class Local:
                 log.debug("asking again for ports that were taken")
 
     async def _reconcile(self) -> None:
-        wanted = self._wanted()
         before, self._bindings = (
             self._bindings,
-            allocate(wanted, self._bindings, self._probe(), port_offset=self.port_offset),
+            allocate(wanted(self.control.pipeline), self._bindings, self._probe(), port_offset=self.port_offset),
         )
         self._submit(before)
         if self.supervisor is None:
@@ -89,19 +89,6 @@ class Local:
     def _probe(self) -> Probe:
         """Without Envoys of our own, a port in use is in use by the Envoy that is to serve it."""
         return unavailable if self.supervisor is not None else lambda _: None
-
-    def _wanted(self) -> list[Wanted]:
-        pipeline = self.control.pipeline
-        gateways = pipeline.inputs.kinds["Gateway"]
-        found = []
-        for key in pipeline.gateways():
-            gateway = gateways.get(key)
-            points = pipeline.tables.listeners_by_gateway.rows(key)
-            ports = frozenset(Port(point.port) for point in points if point.served)
-            if gateway is not None and ports and can_be_placed(gateway.spec.addresses):
-                values = wanted_values(gateway.spec.addresses)
-                found.append((gateway.metadata.creation_timestamp, key, Wanted(key, ports, values)))
-        return [want for *_, want in sorted(found, key=lambda one: one[:2])]
 
     def _submit(self, before: dict[Key, Binding]) -> None:
         binds: dict[Key, Bind | None] = dict.fromkeys(before.keys() - self._bindings.keys())
@@ -162,6 +149,20 @@ def _serves(status: GatewayStatus) -> bool:
     """Is it programmed, or is one of its listeners? Addresses that cannot be had here keep it from that, no traffic."""
     told = (status.conditions, *(listener.conditions for listener in status.listeners))
     return any((one.type, one.status) == ("Programmed", "True") for found in told for one in found)
+
+
+def wanted(pipeline: Pipeline) -> list[Wanted]:
+    """What each Gateway asks for, the oldest first."""
+    gateways = pipeline.inputs.kinds["Gateway"]
+    found = []
+    for key in pipeline.gateways():
+        gateway = gateways.get(key)
+        points = pipeline.tables.listeners_by_gateway.rows(key)
+        ports = frozenset(Port(point.port) for point in points if point.served)
+        if gateway is not None and ports and can_be_placed(gateway.spec.addresses):
+            values = wanted_values(gateway.spec.addresses)
+            found.append((gateway.metadata.creation_timestamp, key, Wanted(key, ports, values)))
+    return [want for *_, want in sorted(found, key=lambda one: one[:2])]
 
 
 def _bind(binding: Binding) -> Bind:

@@ -1,0 +1,202 @@
+"""What is predicted is what a real Envoy answers: which rule, which status, which Location, for hundreds of requests."""
+
+import random
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.traffic.client import Answer, Connection, connected
+from tests.traffic.harness import GATEWAY, World
+from tests.traffic.test_tls import secret
+from tests.traffic.tls import trusting
+from xds_server.pipeline.predict import predict
+from xds_server.pipeline.prediction import Prediction
+from xds_server.routing.request import Request
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CERTIFIED = "secure.org,*.secure.org,a.secure.org,any.net"
+LISTENERS: list[dict[str, Any]] = [
+    {"name": "any", "port": 80, "protocol": "HTTP"},
+    {"name": "wide", "port": 80, "protocol": "HTTP", "hostname": "*.example.com"},
+    {"name": "narrow", "port": 80, "protocol": "HTTP", "hostname": "a.example.com"},
+    {"name": "grpc", "port": 80, "protocol": "HTTP", "hostname": "b.io", "allowedRoutes": {"kinds": [{"kind": "GRPCRoute"}]}},
+    {"name": "own", "port": 81, "protocol": "HTTP", "hostname": "*.own.org"},
+    *(
+        {"name": f"s{index}", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "cert"}]}, **more}
+        for index, more in enumerate(({}, {"hostname": "*.secure.org"}, {"hostname": "a.secure.org"}))
+    ),
+]  # fmt: skip
+SECTIONS = ["any", "wide", "narrow", "own", "s0", "s1", "s2", None, None, None]
+HOSTNAMES = ["a.example.com", "b.example.com", "*.b.example.com", "*.example.com", "x.own.org", "a.secure.org",
+             "*.secure.org", "*.org", "other.net"]  # fmt: skip
+HOSTS = ["a.example.com", "A.Example.COM", "b.example.com", "x.b.example.com", "example.com", "c.example.com",
+         "a.example.com:80", "b.example.com:8080", "a.example.com.", "x.own.org", "y.own.org", "other.net",
+         "nowhere.dev", "b.io", "127.0.0.1", "[::1]:80", "x_y.example.com"]  # fmt: skip
+SECURE_HOSTS = ["a.secure.org", "b.secure.org", "x.b.secure.org", "secure.org", "any.net", "a.secure.org:443"]
+PATHS = ["/", "/p", "/p/", "/p/q", "/p/q/r", "/pq", "/P", "/p//q", "//p", "/x/../p", "/p/%71", "/%70/q", "/p/./q/..",
+         "/p%2Fq", "/p/%2e%2e/x", "/p\\q", '/p/"', "/p/[1]", "/v1/users/7", "/v1/users/x", "/%zz", "/p/%00", "/p#f",
+         "/p/%7e~", "/p;v=1/q", "/p/...", "/p/^{}|`<>"]  # fmt: skip
+QUERIES = ["", "", "", "?", "?a=1", "?a=2&a=1", "?a=1&a=2", "?b=x&a=1", "?a", "?a=%31", "?A=1", "?a=1=", "?c=x+y"]
+METHODS = ["GET", "GET", "GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get", "BREW", "PROPFIND"]
+HEADERS = [[], [], [], [("a", "1")], [("A", " 1 ")], [("a", "2"), ("a", "1")], [("b", "v7")], [("a", "1"), ("b", "v")],
+           [("a", "")], [("c_d", "1")], [("x-forwarded-proto", "https")], [("content-type", "application/grpc")],
+           [("a", "1"), ("b", "v1")], [("te", "gzip"), ("connection", "keep-alive")], [("x-envoy-retry-on", "5xx")]]  # fmt: skip
+MATCHED_PATHS: list[dict[str, str] | None] = [
+    None, {"value": "/"}, {"value": "/p"}, {"value": "/p/"}, {"value": "/p/q"}, {"type": "Exact", "value": "/p"},
+    {"type": "Exact", "value": "/p/"}, {"type": "Exact", "value": "/p/q"}, {"value": "/p/%22"}, {"value": "/p/~~"},
+    {"type": "RegularExpression", "value": "/v[0-9]+/users/[0-9]+"}, {"type": "RegularExpression", "value": "/p/.*"},
+]  # fmt: skip
+MATCHED_HEADERS: list[list[dict[str, str]]] = [
+    [], [], [], [{"name": "A", "value": "1"}], [{"name": "b", "type": "RegularExpression", "value": "v[0-9]*"}],
+    [{"name": "a", "value": "1"}, {"name": "b", "type": "RegularExpression", "value": "v.*"}],
+    [{"name": "a", "type": "RegularExpression", "value": ".*"}], [{"name": "Host", "value": "a.example.com"}],
+    [{"name": "x-forwarded-proto", "value": "https"}], [{"name": "te", "value": "gzip"}],
+    [{"name": "x-envoy-retry-on", "value": "5xx"}], [{"name": "connection", "value": "keep-alive"}],
+]  # fmt: skip
+MATCHED_QUERIES: list[list[dict[str, str]]] = [
+    [], [], [], [{"name": "a", "value": "1"}], [{"name": "a", "type": "RegularExpression", "value": "[0-9]"}],
+    [{"name": "c", "value": "x+y"}],
+]  # fmt: skip
+REDIRECTS: list[dict[str, Any]] = [
+    {"scheme": "https"}, {"hostname": "to.org", "statusCode": 301}, {"port": 8443}, {"scheme": "http", "port": 80},
+    {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}},
+    {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"}, "statusCode": 307},
+    {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}, "hostname": "to.org"}, {},
+]  # fmt: skip
+
+
+def _match(dice: random.Random) -> dict[str, Any]:
+    parts = {
+        "path": dice.choice(MATCHED_PATHS),
+        "method": dice.choice([None, None, None, "GET", "POST", "OPTIONS"]),
+        "headers": dice.choice(MATCHED_HEADERS),
+        "queryParams": dice.choice(MATCHED_QUERIES),
+    }
+    return {name: value for name, value in parts.items() if value}
+
+
+def _rule(dice: random.Random, name: str) -> dict[str, Any]:
+    """A rule that tells its name in each answer."""
+    matches = [_match(dice) for _ in range(dice.choice([1, 1, 2]))]
+    told = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "rule", "value": name}]}}
+    kind = dice.choice(["backend", "backend", "backend", "redirect", "missing", "none", "without endpoints"])
+    if kind == "redirect":
+        redirect = dict(dice.choice(REDIRECTS))
+        if redirect.get("path", {}).get("type") == "ReplacePrefixMatch":
+            for match in matches:
+                match["path"] = {"value": dice.choice(["/", "/p", "/p/q"])}
+        return {"matches": matches, "filters": [told, {"type": "RequestRedirect", "requestRedirect": redirect}]}
+    names = {"backend": ["a"], "missing": ["missing"], "none": [], "without endpoints": ["empty"]}[kind]
+    return {"matches": matches, "filters": [told], "backendRefs": [{"name": one, "port": 8080} for one in names]}
+
+
+def _routes(dice: random.Random) -> list[dict[str, Any]]:
+    routes = []
+    for index in range(12):
+        name = f"r{index}"
+        parents: dict[str, Any] = {"name": "gateway"}
+        if (section := dice.choice(SECTIONS)) is not None:
+            parents["sectionName"] = section
+        spec = {
+            "parentRefs": [parents],
+            "hostnames": dice.sample(HOSTNAMES, dice.choice([0, 0, 1, 2])),
+            "rules": [_rule(dice, f"{name}/rules[{rule}]") for rule in range(dice.choice([1, 2, 4]))],
+        }
+        routes.append({"kind": "HTTPRoute", "metadata": {"name": name}, "spec": spec})
+    methods = [{"service": "s.S", "method": "M"}, {"service": "s.S"}, {"method": "N"}]
+    calls = {"kind": "GRPCRoute", "metadata": {"name": "calls"}, "spec": {
+        "parentRefs": [{"name": "gateway"}],
+        "rules": [{"matches": [{"method": one}], "backendRefs": [{"name": "missing", "port": 8080}]} for one in methods],
+    }}  # fmt: skip
+    return [*routes, calls]
+
+
+def documents(dice: random.Random) -> str:
+    empty = {"kind": "Service", "metadata": {"name": "empty"}, "spec": {"ports": [{"port": 8080}]}}
+    gateway = {
+        "kind": "Gateway",
+        "metadata": {"name": "gateway"},
+        "spec": {"gatewayClassName": "x", "listeners": LISTENERS},
+    }
+    return yaml.safe_dump_all([gateway, empty, *_routes(dice)])
+
+
+def _request(dice: random.Random, port: int, hosts: list[str], sni: str = "") -> Request:
+    calls = ["/s.S/M", "/s.S/Other", "/t.T/N"]
+    return Request(
+        scheme="https" if port == 443 else "http",
+        authority=dice.choice(hosts),
+        port=port,
+        path=dice.choice([*PATHS, *PATHS, *calls]) + dice.choice(QUERIES),
+        method=dice.choice(METHODS),
+        headers=tuple((name.lower(), value) for name, value in dice.choice(HEADERS)),
+        sni=sni,
+    )
+
+
+async def _answer(connection: Connection, request: Request) -> Answer:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers)
+    await connection.send(
+        f"{request.method} {request.path} HTTP/1.1\r\nHost: {request.authority}\r\n{lines}\r\n".encode("latin1")
+    )
+    return await connection.answer()
+
+
+def _differences(found: Prediction, got: Answer) -> list[str]:
+    predicted = found.answer
+    rule = (
+        f"{found.rule.source.object.rpartition('/')[2]}/{found.rule.source.field.partition('.')[0]}"
+        if found.rule
+        else ""
+    )
+    wrong = []
+    if predicted.kind == "backend" and ("x-envoy-upstream-service-time" not in got.headers or got.status != 200):
+        wrong.append("no backend answered")
+    if predicted.kind in ("redirect", "response"):
+        status = 200 if predicted.grpc_status is not None else predicted.status
+        if got.status != status or "x-envoy-upstream-service-time" in got.headers:
+            wrong.append(f"{predicted.status} was expected")
+    if predicted.grpc_status is not None and got.headers.get("grpc-status") != str(predicted.grpc_status):
+        wrong.append(f"grpc-status {predicted.grpc_status} was expected")
+    if got.headers.get("location", "") != predicted.location:
+        wrong.append(f"location {predicted.location} was expected")
+    if got.headers.get("rule", rule) != rule:
+        wrong.append(f"{rule} was expected")
+    return wrong
+
+
+async def test_predictions_of_plain_requests(world: World) -> None:
+    """Four worlds, and 150 requests to each."""
+    kinds = set()
+    for seed in range(4):
+        dice = random.Random(seed)
+        await world.serve(secret("cert", CERTIFIED), documents(dice))
+        wrong = []
+        for _ in range(150):
+            request = _request(dice, dice.choice([80, 80, 80, 81]), HOSTS)
+            found = predict(world.control.pipeline, GATEWAY, request)
+            async with connected(world.port(request.port)) as connection:
+                got = await _answer(connection, request)
+            kinds.add((found.answer.kind, found.answer.status))
+            if differences := _differences(found, got):
+                wrong.append((request, differences, got.status, found.rule, found.answer))
+        assert wrong == [], f"seed {seed}"
+    answered = {("redirect", status) for status in (301, 302, 307)} | {("backend", None)}
+    assert {*answered, *(("response", status) for status in (400, 404, 500, 503))} <= kinds
+
+
+async def test_predictions_of_every_server_name_with_every_host(world: World) -> None:
+    dice = random.Random(0)
+    await world.serve(secret("cert", CERTIFIED), documents(dice))
+    wrong = []
+    for sni in ("a.secure.org", "b.secure.org", "any.net", "secure.org"):
+        for _ in range(40):
+            request = _request(dice, 443, SECURE_HOSTS, sni)
+            found = predict(world.control.pipeline, GATEWAY, request)
+            async with connected(world.port(443), tls=trusting(CERTIFIED), server_name=sni) as connection:
+                got = await _answer(connection, request)
+            if differences := _differences(found, got):
+                wrong.append((request, differences, got.status, found.rule, found.answer))
+    assert wrong == []
