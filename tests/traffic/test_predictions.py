@@ -81,12 +81,13 @@ def _rule(dice: random.Random, name: str) -> dict[str, Any]:
     """A rule that tells its name in each answer."""
     matches = [_match(dice) for _ in range(dice.choice([1, 1, 2]))]
     told = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "rule", "value": name}]}}
-    kind = dice.choice(["backend", "backend", "backend", "redirect", "missing", "none", "without endpoints"])
+    kind = dice.choice(
+        ["backend", "backend", "backend", "redirect", "redirect", "missing", "none", "without endpoints"]
+    )
     if kind == "redirect":
         redirect = dict(dice.choice(REDIRECTS))
         if redirect.get("path", {}).get("type") == "ReplacePrefixMatch":
-            for match in matches:
-                match["path"] = {"value": dice.choice(["/", "/p", "/p/q"])}
+            matches = [{**matches[0], "path": {"value": dice.choice(["/", "/p", "/p/q"])}}]
         return {"matches": matches, "filters": [told, {"type": "RequestRedirect", "requestRedirect": redirect}]}
     names = {"backend": ["a"], "missing": ["missing"], "none": [], "without endpoints": ["empty"]}[kind]
     return {"matches": matches, "filters": [told], "backendRefs": [{"name": one, "port": 8080} for one in names]}
@@ -168,13 +169,13 @@ def _differences(found: Prediction, got: Answer) -> list[str]:
 
 
 async def test_predictions_of_plain_requests(world: World) -> None:
-    """Four worlds, and 150 requests to each."""
+    """Ten worlds, and 80 requests to each."""
     kinds = set()
-    for seed in range(4):
+    for seed in range(10):
         dice = random.Random(seed)
         await world.serve(secret("cert", CERTIFIED), documents(dice))
         wrong = []
-        for _ in range(150):
+        for _ in range(80):
             request = _request(dice, dice.choice([80, 80, 80, 81]), HOSTS)
             found = predict(world.control.pipeline, GATEWAY, request)
             async with connected(world.port(request.port)) as connection:
@@ -183,7 +184,7 @@ async def test_predictions_of_plain_requests(world: World) -> None:
             if differences := _differences(found, got):
                 wrong.append((request, differences, got.status, found.rule, found.answer))
         assert wrong == [], f"seed {seed}"
-    answered = {("redirect", status) for status in (301, 302, 307)} | {("backend", None)}
+    answered = {("redirect", status) for status in (301, 302)} | {("backend", None)}
     assert {*answered, *(("response", status) for status in (400, 404, 500, 503))} <= kinds
 
 

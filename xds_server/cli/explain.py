@@ -21,7 +21,7 @@ from xds_server.model.meta import Key
 from xds_server.pipeline.predict import predict
 from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
-from xds_server.routing.request import Request
+from xds_server.routing.request import HTTP_SCHEMES, Request
 from xds_server.settings import Settings
 from xds_server.shell.send import Comparison, Target, compare, local_target, send
 
@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
         status = report(faults)
         predictions = predictions_for(pipeline, request, key)
         if not predictions:
-            fail(f"no Gateway {gateway} is served here".replace("  ", " "))
+            fail(f"no Gateway {gateway} is served here" if gateway else "no Gateway is served here")
         sent = None
         if send_ or address:
             sent = _send(pipeline, request, predictions, address, port_offset)
@@ -123,7 +123,7 @@ def _print(
             data["sent"] = _full(to_builtins(sent))
         print(dump(data, Format(output.value)), end="")
         return
-    print(f"{request.method} {url}" if request.path else url)
+    print(f"{request.method} {url}" if request.scheme in HTTP_SCHEMES else url)
     for prediction in predictions:
         print("\n".join(explain_tree.lines(prediction)))
     if len(predictions) > 1:

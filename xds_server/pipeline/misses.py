@@ -71,7 +71,7 @@ def unattached(pipeline: Pipeline, point: AttachPoint) -> tuple[Miss, ...]:
             why = _why_not_at(pipeline, verdicts, point.id, "")
             found.append(Miss(_source(key, "parentRefs"), why))
         elif verdicts and (hostnames := _hostnames(route)):
-            found.append(Miss(_source(key, "hostnames"), f"{_some(hostnames)} does not cover the server name"))
+            found.append(Miss(_source(key, "hostnames"), _not_covering(hostnames, "the server name")))
     return tuple(found[:MOST])
 
 
@@ -126,7 +126,7 @@ def _place(asked: _Asked, key: RouteKey, route: Route) -> tuple[int, Miss | None
         why = f"it has no parent at Gateway {asked.gateway}: {_parents(key, route)}"
         return (_UNLIKE, Miss(_source(key, "parentRefs"), why)) if covered else None
     if not covered:
-        why = f"{_some(hostnames)} does not cover {asked.host}"
+        why = _not_covering(hostnames, asked.host)
         distance = 1 if not asked.alike.isdisjoint(hostnames) else _UNLIKE + 1
         return distance, Miss(_source(key, "hostnames"), why)
     listener = asked.arrival.id
@@ -171,9 +171,10 @@ def _parents(key: RouteKey, route: Route) -> str:
     return f"parentRefs name {', '.join(names)}" if names else "it has no parentRefs"
 
 
-def _some(hostnames: list[str]) -> str:
+def _not_covering(hostnames: list[str], what: str) -> str:
     more = len(hostnames) - MOST
-    return ", ".join(hostnames[:MOST]) + (f" and {more} more" if more > 0 else "")
+    named = ", ".join(hostnames[:MOST]) + (f" and {more} more" if more > 0 else "")
+    return f"{named} {'does' if len(hostnames) == 1 else 'do'} not cover {what}"
 
 
 def _source(key: RouteKey, field: str = "") -> Source:

@@ -1,0 +1,169 @@
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.command import GATEWAY, TASK, invoke
+
+URL = "http://httpbin.example.com/get"
+
+
+def test_a_request_that_reaches_a_backend() -> None:
+    found = invoke("explain", URL, TASK)
+    assert (found.status, found.err) == (0, "")
+    assert (
+        found.out
+        == """\
+GET http://httpbin.example.com/get
+Gateway istio-ingress/gateway
+  listeners[default]: HTTP port 80, host *.example.com
+    host httpbin.example.com
+      HTTPRoute default/http rules[0].matches[0]: path begins with /get
+        RequestHeaderModifier: adds my-added-header: added-value
+        100% Service default/httpbin port 8000
+          127.0.0.1:8000 (EndpointSlice default/httpbin)
+  => a backend answers
+"""
+    )
+
+
+def test_a_request_that_nothing_takes() -> None:
+    found = invoke("explain", "http://httpbin.example.com/headers", TASK)
+    assert found.status == 1
+    assert found.out.splitlines()[-2:] == [
+        "  => 404: no rule of host httpbin.example.com takes the request",
+        "  nearest: HTTPRoute default/http rules[0].matches[0]: path begins with /get, request has /headers",
+    ]
+
+
+def test_a_port_that_nobody_serves() -> None:
+    found = invoke("explain", "https://httpbin.example.com/get", TASK)
+    assert found.status == 1
+    assert found.out.splitlines()[-1] == (
+        "  => no connection: Gateway istio-ingress/gateway has no listener of TCP port 443 (it has: 80)"
+    )
+
+
+@pytest.mark.parametrize("format_", ["json", "yaml"])
+def test_data(format_: str) -> None:
+    found = invoke("explain", URL, TASK, "-X", "POST", "-H", "X: 1", "-o", format_)
+    data = json.loads(found.out) if format_ == "json" else yaml.safe_load(found.out)
+    assert data["request"]["headers"] == [["x", "1"]]
+    (one,) = data["gateways"]
+    assert list(one) == ["gateway", "listener", "host", "rule", "backends", "answer"]
+    assert one["rule"]["source"] == {"object": "HTTPRoute default/http", "field": "rules[0].matches[0]"}
+    assert one["answer"] == {"kind": "backend"}
+
+
+def test_a_redirect_is_wanted() -> None:
+    redirect = """\
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: shop}
+spec:
+  parentRefs: [{name: gw}]
+  rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]
+"""
+    found = invoke("explain", "http://a.io/x?y", "-", stdin=GATEWAY + redirect)
+    assert found.status == 0
+    assert found.out.splitlines()[-1] == "  => 302 to https://a.io/x?y"
+
+
+def test_several_gateways_are_all_told_unless_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gw.yaml").write_text(GATEWAY)
+    found = invoke("explain", URL, TASK, tmp_path)
+    assert found.status == 0
+    assert [line for line in found.out.splitlines() if line.startswith("Gateway")] == [
+        "Gateway istio-ingress/gateway",
+        "Gateway shop/gw",
+    ]
+    assert found.out.splitlines()[-1] == "2 Gateways have a listener for it; --gateway names one"
+    only = invoke("explain", URL, TASK, tmp_path, "--gateway", "shop/gw")
+    assert (only.status, only.out.splitlines()[1]) == (1, "Gateway shop/gw")
+    assert "Gateway istio-ingress/gateway\n" not in only.out
+
+
+def test_faults_are_told_and_are_faults(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("kind: [\n")
+    found = invoke("explain", URL, TASK, tmp_path)
+    assert found.status == 1
+    assert "=> a backend answers" in found.out
+    assert found.err.startswith(f"error: {tmp_path}/bad.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "no input"),
+        ([TASK, "--gateway", "a/b"], "no Gateway a/b is served here"),
+        ([TASK, "--gateway", "a"], "it is NAMESPACE/NAME"),
+        ([TASK, "-H", "x"], "it is 'NAME: VALUE'"),
+        ([TASK, "--address", "a:b"], "it is HOST or HOST:PORT"),
+        (["missing"], "no such file"),
+    ],
+)
+def test_wrong_usage(words: list[str], told: str) -> None:
+    found = invoke("explain", URL, *words)
+    assert (found.status, found.out) == (2, "")
+    assert told in found.err
+
+
+def test_what_cannot_be_sent() -> None:
+    found = invoke("explain", "grpc://httpbin.example.com/get", TASK, "--send")
+    assert (found.status, found.err) == (
+        2,
+        "error: --send: grpc requests cannot be sent from here, http and https ones can\n",
+    )
+    elsewhere = invoke("explain", "http://httpbin.example.com:81/get", TASK, "--send")
+    assert elsewhere.status == 2
+    assert "has no port 81 on this machine" in elsewhere.err
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that gives one answer to each of two requests; its address, and what it was asked."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                asked.append(connection.recv(65_536))
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", asked
+        thread.join(timeout=10)
+
+
+def test_sent_and_as_predicted() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nx-envoy-upstream-service-time: 1\r\ncontent-length: 0\r\n\r\n"
+    with answering(answer) as (address, asked):
+        found = invoke("explain", f"{URL}?a=%31", TASK, "-H", "X: 1", "--address", address)
+    assert found.status == 0
+    assert found.out.splitlines()[-1] == f"sent to {address}: 200 from a backend, as predicted"
+    assert asked == [b"GET /get?a=%31 HTTP/1.1\r\nHost: httpbin.example.com\r\nx: 1\r\n\r\n"]
+
+
+def test_sent_and_not_as_predicted() -> None:
+    with answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n") as (address, _):
+        found = invoke("explain", URL, TASK, "--send", "--address", address, "-o", "json")
+    assert found.status == 1
+    sent = json.loads(found.out)["sent"]
+    assert sent["differences"] == ["a backend was to answer"]
+    assert (sent["received"]["status"], sent["received"]["target"]) == (404, address)
+
+
+def test_sent_where_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    found = invoke("explain", URL, TASK, "--address", address)
+    assert found.status == 1
+    assert "NOT as predicted: an answer of a backend was expected" in found.out.splitlines()[-1]
