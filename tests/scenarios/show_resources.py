@@ -217,8 +217,7 @@ def _route(message: Json) -> Json:
             action = action | {"clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR"}
         shown |= _forward(dict(action))
     shown |= _headers(body)
-    for filter_, config in body.pop("typedPerFilterConfig", {}).items():
-        shown |= _PER_ROUTE[filter_](config)
+    shown |= _filters(body)
     kind = "" if name[0] == "HTTPRoute" else f"{name[0]} "
     return shown | body | {"of": f"{kind}{name[1]}/{name[2]} {name[3]}.{name[4]}"}
 
@@ -319,9 +318,16 @@ def _weight(body: Json) -> Json:
     if (host := body.pop("hostRewriteLiteral", None)) is not None:
         shown["rewrite"] = {"host": host}
     shown |= _headers(body)
+    shown |= _filters(body)
+    return shown | body
+
+
+def _filters(body: Json) -> Json:
+    """Takes what is said to filters out of `body`."""
+    shown: Json = {}
     for filter_, config in body.pop("typedPerFilterConfig", {}).items():
         shown |= _PER_ROUTE[filter_](config)
-    return shown | body
+    return shown
 
 
 def _mirror(body: Json) -> Json:
@@ -398,8 +404,33 @@ def check(message: Json) -> Json:
     return shown | body
 
 
+def _session(message: Json) -> Json:
+    assert message.pop("@type").endswith(".StatefulSessionPerRoute")
+    state = message.pop("statefulSession").pop("sessionState")["typedConfig"]
+    kind = state.pop("@type").rpartition(".")[2]
+    assert not message
+    if kind == "HeaderBasedSessionState":
+        return {"session": {"header": state.pop("name")} | state}
+    assert kind == "CookieBasedSessionState"
+    cookie = state.pop("cookie")
+    attributes = {one["name"]: one.get("value", True) for one in cookie.pop("attributes")}
+    assert attributes.pop("SameSite") == "Strict"
+    shown = {"cookie": cookie.pop("name")}
+    if (path := cookie.pop("path")) != "/":
+        shown["path"] = path
+    return {"session": shown | attributes | cookie | state}
+
+
+def _forget(message: Json) -> Json:
+    assert message.pop("@type").endswith(".LuaPerRoute")
+    assert message.pop("name") == "forget"
+    return {"forgotten": message.pop("filterContext")["cookie"]} | message
+
+
 _PER_ROUTE: dict[str, Callable[[Json], Json]] = {
     "envoy.filters.http.cors": _cors,
+    "envoy.filters.http.lua": _forget,
+    "envoy.filters.http.stateful_session": _session,
     "external-auth": _auth("auth"),
     "external-auth-backend": _auth("auth of backend"),
 }

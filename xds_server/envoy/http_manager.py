@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as api
 
-from xds_server.envoy import access_log, kit, names
+from xds_server.envoy import access_log, kit, names, session
 from xds_server.routing.listener import Listener, Scope
 from xds_server.wire.construct import any_of, fast
 
@@ -38,6 +38,8 @@ CONNECTION_WINDOW_BYTES = 1024 * 1024
 NOBODY = CidrRange(address_prefix="0.0.0.0", prefix_len=32)
 """No connection comes from there; with an empty list Envoy would take all private addresses."""
 
+_ROUTER = HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router()))
+
 
 def build(listener: Listener, scope: Scope, http_filters: Sequence[api.HttpFilter]) -> api.HttpConnectionManager:
     """The connection manager of one HTTPS listener, or of all HTTP listeners of a port; the router comes last."""
@@ -47,7 +49,7 @@ def build(listener: Listener, scope: Scope, http_filters: Sequence[api.HttpFilte
         codec_type=api.HttpConnectionManagerCodecType.AUTO,
         stat_prefix=name,
         rds=Rds(config_source=kit.ads(wait=True), route_config_name=name),
-        http_filters=[*http_filters, HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router()))],
+        http_filters=[*http_filters, *session.FILTERS, _ROUTER],
         server_name=listener.server_name,
         use_remote_address=True,
         internal_address_config=InternalAddressConfig(cidr_ranges=[NOBODY]),

@@ -10,7 +10,7 @@ from typing import Any
 
 from envoy_data_plane.envoy.config.route import v3 as api
 
-from xds_server.envoy import kit, names, retry
+from xds_server.envoy import kit, names, retry, session
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.feature import Applied, Feature, Place
 from xds_server.routing.match import Match, PathKind
@@ -72,7 +72,7 @@ def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
     if len(serving) == 1 or any(_needs_route(entry, action, features) for entry in serving):
         return _one_route_each(rule, serving, place, features)
     forward = _forward(action, serving)
-    forward.weighted_clusters = WeightedCluster(clusters=[_weight(entry, features) for entry in serving])
+    forward.weighted_clusters = WeightedCluster(clusters=[_weight(entry, place, features) for entry in serving])
     route = Route(name=_name(rule), match=_match(rule.match), route=forward)
     return _edited(route, action.filters, place, features)
 
@@ -99,7 +99,8 @@ def _one_route_each(
             continue
         forward = _forward(rule.action, (entry,))
         forward.cluster = names.cluster(entry.backend)
-        route = Route(name=_name(rule), match=match, route=forward)
+        kept = session.per_route(entry.session, secure=_is_secure(place))
+        route = Route(name=_name(rule), match=match, route=forward, typed_per_filter_config=kept)
         routes += _edited(route, filters, place, features)
         for policy in forward.request_mirror_policies:
             policy.runtime_fraction = kit.share_within(policy.runtime_fraction, before, after, total)
@@ -143,13 +144,18 @@ def _needs_route(entry: WeightedBackend, action: Action, features: Features) -> 
     return missing or bool(entry.filters and action.filters)
 
 
-def _weight(entry: WeightedBackend, features: Features) -> api.WeightedClusterClusterWeight:
+def _weight(entry: WeightedBackend, place: Place, features: Features) -> api.WeightedClusterClusterWeight:
     name = names.cluster(entry.backend) if isinstance(entry.backend, Backend) else names.MISSING_CLUSTER
-    weight = ClusterWeight(name=name, weight=entry.weight)
+    kept = session.per_route(entry.session, secure=_is_secure(place))
+    weight = ClusterWeight(name=name, weight=entry.weight, typed_per_filter_config=kept)
     for filter_ in entry.filters:
         if (edit := features[filter_.type].edit_backend) is not None:
             edit(filter_.config, weight)
     return weight
+
+
+def _is_secure(place: Place) -> bool:
+    return place.scheme == "https"
 
 
 def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteAction:

@@ -1,6 +1,7 @@
 """Rules: what happens to requests that match."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from xds_server.model.meta import Key
 from xds_server.routing.backend import NO_CERTIFICATE, Backend, InvalidBackend
@@ -9,12 +10,30 @@ from xds_server.routing.match import Match, precedence
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """Requests of one client stay with one endpoint: a cookie, or a header with what they have to show.
+
+    `seconds` is how long that lasts, None without an end; `path` is the cookie's. Clients keep a `permanent` cookie
+    until its end, another one while they run.
+    """
+
+    type: Literal["cookie", "header"]
+    name: str
+    path: str = "/"
+    seconds: int | None = None
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WeightedBackend:
-    """A backend's share of a rule's traffic, relative to the sum of weights; `filters` apply to its share alone."""
+    """A backend's share of a rule's traffic, relative to the sum of weights; `filters` apply to its share alone, and
+    `session` is with its endpoints.
+    """
 
     backend: Backend | InvalidBackend
     weight: int
     filters: tuple[Applied, ...] = ()
+    session: Session | None = None
 
     def reached(self, certificate: Key) -> "WeightedBackend":
         """The share as a Gateway with that certificate serves it."""

@@ -12,12 +12,12 @@ from typing import Any
 from xds_server.flow.lookup import Lookup
 from xds_server.model import grpcroute
 from xds_server.model import httproute as api
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.routing.backend import Backend, InvalidBackend, located
 from xds_server.routing.feature import Applied, Feature, Refused, Surroundings
 from xds_server.routing.match import Match, ValueMatch
-from xds_server.routing.rule import Action, Fault, Rule, RuleId, WeightedBackend
-from xds_server.semantics import backends, patterns
+from xds_server.routing.rule import Action, Fault, Rule, RuleId, Session, WeightedBackend
+from xds_server.semantics import backends, patterns, sessions
 from xds_server.semantics.backends import Spoken
 from xds_server.semantics.grants import Referrer
 from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge
@@ -48,6 +48,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class _Translation:
+    route: ObjectRef
     dialect: Dialect
     features: Features
     world: World
@@ -65,7 +66,7 @@ def translate(
 
     allowed = {type_: feature for type_, feature in features.items() if dialect.kind in feature.kinds}
     written: tuple[RouteRule, ...] = route.spec.rules
-    translation = _Translation(dialect, allowed, world, resolve)
+    translation = _Translation(ObjectRef(dialect.kind, *key), dialect, allowed, world, resolve)
     outcomes = [_rule(f"rules[{i}]", rule, translation) for i, rule in enumerate(written)]
     created = route.metadata.creation_timestamp
     rules = tuple(
@@ -85,6 +86,11 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
     applied, refusals = _filters(f"{place}.filters", rule.filters, features, around)
     weighted, more = _weighted(place, rule, features, around)
     refusals += [*_incompatible(place, applied, features), *more]
+    session = sessions.parse(rule.session_persistence, f"{place}.sessionPersistence")
+    if isinstance(session, Refused):
+        refusals.append(session)
+    elif session is not None:
+        weighted = _with_sessions(weighted, session, f"{how.route} {rule.name or place}")
     settings = how.dialect.settings(rule, place)
     if isinstance(settings, Refused):
         refusals.append(settings)
@@ -108,6 +114,15 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
 
 def _backends(filters: Iterable[Applied], features: Features) -> list[Backend | InvalidBackend]:
     return [backend for one in filters for backend in features[one.type].backends(one.config)]
+
+
+def _with_sessions(weighted: tuple[WeightedBackend, ...], session: Session, scope: str) -> tuple[WeightedBackend, ...]:
+    return tuple(
+        replace(entry, session=sessions.named(session, scope, entry.backend))
+        if isinstance(entry.backend, Backend)
+        else entry
+        for entry in weighted
+    )
 
 
 def _told(refused: Refused) -> str:
