@@ -56,7 +56,6 @@ def cluster(message: Json) -> Json:
     if shown["speaks"] == "datagrams of a port":
         del constants["perConnectionBufferLimitBytes"]
         del constants["lbPolicy"]  # round robin, the first of the enum
-        constants["commonLbConfig"] = {"localityWeightedLbConfig": {}}
     return shown | secured | _rest(body, constants)
 
 
@@ -92,20 +91,19 @@ def _tls(socket: Json) -> Json:
 
 
 def assignment(message: Json) -> Any:
-    """Addresses by zone, or one list where no zone is known; by weight where backends share it."""
+    """Addresses by zone, or one list where no zone is known; with their weights where several backends have some."""
     shown: dict[str, list[str]] = {}
     if message["clusterName"].startswith("gateway/"):
-        return [{one["loadBalancingWeight"]: _addresses(one)} for one in message.get("endpoints", [])]
+        weighted = [one for locality in message.get("endpoints", []) for one in locality["lbEndpoints"]]
+        return {
+            _address(one["endpoint"]["address"]).removesuffix("/udp"): one["loadBalancingWeight"] for one in weighted
+        }
     for locality in message.get("endpoints", []):
         zone = locality["locality"].get("zone", "")
-        addresses = _addresses(locality)
+        addresses = [_address(one["endpoint"]["address"]) for one in locality["lbEndpoints"]]
         assert locality["loadBalancingWeight"] == len(addresses)
         shown[zone] = addresses
     return shown.get("", []) if not shown.keys() - {""} else shown
-
-
-def _addresses(locality: Json) -> list[str]:
-    return [_address(one["endpoint"]["address"]).removesuffix("/udp") for one in locality["lbEndpoints"]]
 
 
 def _address(message: Json) -> str:

@@ -4,7 +4,7 @@
         await world.serve(GATEWAY, "kind: HTTPRoute …")
         answer = await world.get("/path", host="shop.example.com")
 
-Documents are YAML as users write it, but for what is always the same (see `documents`): apiVersion, and an HTTPRoute's
+Documents are YAML as users write it, but for what is always the same (see `documents`): apiVersion, and a route's
 parentRefs where it has one parent called `gateway`. Each Gateway gets an Envoy with the product's own bootstrap, and
 each of its ports a free port of 127.0.0.1.
 """
@@ -18,20 +18,20 @@ import aiohttp
 import yaml
 from yarl import URL
 
-from tests.real_envoy import RealEnvoy, free_port
+from tests.real_envoy import RealEnvoy, free_port, free_udp_port
 from tests.scenarios.certificates import filled_in
 from tests.traffic.client import Answer, answer_of, connected
 from xds_server.control import Changes, Control, Round
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.model.core import ConfigMap
 from xds_server.model.document import Fault, Ignored, Object
-from xds_server.model.kinds import BY_KIND, kind_of
+from xds_server.model.kinds import BY_KIND, ROUTE_KINDS, kind_of
 from xds_server.model.meta import Key, Metadata
 from xds_server.model.parse import parse
 from xds_server.model.validate import faults
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
-from xds_server.routing.listener import Bind
+from xds_server.routing.listener import Bind, Socket, Transport
 from xds_server.shell.echo import echo
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import Serving
@@ -51,7 +51,7 @@ def documents(text: str) -> list[dict[str, Any]]:
     for document in found:
         row = BY_KIND[document["kind"]]
         document.setdefault("apiVersion", row.api_version)
-        if row.kind == "HTTPRoute":
+        if row.kind in ROUTE_KINDS:
             document["spec"].setdefault("parentRefs", [{"name": GATEWAY.name}])
     return [filled_in(document) for document in found]
 
@@ -104,7 +104,7 @@ class World:
         self._edit_bootstrap = edit_bootstrap
         self._stack = AsyncExitStack()
         self._http: aiohttp.ClientSession | None = None
-        self._ports: dict[tuple[Key, int], int] = {}
+        self._ports: dict[Socket, int] = {}
         self._served: set[Ident] = set()
         self._mark = 0
         self._round = asyncio.Event()
@@ -190,11 +190,16 @@ class World:
         for gateway in gateways:
             key = gateway.metadata.key
             for listener in gateway.spec.listeners:
-                if (key, listener.port) not in self._ports:
-                    self._ports[key, listener.port] = free_port()
-            ports = tuple(sorted((port, bound) for (owner, port), bound in self._ports.items() if owner == key))
-            binds[key] = Bind(address=self._address, ports=ports, share_port=False)
+                socket = Socket(key, "udp" if listener.protocol == "UDP" else "tcp", listener.port)
+                if socket not in self._ports:
+                    self._ports[socket] = free_udp_port() if socket.transport == "udp" else free_port()
+            tcp, udp = self._bound(key, "tcp"), self._bound(key, "udp")
+            binds[key] = Bind(address=self._address, ports=tcp, udp_ports=udp, share_port=False)
         return binds
+
+    def _bound(self, gateway: Key, transport: str) -> tuple[tuple[int, int], ...]:
+        own = ((one.port, bound) for one, bound in self._ports.items() if one[:2] == (gateway, transport))
+        return tuple(sorted(own))
 
     async def _start(self, gateway: Key) -> None:
         if gateway in self.envoys:
@@ -223,9 +228,9 @@ class World:
                 await envoy.until(lambda envoy=envoy: _warm(envoy), "is still warming")
         await asyncio.sleep(0.01)  # an ACK comes before the worker threads have it
 
-    def port(self, port: int = 80, gateway: str = GATEWAY.name) -> int:
+    def port(self, port: int = 80, gateway: str = GATEWAY.name, *, transport: Transport = "tcp") -> int:
         """The port that is bound for a listener's port."""
-        return self._ports[Key(GATEWAY.namespace, gateway), port]
+        return self._ports[Socket(Key(GATEWAY.namespace, gateway), transport, port)]
 
     @property
     def envoy(self) -> RealEnvoy:

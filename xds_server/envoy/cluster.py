@@ -18,8 +18,6 @@ from xds_server.wire.part import Owner, Part
 Cluster = fast(api.Cluster)
 EdsClusterConfig = fast(api.ClusterEdsClusterConfig)
 CircuitBreakers = fast(api.CircuitBreakers)
-CommonLbConfig = fast(api.ClusterCommonLbConfig)
-LocalityWeightedLbConfig = fast(api.ClusterCommonLbConfigLocalityWeightedLbConfig)
 Thresholds = fast(api.CircuitBreakersThresholds)
 HttpProtocolOptions = fast(http.HttpProtocolOptions)
 ExplicitHttpConfig = fast(http.HttpProtocolOptionsExplicitHttpConfig)
@@ -66,8 +64,8 @@ def _owners(backend: Backend) -> tuple[Owner, ...]:
 
 
 def _of_port(backend: Backend) -> Part:
-    """The cluster of a UDP listener's port. Its endpoints are all backends of the route that is served there, each
-    a locality with its weight; round robin keeps exactly to the weights.
+    """The cluster of a UDP listener's port. Its endpoints are those of all backends of the route that is served there,
+    by weight, to which round robin keeps exactly.
     """
     name = names.cluster(backend)
     message = Cluster(
@@ -76,7 +74,6 @@ def _of_port(backend: Backend) -> Part:
         eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=names.endpoints(backend.endpoints)),
         connect_timeout=CONNECT_TIMEOUT,
         lb_policy=api.ClusterLbPolicy.ROUND_ROBIN,
-        common_lb_config=CommonLbConfig(locality_weighted_lb_config=LocalityWeightedLbConfig()),
         circuit_breakers=CircuitBreakers(thresholds=[_no_limits()]),
     )
     return Part(name, encode(message))

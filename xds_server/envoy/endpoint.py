@@ -1,6 +1,8 @@
 """The endpoints of one Service port to a ClusterLoadAssignment, by zone; those of several, by share."""
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import gcd, lcm
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as api
@@ -17,9 +19,10 @@ LbEndpoint = fast(api.LbEndpoint)
 Endpoint = fast(api.Endpoint)
 Locality = fast(core.Locality)
 
-NOWHERE = ServingEndpoint("", "127.0.0.1", 9)
-"""Discards what is sent to it, or does not exist: what is to be dropped goes there and leaves the machine in no case.
-"""
+NOWHERE = ("127.0.0.1", 9)
+"""Discards what is sent to it, or does not exist: what is to be dropped goes there and never leaves the machine."""
+MAX_WEIGHTS = 2**31
+"""The sum of weights, with room for those that are rounded up."""
 
 
 def assignment(name: str, endpoints: Iterable[ServingEndpoint]) -> Part:
@@ -38,16 +41,31 @@ def assignment(name: str, endpoints: Iterable[ServingEndpoint]) -> Part:
 
 
 def shared(name: str, shares: Iterable[tuple[int, Sequence[ServingEndpoint]]], owners: tuple[Owner, ...]) -> Part:
-    """The assignment that several backends share by weight. The share of one without endpoints is dropped."""
-    localities = [
-        LocalityLbEndpoints(
-            locality=Locality(region=str(index)),
-            lb_endpoints=[
-                LbEndpoint(endpoint=Endpoint(address=kit.udp(one.address, one.port)))
-                for one in sorted(set(endpoints)) or (NOWHERE,)
-            ],
-            load_balancing_weight=weight,
-        )
-        for index, (weight, endpoints) in enumerate(shares)
+    """The assignment that several backends share by weight. The share of one without endpoints is dropped.
+
+    An address has a part of the share of each backend that it is behind: Envoy knows an address only once, and would
+    give the share of a locality whose addresses it has seen elsewhere to the others.
+    """
+    parts: dict[tuple[str, int], Fraction] = {}
+    for weight, endpoints in shares:
+        addresses = {(one.address, one.port) for one in endpoints} or {NOWHERE}
+        for address in addresses:
+            parts[address] = parts.get(address, Fraction(0)) + Fraction(weight, len(addresses))
+    weights = _whole(sorted(parts.items()))
+    endpoints_ = [
+        LbEndpoint(endpoint=Endpoint(address=kit.udp(*address)), load_balancing_weight=weight)
+        for address, weight in weights.items()
     ]
+    localities = [LocalityLbEndpoints(lb_endpoints=endpoints_)] if endpoints_ else []
     return Part(name, encode(ClusterLoadAssignment(cluster_name=name, endpoints=localities)), owners=owners)
+
+
+def _whole(parts: Iterable[tuple[tuple[str, int], Fraction]]) -> dict[tuple[str, int], int]:
+    """Whole numbers in the same proportion, the smallest there are; Envoy wants each to be at least 1, and their sum
+    to have 32 bits.
+    """
+    found = dict(parts)
+    common = lcm(*(one.denominator for one in found.values()))
+    whole = {address: int(one * common) for address, one in found.items()}
+    divisor = max(Fraction(gcd(*whole.values()) or 1), Fraction(sum(whole.values()), MAX_WEIGHTS))
+    return {address: max(1, int(weight / divisor)) for address, weight in whole.items()}

@@ -1,0 +1,217 @@
+"""TLSRoutes: TLS that is handed on and TLS that ends here, who gets a server name, and how those end that nobody gets."""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from tests.traffic.client import connected
+from tests.traffic.harness import World, service
+from tests.traffic.streams import (
+    connection,
+    gateway,
+    greeting,
+    logged,
+    name_of,
+    presenting,
+    raw_answer,
+    route,
+    secret,
+    tls,
+)
+from tests.traffic.tls import certificate_of, trusting
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BACKEND_NAMES = "a.example.com,b.example.com,*.example.com"
+"""Of the certificate that backends have, where TLS is handed on."""
+DRAIN_SECONDS = 1.2
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
+async def backends(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
+    """Services one and two, which speak TLS, and plain and bare, which do not; all speak first."""
+    own = presenting(BACKEND_NAMES, tmp_path_factory.mktemp("tls"))
+    async with AsyncExitStack() as stack:
+        for name in ("one", "two", "plain", "bare"):
+            server = greeting(name, own if name in ("one", "two") else None)
+            await world.change(service(name, [await stack.enter_async_context(server)]))
+        yield
+
+
+def handed_on(name: str, backend: str, *hosts: str, section: str = "", created: str = "2024") -> str:
+    return route("TLSRoute", name, backend, hosts=hosts, section=section, created=created)
+
+
+async def who(world: World, server_name: str, *, port: int = 443) -> str:
+    """The backend behind a server name, over its own TLS."""
+    return await name_of(world.port(port), trusting(BACKEND_NAMES), server_name)
+
+
+async def closed(world: World, server_name: str, *, port: int = 443) -> bool:
+    """Is a client with that server name sent off without a word? A TLS alert would be one."""
+    answer = await raw_answer(world.port(port), server_name)
+    assert answer[:1] in (b"", b"\x16"), "neither silence nor a handshake"
+    return not answer
+
+
+async def test_server_names(world: World) -> None:
+    listener = tls("tls", "*.example.com")
+    await world.serve(
+        gateway(listener), handed_on("one", "one", "*.example.com"), handed_on("two", "two", "a.example.com")
+    )
+    assert await who(world, "a.example.com") == "two"
+    assert await who(world, "b.example.com") == "one"
+    assert await certificate_of(world.port(443), "b.example.com") == BACKEND_NAMES.split(",")
+    assert await closed(world, "a.example.org")
+    assert not await closed(world, "a.example.com")
+
+
+async def test_no_route_no_answer(world: World) -> None:
+    """A listener that is narrower keeps its name, with no route and with no certificate, too."""
+    await world.serve(
+        gateway(
+            tls("wide"), tls("narrow", "a.example.com"), tls("broken", "b.example.com", certificate="nowhere"),
+            tls("alone", port=444),
+        ),
+        handed_on("wide", "one", "*.example.com", section="wide"),
+    )  # fmt: skip
+    assert await who(world, "c.example.com") == "one"
+    assert await closed(world, "a.example.com")
+    assert await closed(world, "b.example.com")
+    assert await closed(world, "c.example.org")
+    assert await closed(world, "a.example.com", port=444)
+
+
+@pytest.mark.parametrize("backend", ["missing", "one*0"])
+async def test_nobody_to_have_it(world: World, backend: str) -> None:
+    """Nor where TLS would end here: no handshake begins."""
+    await world.serve(
+        gateway(tls("passed", "a.example.com"), tls("ended", "b.example.com", certificate="b")),
+        secret("b", "b.example.com"),
+        handed_on("both", backend, "a.example.com", "b.example.com"),
+    )
+    assert await closed(world, "a.example.com")
+    assert await closed(world, "b.example.com")
+
+
+async def test_tls_may_end_here(world: World) -> None:
+    """The backend gets the bytes. No protocol is agreed on for it."""
+    await world.serve(
+        gateway(tls("tls", "*.example.org", certificate="org")),
+        secret("org", "*.example.org"),
+        handed_on("route", "plain", "a.example.org"),
+    )
+    context = trusting("*.example.org", alpn=("h2", "http/1.1"))
+    async with connection(world.port(443), context, "a.example.org") as client:
+        assert await client.line() == "plain"
+        assert await client.echoed("hello")
+        assert client.writer.get_extra_info("ssl_object").selected_alpn_protocol() is None
+    assert await closed(world, "b.example.org")
+
+
+async def test_shares_where_tls_ends(world: World) -> None:
+    await world.serve(
+        gateway(tls("tls", "*.example.org", certificate="org")),
+        secret("org", "*.example.org"),
+        route("TLSRoute", "route", "plain*2", "bare*1", "missing*1", hosts=["a.example.org"]),
+    )
+    context = trusting("*.example.org")
+
+    async def one() -> str:
+        try:
+            return await name_of(world.port(443), context, "a.example.org")
+        except (ssl.SSLError, ConnectionError, EOFError) as error:
+            return "an alert" if "ALERT" in str(error).upper() else ""
+
+    found = Counter(await asyncio.gather(*(one() for _ in range(120))))
+    assert found.keys() == {"plain", "bare", ""}
+    assert 40 <= found["plain"] <= 80
+    assert 12 <= found["bare"] <= 50
+    assert 12 <= found[""] <= 50
+
+
+async def test_passthrough_terminate_and_https_on_one_port(world: World) -> None:
+    web = 'name: web, port: 443, protocol: HTTPS, hostname: "web.example.org", tls: {certificateRefs: [{name: web}]}'
+    await world.serve(
+        gateway(tls("passed", "a.example.com"), tls("ended", "*.example.org", certificate="org"), web),
+        secret("org", "*.example.org"),
+        secret("web", "web.example.org"),
+        handed_on("passed", "one", "a.example.com"),
+        handed_on("ended", "plain", "*.example.org", section="ended"),
+        "kind: HTTPRoute\nmetadata: {name: web}\nspec: {rules: [{backendRefs: [{name: a, port: 8080}]}]}\n",
+    )
+    assert await who(world, "a.example.com") == "one"
+    assert await name_of(world.port(443), trusting("*.example.org"), "any.example.org") == "plain"
+    context = trusting("web.example.org")
+    async with connected(world.port(443), tls=context, server_name="web.example.org") as client:
+        assert (await client.get(host="web.example.org")).told["name"] == "a"
+    assert await closed(world, "b.example.com")
+
+
+async def test_the_hostname_as_it_is_written_decides(world: World) -> None:
+    """Though both come to the same server name; and what loses takes over when the winner goes."""
+    listener = gateway(tls("tls", "a.example.com"))
+    wide = handed_on("wide", "one", "*.example.com", created="2023")
+    await world.serve(listener, wide)
+    assert await who(world, "a.example.com") == "one"
+    await world.serve(listener, wide, handed_on("exact", "two", "a.example.com", created="2025"))
+    assert {await who(world, "a.example.com") for _ in range(10)} == {"two"}
+    await world.serve(listener, wide)
+    assert await who(world, "a.example.com") == "one"
+
+
+async def test_an_edit_drains_its_own_connections_alone(world: World) -> None:
+    listener = gateway(tls("tls", "*.example.com"))
+    others = handed_on("b", "one", "b.example.com")
+    await world.serve(listener, others, handed_on("a", "one", "a.example.com"))
+    context = trusting(BACKEND_NAMES)
+    async with (
+        connection(world.port(443), context, "a.example.com") as edited,
+        connection(world.port(443), context, "b.example.com") as other,
+    ):
+        assert [await edited.line(), await other.line()] == ["one", "one"]
+        await world.serve(listener, others, handed_on("a", "two", "a.example.com"))
+        assert await who(world, "a.example.com") == "two"
+        assert await edited.echoed("until it has drained")
+        await asyncio.sleep(DRAIN_SECONDS)
+        assert await edited.line() == "", "closed"
+        for number in range(3):
+            assert await other.echoed(f"still here {number}")
+        await world.serve(listener, others, handed_on("c", "two", "c.example.com"))
+        await asyncio.sleep(DRAIN_SECONDS)
+        assert await who(world, "c.example.com") == "two"
+        assert await other.echoed("and after chains came and went")
+
+
+async def test_endpoints_and_certificates_change_under_connections(world: World) -> None:
+    listener = gateway(tls("tls", "*.example.org", certificate="org"))
+    ours = handed_on("route", "moving", "a.example.org")
+    async with greeting("before") as before, greeting("after") as after:
+        await world.change(service("moving", [before]))
+        await world.serve(listener, secret("org", "*.example.org"), ours)
+        context = trusting("*.example.org")
+        async with connection(world.port(443), context, "a.example.org") as client:
+            assert await client.line() == "before"
+            await world.change(service("moving", [after]))
+            await world.serve(listener, secret("org", "*.example.org,example.org"), ours)
+            assert await certificate_of(world.port(443), "a.example.org") == ["*.example.org", "example.org"]
+            async with connection(world.port(443), trusting("*.example.org,example.org"), "a.example.org") as new:
+                assert await new.line() == "after"
+            await asyncio.sleep(DRAIN_SECONDS)
+            assert await client.echoed("still here")
+
+
+async def test_access_log(world: World) -> None:
+    await world.serve(gateway(tls("tls", "*.example.com")), handed_on("logged", "one", "log.example.com"))
+    assert await who(world, "log.example.com") == "one"
+    assert await closed(world, "nobody.example.com")
+    (line,) = await logged(world, "TLSRoute/default/logged/0/0")
+    assert '"requested_server_name":"log.example.com"' in line
+    (line,) = await logged(world, "nobody.example.com")
+    assert '"listener":"tls-443/*.example.com"' in line
+    assert '"route"' not in line
