@@ -26,10 +26,11 @@ def curl_lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[in
 def _lines(pipeline: Pipeline, claim: Claim, address: str, port: int) -> Iterator[str]:
     rules = pipeline.tables.rules.get((claim.kind, claim.route))
     for rule in rules.rules[:1] if rules else ():
-        yield _line(claim.listener, _host(claim.host), rule.match, address, port)
+        yield _line(claim.listener, host_of(claim.host), rule.match, address, port)
 
 
-def _host(pattern: str) -> str:
+def host_of(pattern: str) -> str:
+    """A host that the pattern stands for; empty for any."""
     if pattern == "*":
         return ""
     return f"www{pattern[1:]}" if pattern.startswith("*.") else pattern

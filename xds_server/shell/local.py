@@ -18,7 +18,7 @@ from xds_server.pipeline.program import Pipeline
 from xds_server.routing.listener import Bind
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.statuses import GatewayStatus
-from xds_server.shell.curl import curl_lines
+from xds_server.shell import reach
 from xds_server.shell.envoy import Supervisor, unavailable
 
 log = structlog.get_logger()
@@ -131,8 +131,7 @@ class Local:
 
     def _say_all(self, gateway: Key, binding: Binding) -> None:
         """Where a Gateway is served and what to try, if that is new: routes and freed ports may come later."""
-        ports = {port.number: bound for port, bound in binding.ports.items()}
-        lines = curl_lines(self.control.pipeline, gateway, binding.address, ports)
+        lines = reach.lines(self.control.pipeline, gateway, binding.address, binding.ports)
         told = self._announced.get(gateway)
         new = (binding.address, binding.ports, bool(lines) or (told is not None and told[2]))
         if told == new:
@@ -158,7 +157,7 @@ def wanted(pipeline: Pipeline) -> list[Wanted]:
     for key in pipeline.gateways():
         gateway = gateways.get(key)
         points = pipeline.tables.listeners_by_gateway.rows(key)
-        ports = frozenset(Port(point.port) for point in points if point.served)
+        ports = frozenset(Port(point.port, point.transport.upper()) for point in points if point.served)
         if gateway is not None and ports and can_be_placed(gateway.spec.addresses):
             values = wanted_values(gateway.spec.addresses)
             found.append((gateway.metadata.creation_timestamp, key, Wanted(key, ports, values)))
@@ -168,8 +167,14 @@ def wanted(pipeline: Pipeline) -> list[Wanted]:
 def _bind(binding: Binding) -> Bind:
     return Bind(
         address=binding.address,
-        ports=tuple(sorted((port.number, bound) for port, bound in binding.ports.items())),
-        unavailable=frozenset(port.number for port in binding.blocked),
+        ports=_bound(binding, "TCP"),
+        udp_ports=_bound(binding, "UDP"),
+        unavailable=frozenset(port.number for port in binding.blocked if port.protocol == "TCP"),
+        udp_unavailable=frozenset(port.number for port in binding.blocked if port.protocol == "UDP"),
         placed_only=True,
         share_port=False,
     )
+
+
+def _bound(binding: Binding, protocol: str) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted((port.number, bound) for port, bound in binding.ports.items() if port.protocol == protocol))
