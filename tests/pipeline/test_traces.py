@@ -335,6 +335,7 @@ def test_a_udp_route_changes_endpoints_alone(pipeline: Pipeline) -> None:
     ports = {"ports": [{"port": 80, "protocol": "UDP"}]}
     put(pipeline, gateway("udp", {"name": "dns", "port": 53, "protocol": "UDP"}), datagrams(1, 1))
     put(pipeline, *(document("Service", f"u{index}", ports) for index in range(2)))
+    put(pipeline, *(slice_(f"u{index}", f"10.0.8.{index}") for index in range(2)))
     name = "gateway/default/udp:53/udp"
     assert settle(pipeline).published == [f"clusters {name}", f"endpoints {name}", "listeners udp-53"]
     put(pipeline, datagrams(3, 1))
