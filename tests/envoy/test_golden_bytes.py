@@ -8,6 +8,7 @@ differ; so a release that changes any of these cuts every user's connections whe
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from xds_server.filters import FILTERS
 from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, InvalidBackend, Protocol, of_port
 from xds_server.routing.hostname import ANY
-from xds_server.routing.listener import Bind, Listener, ListenerId
+from xds_server.routing.listener import Bind, ClientCertificates, Listener, ListenerId
 from xds_server.routing.match import Match, PathKind, PathMatch
 from xds_server.routing.rule import Action, Rule, RuleId, WeightedBackend
 from xds_server.routing.secret import SecretId
@@ -46,6 +47,7 @@ GOLDEN = Path(__file__).parent / "golden"
 CHAIN = tuple(filter_ for feature in FILTERS for filter_ in feature.chain)
 HTTP = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY)
 CERTIFICATES = tuple(SecretId.certificate(Key("shop", name)) for name in ("cert", "other"))
+AUTHORITIES = SecretId("Gateway", Key("shop", "gateway"), "default")
 HTTPS = Listener(ListenerId(Key("shop", "gateway"), "https"), 443, "https", "shop.example.com", CERTIFICATES[:1])
 ISTIO = Listener(ListenerId(Key("shop", "gateway"), "http"), 80, "http", ANY, server_name="istio-envoy")
 TLS = Listener(ListenerId(Key("shop", "gateway"), "tls"), 443, "tls", "shop.example.com", CERTIFICATES[:1])
@@ -55,6 +57,10 @@ UDP = Listener(ListenerId(Key("shop", "gateway"), "udp"), 53, "udp", ANY)
 CLUSTERED = Bind()
 LOCAL = Bind("127.0.0.1", ((80, 8080), (443, 8443)), ((53, 8053),), share_port=False)
 Bytes = Callable[[], bytes]
+
+
+def _terminated(clients: ClientCertificates | None = None) -> bytes:
+    return encode(tls.terminate(replace(HTTPS, certificates=CERTIFICATES, clients=clients)))
 
 
 def _cluster(protocol: Protocol) -> bytes:
@@ -93,10 +99,9 @@ CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
         lambda: encode(access_log.of_connections("shop/gateway", "tcp-5432/*", "TCPRoute/shop/cart/0/0")),
     ),
     "access-log-sessions": (AccessLog, lambda: encode(access_log.of_sessions("shop/gateway", "udp-53"))),
-    "downstream-tls": (
-        TransportSocket,
-        lambda: encode(tls.terminate(CERTIFICATES)),
-    ),
+    "downstream-tls": (TransportSocket, _terminated),
+    "downstream-tls-validated": (TransportSocket, lambda: _terminated(ClientCertificates(AUTHORITIES))),
+    "downstream-tls-asked": (TransportSocket, lambda: _terminated(ClientCertificates(AUTHORITIES, required=False))),
     "cluster-auto": (Cluster, lambda: _cluster("auto")),
     "cluster-http1": (Cluster, lambda: _cluster("http1")),
     "cluster-http2": (Cluster, lambda: _cluster("http2")),

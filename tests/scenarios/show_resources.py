@@ -129,6 +129,10 @@ def listener(message: Json) -> Json:
             shown["certificates"] = [one["name"] for one in tls["tlsCertificateSdsSecretConfigs"]]
             assert tls.get("alpnProtocols") == (["h2", "http/1.1"] if "routes" in shown else None)
             assert tls["tlsParams"] == {"tlsMinimumProtocolVersion": "TLSv1_2"}
+            if (authorities := tls.get("validationContextSdsSecretConfig")) is not None:
+                shown["clients"] = {"of": authorities["name"]}
+            if (required := socket["typedConfig"].get("requireClientCertificate")) is not None:
+                shown["clients"]["required"] = required
         secure = secure or config["statPrefix"].startswith(("https-", "tls-"))
         if (server := config.get("serverName", "envoy")) != "envoy":
             shown["server"] = server

@@ -33,7 +33,7 @@ def build(listener: Listener, owners: tuple[Listener, ...], http_filters: Sequen
         name=names.filter_chain(hostname),
         filter_chain_match=match,
         filters=[manager],
-        transport_socket=tls.terminate(listener.certificates) if secure else None,
+        transport_socket=tls.terminate(listener) if secure else None,
         transport_socket_connect_timeout=tls.HANDSHAKE if secure else None,
     )
     data = splice(api.Listener, "filter_chains", [encode(chain)])

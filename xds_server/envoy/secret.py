@@ -41,4 +41,4 @@ def authorities(id_: SecretId, pem: bytes, path: str = "", *, accept_untrusted: 
 
 
 def _part(id_: SecretId, message: api.Secret) -> Part:
-    return Part(names.secret(id_), encode(message), owners=(Owner(id_.kind, *id_.key),))
+    return Part(names.secret(id_), encode(message), owners=(Owner(id_.kind, *id_.key, id_.field),))

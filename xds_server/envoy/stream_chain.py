@@ -61,7 +61,7 @@ def _chain(listener: Listener, hostname: str, rule: Rule | None) -> bytes:
         filter_chain_match=FilterChainMatch(server_names=[hostname]) if hostname != ANY else None,
         filters=[Filter(name="envoy.filters.network.tcp_proxy", typed_config=any_of(proxy))],
         # The protocol inside is the backend's affair, so none is agreed on.
-        transport_socket=tls.terminate(listener.certificates, alpn=()) if secure else None,
+        transport_socket=tls.terminate(listener, alpn=()) if secure else None,
         transport_socket_connect_timeout=tls.HANDSHAKE if secure else None,
     )
     return splice(api.Listener, "filter_chains", [encode(chain)])

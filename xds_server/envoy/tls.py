@@ -8,6 +8,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as api
 
 from xds_server.envoy import kit, names
 from xds_server.routing.backend import NO_CERTIFICATE, Backend, Verification
+from xds_server.routing.listener import Listener
 from xds_server.routing.secret import SecretId
 from xds_server.wire.construct import any_of, fast
 
@@ -28,16 +29,27 @@ _SanType = api.SubjectAltNameMatcherSanType
 _Version = api.TlsParametersTlsProtocol
 
 
-def terminate(certificates: Iterable[SecretId], alpn: Iterable[str] = ALPN) -> core.TransportSocket:
-    """Terminates TLS with these certificates; waits for them, so a listener never opens without."""
+def terminate(listener: Listener, alpn: Iterable[str] = ALPN) -> core.TransportSocket:
+    """Terminates TLS with the listener's certificates, and asks clients for theirs where it says so.
+
+    Waits for all secrets that it names: a listener never opens without its certificates, or before it knows whom to
+    trust. An authority's own secret says whether clients that it does not know are let in.
+    """
     context = CommonTlsContext(
         tls_params=TlsParameters(tls_minimum_protocol_version=_Version.TLSv1_2),
         tls_certificate_sds_secret_configs=[
-            SdsSecretConfig(name=names.secret(id_), sds_config=kit.ads(wait=True)) for id_ in certificates
+            SdsSecretConfig(name=names.secret(id_), sds_config=kit.ads(wait=True)) for id_ in listener.certificates
         ],
         alpn_protocols=list(alpn),
     )
-    return kit.TransportSocket(name=SOCKET, typed_config=any_of(DownstreamTlsContext(common_tls_context=context)))
+    message = DownstreamTlsContext(common_tls_context=context)
+    if (clients := listener.clients) is not None:
+        context.validation_context_sds_secret_config = SdsSecretConfig(
+            name=names.secret(clients.authorities), sds_config=kit.ads(wait=True)
+        )
+        if clients.required:
+            message.require_client_certificate = True
+    return kit.TransportSocket(name=SOCKET, typed_config=any_of(message))
 
 
 def originate(backend: Backend, verification: Verification) -> core.TransportSocket:

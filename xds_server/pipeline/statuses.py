@@ -131,8 +131,9 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
     for point in points:
         for secret in point.served.secrets if point.served else ():
             for one in _rejections(ObjectRef(secret.kind, *secret.key), gateway, look, asked.rejected):
-                what = f"Secret {secret.key}" if secret.is_certificate else "authorities"
-                rejections.append(Rejected(f"listeners[{point.id.name}]", f"{what}: {one.detail}"))
+                if one.field == secret.field:
+                    what = f"Secret {secret.key}" if secret.is_certificate else "authorities"
+                    rejections.append(Rejected(f"listeners[{point.id.name}]", f"{what}: {one.detail}"))
     bind = look.get(asked.inputs.binds, gateway)
     unbound = {
         point.id.name

@@ -49,8 +49,20 @@ class Scope(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Clients are asked for a certificate that these authorities issued. Unless it is `required`, those without, or
+    with another, are let in all the same.
+    """
+
+    authorities: SecretId
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
-    """A served listener. `hostname` is normalised, "*" for all. `certificates` are usable, if it ends TLS."""
+    """A served listener. `hostname` is normalised, "*" for all. `certificates` are usable, if it ends TLS; `clients`
+    is None where they need no certificate.
+    """
 
     id: ListenerId
     port: int
@@ -58,6 +70,7 @@ class Listener:
     hostname: str
     certificates: tuple[SecretId, ...] = ()
     server_name: str = "envoy"
+    clients: ClientCertificates | None = None
 
     @property
     def socket(self) -> Socket:
@@ -67,7 +80,7 @@ class Listener:
     @property
     def secrets(self) -> tuple[SecretId, ...]:
         """Every secret that its filter chain names."""
-        return self.certificates
+        return self.certificates + ((self.clients.authorities,) if self.clients else ())
 
     @property
     def scope(self) -> Scope | None:

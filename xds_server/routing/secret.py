@@ -22,6 +22,11 @@ class SecretId(NamedTuple):
         return cls("Secret", secret)
 
     @property
+    def field(self) -> str:
+        """What of the object it is made of, as whom to blame: empty where the object makes nothing else."""
+        return f"authorities {self.part}" if self.part else ""
+
+    @property
     def is_certificate(self) -> bool:
         """A certificate, not authorities?"""
         return self.kind == "Secret"

@@ -44,7 +44,7 @@ class Asked:
 class Authorities:
     """Certificates in PEM, or the file of the proxy's that holds them; none where nothing can be used.
 
-    `reason` and `message` tell of the first reference that cannot be used, also beside others that can.
+    `reason` is that of the first reference that cannot be used, `message` tells of all, also beside others that can.
     """
 
     pem: bytes = b""
@@ -64,14 +64,15 @@ def resolve(asked: Asked, look: Lookup, world: World) -> Authorities:
     if asked.system:
         return Authorities(path=world.system_authorities, accept_untrusted=asked.accept_untrusted)
     found: dict[bytes, None] = {}
-    reason = message = ""
+    problems: list[_Problem] = []
     for index, reference in enumerate(asked.references):
         bundle = _source(reference, asked, look, world)
         if isinstance(bundle, _Problem):
-            if not reason:
-                reason, message = bundle.reason, f"caCertificateRefs[{index}]: {bundle.message}"
+            problems.append(_Problem(bundle.reason, f"caCertificateRefs[{index}]: {bundle.message}"))
             continue
         found.update(dict.fromkeys(bundle))
+    reason = problems[0].reason if problems else ""
+    message = "; ".join(problem.message for problem in problems)
     return Authorities(b"".join(found), "", asked.accept_untrusted, reason, message)
 
 

@@ -51,10 +51,9 @@ def not_resolved(reason: str, message: str) -> Condition:
     return _condition("ResolvedRefs", _FALSE, reason, message)
 
 
-def not_resolved_for(problems: Sequence[Condition]) -> Condition | None:
-    """One ResolvedRefs=False for all of them, with the reason of the first and the messages of all; None for none."""
-    if not problems:
-        return None
+def not_resolved_for(found: Sequence[Condition]) -> Condition:
+    """One ResolvedRefs=False for all that are False, with the reason of the first and the messages of all."""
+    problems = [condition for condition in found if condition.status == _FALSE]
     return not_resolved(problems[0].reason, "; ".join(dict.fromkeys(problem.message for problem in problems)))
 
 
@@ -82,6 +81,11 @@ def conflicted(reason: str, message: str) -> Condition:
 def overlapping(reason: str, message: str) -> Condition:
     """OverlappingTLSConfig=True with OverlappingHostnames or OverlappingCertificates; never written as False."""
     return _condition("OverlappingTLSConfig", _TRUE, reason, message)
+
+
+def insecure_frontend(message: str) -> Condition:
+    """InsecureFrontendValidationMode=True; left out otherwise."""
+    return _condition("InsecureFrontendValidationMode", _TRUE, "ConfigurationChanged", message)
 
 
 def gateway_accepted(valid: int, total: int) -> Condition:

@@ -60,7 +60,7 @@ def resolve(id_: ListenerId, listener: api.Listener, look: Lookup, world: World)
     return ListenerCertificates(
         secrets=tuple(usable),
         names=normal(name for row in usable.values() for name in row.names),
-        problem=conditions.not_resolved_for(problems),
+        problem=conditions.not_resolved_for(problems) if problems else None,
         note=" ".join(_notes(normalise(listener.hostname), usable, look, world)),
     )
 

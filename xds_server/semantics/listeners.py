@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
+from xds_server.flow.table import Table
 from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
 from xds_server.routing.hostname import normalise
@@ -25,6 +26,8 @@ from xds_server.semantics import (
     listener_sets,
     tls_overlap,
 )
+from xds_server.semantics.authorities import Authorities
+from xds_server.semantics.frontend_validation import Check, Checks
 from xds_server.semantics.listener_certificates import ListenerCertificates
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.tls_overlap import Secured
@@ -103,7 +106,7 @@ Entry = tuple[ListenerId, api.Listener]
 
 
 def judge(
-    key: Key, gateway: api.Gateway, look: Lookup, world: World
+    key: Key, gateway: api.Gateway, look: Lookup, world: World, authorities: Table[SecretId, Authorities]
 ) -> Judged[ListenerId, AttachPoint, GatewayVerdict]:
     """The rows and verdict of one Gateway."""
     if not classes.serves(gateway, look, world):
@@ -113,21 +116,25 @@ def judge(
     later = [(ListenerId(key, one.name, set_key), one) for set_key, set_ in allowed for one in set_.spec.listeners]
     conflicts = listener_conflicts.find(own, later)
     server_name = classes.server_name(gateway)
-    judged = {id_: _judge_listener(id_, one, conflicts.get(id_), look, world) for id_, one in (*own, *later)}
+    checks = Checks(key, gateway, look, authorities)
+    judged = {
+        id_: _checked(_judge_listener(id_, one, conflicts.get(id_), look, world), one, checks)
+        for id_, one in (*own, *later)
+    }
     valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
     accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own))
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
     secured: list[Secured] = []
     for id_, listener in (*own, *later):
-        verdict, certificates = judged[id_]
+        verdict, shown, check = judged[id_]
         if accepted.status != "True":
             verdict = replace(verdict, served=False)
-        served = _served(id_, listener, certificates.secrets, server_name) if verdict.served else None
+        served = _served(id_, listener, shown, check, server_name) if verdict.served else None
         points[id_] = point = _point(id_, listener, verdict, served)
         verdicts[id_] = verdict
         if point.accepted and listener.protocol in listener_conflicts.BY_SERVER_NAME:
-            secured.append(Secured(id_, point.port, point.hostname, certificates.names))
+            secured.append(Secured(id_, point.port, point.hostname, shown.names))
     for id_, overlap in tls_overlap.find(secured).items():
         verdicts[id_] = replace(verdicts[id_], overlapping=overlap)
     of_gateway = tuple(verdicts[id_] for id_, _ in own)
@@ -138,10 +145,18 @@ def judge(
     return Judged(points.items(), GatewayVerdict(ours=True, accepted=accepted, listeners=of_gateway, sets=sets))
 
 
-def _served(id_: ListenerId, listener: api.Listener, secrets: tuple[Key, ...], server_name: str) -> Listener:
-    protocol = _PROTOCOLS.get(listener.protocol) or _TLS_MODES[listener.tls.mode if listener.tls else ""]
-    certificates = tuple(map(SecretId.certificate, secrets))
-    return Listener(id_, listener.port, protocol, normalise(listener.hostname), certificates, server_name)
+def _served(
+    id_: ListenerId, listener: api.Listener, shown: ListenerCertificates, check: Check | None, server_name: str
+) -> Listener:
+    return Listener(
+        id_,
+        listener.port,
+        _PROTOCOLS.get(listener.protocol) or _TLS_MODES[listener.tls.mode if listener.tls else ""],
+        normalise(listener.hostname),
+        tuple(map(SecretId.certificate, shown.secrets)),
+        server_name,
+        clients=check.clients if check else None,
+    )
 
 
 def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, served: Listener | None) -> AttachPoint:
@@ -168,9 +183,9 @@ def _judge_listener(
     kinds, wrong_kinds = _kinds(listener)
     certificates = listener_certificates.resolve(id_, listener, look, world)
     accepted = _accepted(listener, conflict)
-    resolved = wrong_kinds or certificates.problem or conditions.resolved(certificates.note)
-    ends_tls = listener.protocol == "HTTPS" or (listener.tls is not None and listener.tls.mode == "Terminate")
-    usable = bool(certificates.secrets) if ends_tls else True
+    problems = [problem for problem in (wrong_kinds, certificates.problem) if problem is not None]
+    resolved = conditions.not_resolved_for(problems) if problems else conditions.resolved(certificates.note)
+    usable = bool(certificates.secrets) if _ends_tls(listener) else True
     served = accepted.status == "True" and usable and bool(kinds)
     verdict = ListenerVerdict(id_, kinds, accepted, resolved, conflict, served)
     if conflict is not None:
@@ -178,6 +193,29 @@ def _judge_listener(
     elif not certificates.configured:
         verdict = replace(verdict, unserved="InvalidTLSConfig")
     return verdict, certificates
+
+
+def _checked(
+    judged: tuple[ListenerVerdict, ListenerCertificates], listener: api.Listener, checks: Checks
+) -> tuple[ListenerVerdict, ListenerCertificates, Check | None]:
+    """What else is to be said of a listener whose clients are asked for a certificate."""
+    verdict, certificates = judged
+    check = checks.of(listener.port) if _ends_tls(listener) else None
+    if check is None or check.problem is None:
+        return *judged, check
+    if check.clients is not None:
+        resolved = conditions.not_resolved_for([verdict.resolved, check.problem])
+        return replace(verdict, resolved=resolved), certificates, check
+    resolved = conditions.not_resolved_for([check.problem, verdict.resolved])
+    accepted = verdict.accepted
+    if accepted.status == "True":
+        accepted = conditions.not_accepted("NoValidCACertificate", check.problem.message)
+    return replace(verdict, accepted=accepted, resolved=resolved, served=False), certificates, check
+
+
+def _ends_tls(listener: api.Listener) -> bool:
+    ends = listener.tls is not None and listener.tls.mode == "Terminate"
+    return listener.protocol == "HTTPS" or (listener.protocol == "TLS" and ends)
 
 
 def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:

@@ -10,7 +10,7 @@ from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.httproute import ParentReference
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Condition, Key, Struct
-from xds_server.semantics import addresses, classes, conditions, default_gateways
+from xds_server.semantics import addresses, classes, conditions, default_gateways, frontend_validation
 from xds_server.semantics.addresses import GatewayStatusAddress, Placement
 from xds_server.semantics.attach import ParentVerdict, Route
 from xds_server.semantics.listener_sets import SetVerdict
@@ -131,7 +131,7 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
     own += [placement.assigned()] if placement else []
     own += [found.resolved] if found.resolved is not None else []
-    own += default_gateways.told(gateway)
+    own += default_gateways.told(gateway) + frontend_validation.told(gateway)
     listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
     attached = sum(one.accepted.status == "True" for one in (verdict.sets or {}).values())
     return GatewayStatus(
