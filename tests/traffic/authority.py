@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -13,37 +14,58 @@ from cryptography.x509.oid import NameOID
 from tests.scenarios.certificates import key_pem
 
 _START = datetime(2020, 1, 1, tzinfo=UTC)
+EXPIRED = datetime(2021, 1, 1, tzinfo=UTC)
 _END = _START + timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A certificate and its key, both PEM."""
+    """A certificate, with those of the authorities between it and the root after it, and its key; all PEM."""
 
     certificate: str
     key: str
 
+    @property
+    def alone(self) -> "Pair":
+        """Without the authorities between."""
+        end = "-----END CERTIFICATE-----\n"
+        return Pair(self.certificate.partition(end)[0] + end, self.key)
+
+    def secret(self, name: str) -> str:
+        """A Secret that holds it."""
+        crt, key = (text.replace("\n", "\\n") for text in (self.certificate, self.key))
+        return (
+            f"kind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\n"
+            f'stringData: {{tls.crt: "{crt}", tls.key: "{key}"}}\n---\n'
+        )
+
 
 class Authority:
-    """A self-signed authority; `pem` is what others trust."""
+    """An authority, signed by itself or by its `parent`; `pem` is what others trust, `subject` its name in DER."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parent: "Authority | None" = None) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         constraints = x509.BasicConstraints(ca=True, path_length=None)
-        made = self._made(self._name, self._key).add_extension(constraints, critical=True)
-        self.pem = made.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
+        made = (parent or self)._made(self._name, self._key).add_extension(constraints, critical=True)
+        self.pem = made.sign((parent or self)._key, SHA256()).public_bytes(Encoding.PEM).decode()
+        self.subject = self._name.public_bytes()
+        self._between: str = "" if parent is None else self.pem + parent._between
 
-    def issue(self, *names: str) -> Pair:
+    def issue(
+        self, *names: str, private: CertificateIssuerPrivateKeyTypes | None = None, until: datetime = _END
+    ) -> Pair:
         """A certificate for DNS names, URIs (with `://`) and IP addresses."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = private or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issued")])
         alternative = x509.SubjectAlternativeName([_general(name) for name in names])
-        made = self._made(subject, key).add_extension(alternative, critical=False)
+        made = self._made(subject, key, until).add_extension(alternative, critical=False)
         certificate = made.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
-        return Pair(certificate.decode(), key_pem(key).decode())
+        return Pair(certificate.decode() + self._between, key_pem(key).decode())
 
-    def _made(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _made(
+        self, subject: x509.Name, key: CertificateIssuerPrivateKeyTypes, until: datetime = _END
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -51,7 +73,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(_START)
-            .not_valid_after(_END)
+            .not_valid_after(until)
         )
 
 
