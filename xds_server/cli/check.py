@@ -1,144 +1,98 @@
-"""`xds-server check`: every object's conditions and every fault, without a server."""
+"""`xds-server check`: everything that is wrong with some files, with its code, field, line and a hint; no server.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Annotated
+Exit status: 0 nothing that counts is wrong, 1 something is, 2 wrong usage.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, NoReturn
 
 import typer
 
-from xds_server.app import Offline, offline
-from xds_server.cli.input import FAULTY, Filenames, Paths, objects
+from xds_server.app import offline
+from xds_server.cli.check_output import commands, data, summary, table
+from xds_server.cli.findings import findings
+from xds_server.cli.input import FAULTY, Filenames, Paths, fail, given
 from xds_server.cli.output import Format, dump
-from xds_server.cli.table import TableFormat, print_table
-from xds_server.model.document import Fault
-from xds_server.model.meta import Condition, Key, ObjectRef
-from xds_server.semantics.conditions import is_bad, waits
-from xds_server.semantics.listener_sets import parent_of
-from xds_server.semantics.statuses import ListenerStatus
-from xds_server.shell.verdicts import unserved_gateways
+from xds_server.cli.sarif import sarif
+from xds_server.cli.verdicts import verdicts
+from xds_server.semantics.checks.catalog import CHECKS
+from xds_server.semantics.checks.check import Severity
+from xds_server.semantics.checks.pages import page
+from xds_server.shell.survey import survey
+
+_HELP = """Say what is wrong, where, and how it is mended.
+
+Exit status: 0 nothing of --fail-on or worse, 1 something, 2 wrong usage.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One verdict: a condition of an object, or a fault."""
+class CheckFormat(StrEnum):
+    """Formats of what is wrong."""
 
-    object: str
-    part: str
-    condition: str
-    status: str
-    reason: str
-    message: str
-    good: bool
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+class FailOn(StrEnum):
+    """The least severity that makes the exit status 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NONE = "none"
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(name="check", help="Say what is accepted and what is wrong. Exit status 1 when anything is.")
+    @app.command(name="check", help=_HELP, short_help="Say what is wrong, where, and how it is mended.")
     def command(
         paths: Paths = None,
         filenames: Filenames = None,
-        output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
+        output: Annotated[CheckFormat, typer.Option("-o", "--output", help="Output format.")] = CheckFormat.TABLE,
+        fail_on: Annotated[FailOn, typer.Option(help="Least severity with exit status 1.")] = FailOn.ERROR,
+        ignore: Annotated[list[str] | None, typer.Option(help="Do not tell this; repeatable.", metavar="CODE")] = None,
+        all_: Annotated[bool, typer.Option("-v", "--all", help="Tell what is good too.")] = False,
+        docs_url: Annotated[str, typer.Option(help="Where docs/checks is published, for SARIF.", metavar="URL")] = "",
+        explain: Annotated[str, typer.Option(help="Print what a code means.", metavar="CODE")] = "",
     ) -> None:
-        found, faults = objects(paths, filenames)
-        rows = [*_faults(faults), *verdicts(offline(found), faults)]
-        if output is TableFormat.TABLE:
-            _print(rows)
+        if explain:
+            _explain(explain)
+        ignored = {_known(code) for code in ignore or ()}
+        found = survey(given(paths, filenames))
+        world = offline(found.objects)
+        wrong = [one for one in findings(world, found, datetime.now(UTC)) if one.check.code not in ignored]
+        rows = [row for row in verdicts(world, found.faults) if row.good]
+        good = rows if all_ else []
+        if output is CheckFormat.TABLE:
+            table(wrong, good)
+            print(summary(wrong, rows))
+        elif output is CheckFormat.SARIF:
+            print(dump(sarif(wrong, docs_url), Format.JSON), end="")
+        elif output is CheckFormat.GITHUB:
+            print("".join(f"{line}\n" for line in commands(wrong)), end="")
         else:
-            print(dump([asdict(row) for row in rows], Format(output.value)), end="")
-        if not all(row.good for row in rows):
+            print(dump(data(wrong, good), Format(output.value)), end="")
+        if any(_counts(one.check.severity, fail_on) for one in wrong):
             raise typer.Exit(FAULTY)
 
 
-def verdicts(world: Offline, faults: Sequence[Fault] = ()) -> Iterator[Row]:
-    """Every condition of every object that has a status, and routes that no Gateway here serves."""
-    statuses = world.pipeline.statuses
-    for key, class_ in statuses.classes.items():
-        yield from _rows("GatewayClass", key, "", class_.conditions)
-    for key, gateway in statuses.gateways.items():
-        yield from _rows("Gateway", key, "", gateway.conditions)
-        yield from _listeners("Gateway", key, gateway.listeners)
-    for key, set_ in statuses.listener_sets.items():
-        yield from _rows("ListenerSet", key, "", set_.conditions)
-        yield from _listeners("ListenerSet", key, set_.listeners)
-    for (kind, key), route in statuses.routes.items():
-        for parent in route.parents:
-            part = f"parent {parent.parent_ref.namespace or key.namespace}/{parent.parent_ref.name}"
-            yield from _rows(kind, key, part, parent.conditions)
-    for (kind, key), policy in statuses.policies.items():
-        for ancestor in policy.ancestors:
-            part = f"ancestor {ancestor.ancestor_ref.namespace}/{ancestor.ancestor_ref.name}"
-            yield from _rows(kind, key, part, ancestor.conditions)
-    yield from _unserved(world, faults)
+def _counts(severity: Severity, least: FailOn) -> bool:
+    order = list(FailOn)
+    return order.index(FailOn(severity.value)) <= order.index(least) and least is not FailOn.NONE
 
 
-def _listeners(kind: str, key: Key, listeners: Sequence[ListenerStatus]) -> Iterator[Row]:
-    for listener in listeners:
-        routes = listener.attached_routes
-        part = f"listener {listener.name} ({routes} {'route' if routes == 1 else 'routes'})"
-        yield from _rows(kind, key, part, listener.conditions)
+def _known(code: str) -> str:
+    """A code as the catalogue has it. Exits with 2 when it has none such."""
+    if (known := code.upper()) not in CHECKS:
+        fail(f"{code}: there is no such code; docs/checks lists them")
+    return known
 
 
-def _rows(kind: str, key: Key, part: str, conditions: tuple[Condition, ...]) -> Iterator[Row]:
-    """Ready repeats Programmed, and without an Envoy both can only wait, unless something else keeps them False."""
-    for condition in conditions:
-        if condition.type == "Ready" or waits(condition):
-            continue
-        good = not is_bad(condition)
-        yield Row(f"{kind} {key}", part, condition.type, condition.status, condition.reason, condition.message, good)
-
-
-def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
-    """Gateways of other controllers, and routes whose parent is not among what was read."""
-    for key, reason in unserved_gateways(world.pipeline):
-        yield Row(f"Gateway {key}", "", "Served", "False", "NotOurs", reason, good=False)
-    kinds = world.pipeline.inputs.kinds
-    for (kind, key), route in world.pipeline.tables.routes.items():
-        for reference in route.spec.parent_refs:
-            parent = Key(reference.namespace or key.namespace, reference.name)
-            if reference.kind in ("Gateway", "ListenerSet") and kinds[reference.kind].get(parent) is None:
-                message = _why_no_parent(ObjectRef(reference.kind, *parent), faults)
-                yield Row(f"{kind} {key}", f"parent {parent}", "Attached", "False", "NoSuchParent", message, good=False)
-        scope = route.spec.use_default_gateways
-        if scope not in ("", "None") and not world.pipeline.tables.world.default_gateways.rows(scope):
-            message = f"there is no Gateway of defaultScope {scope} among the files"
-            yield Row(f"{kind} {key}", "default Gateways", "Attached", "False", "NoSuchParent", message, good=False)
-    for key, set_ in kinds["ListenerSet"].items():
-        gateway = parent_of(key, set_)
-        if gateway is not None and kinds["Gateway"].get(gateway) is None:
-            message = _why_no_parent(ObjectRef("Gateway", *gateway), faults)
-            yield Row(
-                f"ListenerSet {key}", f"parent {gateway}", "Attached", "False", "NoSuchParent", message, good=False
-            )
-
-
-def _why_no_parent(parent: ObjectRef, faults: Sequence[Fault]) -> str:
-    for fault in faults:
-        if (fault.kind, fault.namespace, fault.name) == parent:
-            return f"{parent} cannot be read, see {fault.file}:{fault.line}"
-    return f"there is no {parent} among the files"
-
-
-def _faults(faults: list[Fault]) -> Iterator[Row]:
-    for fault in faults:
-        place = ":".join(str(part) for part in (fault.file, fault.line or "") if part)
-        key = Key(fault.namespace, fault.name)
-        named = fault.name or fault.kind
-        name = f"{fault.kind} {key}".strip() if named else place
-        message = f"{fault.field}: {fault.reason}" if fault.field else fault.reason
-        yield Row(name, place if named else "", "Read", "False", "Invalid", message, good=False)
-
-
-def _print(rows: list[Row]) -> None:
-    if not rows:
-        print("nothing to check: no object of a kind that has a status, and no fault")
-        return
-    head = ("OBJECT", "PART", "CONDITION", "STATUS", "REASON", "MESSAGE")
-    lines = [(row.object, row.part, row.condition, row.status, row.reason, row.message) for row in rows]
-    print_table(head, lines, styles=["" if row.good else "red" for row in rows], whole=head[2:5])
-    bad = sum(not row.good for row in rows)
-    print(
-        f"{bad} of {len(rows)} {'verdicts are' if len(rows) > 1 else 'verdict is'} bad"
-        if bad
-        else f"all {len(rows)} verdicts are good"
-    )
+def _explain(code: str) -> NoReturn:
+    print(page(CHECKS[_known(code)]), end="")
+    raise typer.Exit

@@ -34,8 +34,10 @@ class _File(NamedTuple):
 class FileSet:
     """The objects of all files of some paths. `check` says what, besides its shape, makes an object unusable."""
 
-    def __init__(self, roots: Roots, check: Check) -> None:
+    def __init__(self, roots: Roots, check: Check, texts: dict[str, str] | None = None) -> None:
+        """`texts`, where given, gets the text of every file that is read."""
         self.roots = roots
+        self._texts = texts
         self._check = check
         self._files: dict[str, _File] = {}
         self._givers: dict[Ident, set[str]] = {}
@@ -120,6 +122,8 @@ class FileSet:
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             return _File(unreadable(f"is not UTF-8 text, from line {line} on", name, before.content), signature)
+        if self._texts is not None:
+            self._texts[name] = text
         return _File(read_content(text, name, before.content, self._check), signature)
 
     def _replace(self, name: str, before: Content, after: _File, touched: dict[Ident, None]) -> None:

@@ -13,6 +13,7 @@ from xds_server.model.meta import Condition, Key
 from xds_server.pipeline.gateway import RouteKey
 from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.pipeline.program import Pipeline
+from xds_server.semantics.checks.catalog import of_condition, of_kind, of_message
 from xds_server.semantics.conditions import is_bad
 
 log = structlog.get_logger()
@@ -62,7 +63,8 @@ class VerdictLog:
             now = dict(unserved_gateways(self.pipeline))
             for key, reason in now.items():
                 if self._unserved.get(key) != reason:
-                    log.warning("gateway not served", gateway=str(key), reason=reason)
+                    code = of_condition("Gateway", "Served", "NotOurs", reason).code
+                    log.warning("gateway not served", code=code, gateway=str(key), reason=reason)
             self._unserved = now
         for key in round_.settled.keys(statuses.classes):
             class_ = statuses.classes.get(key)
@@ -107,9 +109,9 @@ class VerdictLog:
         now = frozenset(found)
         before = self._said.pop((kind, key), frozenset())
         for part, condition, reason, message in sorted(now - before):
-            log.warning(
-                "not good", object=f"{kind} {key}", part=part, condition=condition, reason=reason, message=message
-            )
+            code = next(of_message(of_kind(kind, part), condition, reason, message)).check.code
+            told = {"part": part, "condition": condition, "reason": reason, "message": message}
+            log.warning("not good", code=code, object=f"{kind} {key}", **told)
         if before and not now:
             log.info("good again", object=f"{kind} {key}")
         if now:

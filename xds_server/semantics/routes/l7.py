@@ -26,6 +26,7 @@ from xds_server.semantics.world import World
 Features = Mapping[str, Feature[Any, Any, Any]]
 Route = api.HTTPRoute | grpcroute.GRPCRoute
 RouteRule = api.HTTPRouteRule | grpcroute.GRPCRouteRule
+NO_BACKEND = "the rule has no backend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _fault(
         return None
     serving = [entry for entry in weighted if entry.weight > 0]
     if not serving:
-        return "the rule has no backend" if not weighted else "all backends have weight 0"
+        return NO_BACKEND if not weighted else "all backends have weight 0"
     if all(isinstance(entry.backend, InvalidBackend) for entry in serving):
         return "no backend of the rule can be used"
     return None

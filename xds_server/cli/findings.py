@@ -1,0 +1,124 @@
+"""Findings: verdicts, faults and remarks as what is wrong, each with its code, its field and its line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from xds_server.app import Offline
+from xds_server.cli.verdicts import Row, verdicts
+from xds_server.model.document import Fault, text_at
+from xds_server.model.kinds import BY_GROUP_KIND, EXPERIMENTAL_GROUP, GATEWAY_GROUP
+from xds_server.model.meta import Key
+from xds_server.pipeline.remarks import remarks
+from xds_server.semantics.checks.catalog import CHECKS, of_fault, of_kind, of_message
+from xds_server.semantics.checks.check import Check
+from xds_server.shell.survey import Place, Survey, Written
+
+FOLLOWING = ("ListenersNotValid", "ParentNotProgrammed")
+"""Reasons that only repeat what is told of listeners or of the parent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `object` is empty where a text is no object; `part` is a listener or a parent of it;
+    `field` is a path in it, empty where none is known; `condition` and `reason` are empty for remarks.
+    """
+
+    check: Check
+    object: str
+    part: str
+    field: str
+    condition: str
+    reason: str
+    message: str
+    place: Place
+
+    @property
+    def subject(self) -> str:
+        """What it is about: the object, else the place."""
+        return self.object or str(self.place)
+
+
+def findings(world: Offline, found: Survey, now: datetime) -> list[Finding]:
+    """Everything that is wrong with what was read, by file and line."""
+    several = [
+        *(_of_fault(fault) for fault in found.faults),
+        *_of_verdicts(list(verdicts(world, found.faults)), found),
+        *_of_remarks(world, found, now),
+        *_of_documents(found),
+    ]
+    once = {(one.check, one.object, one.field, one.message, one.place): one for one in reversed(several)}
+    return sorted(once.values(), key=lambda one: (one.place, one.check.code, one.object, one.field, one.message))
+
+
+def _of_fault(fault: Fault, check: Check | None = None) -> Finding:
+    name = f"{fault.namespace}/{fault.name}" if fault.namespace else fault.name
+    return Finding(
+        check=check or of_fault(fault),
+        object=f"{fault.kind} {name}".strip() if fault.kind or fault.name else "",
+        part="",
+        field=fault.field,
+        condition="" if check else "Read",
+        reason="" if check else "Invalid",
+        message=fault.reason,
+        place=Place(fault.file, fault.line),
+    )
+
+
+def _of_verdicts(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
+    """Without what only follows from something else that is told."""
+    bad = [row for row in rows if not row.good]
+    parts = {(row.ref, row.part) for row in bad if row.condition != "Programmed"}
+    inside = {row.ref for row in bad if row.part.startswith("listener ")}
+    accepted = {(row.ref, row.part, row.message) for row in bad if row.condition == "Accepted"}
+    for row in bad:
+        follows = row.condition == "Programmed" and (row.ref, row.part) in parts
+        repeats = row.condition == "Conflicted" and (row.ref, row.part, row.message) in accepted
+        whole = not row.part and row.ref in inside and (row.reason in FOLLOWING or row.condition == "Programmed")
+        if not (follows or repeats or whole):
+            yield from _of_row(row, found)
+
+
+def _of_row(row: Row, found: Survey) -> Iterator[Finding]:
+    of = of_kind(row.ref.kind, row.part)
+    for check, inner, text in of_message(of, row.condition, row.reason, row.message):
+        field = _field(of, row.at, inner or ("" if row.at and of != "Listener" else check.field))
+        place = found.place(row.ref, field)
+        yield Finding(check, str(row.ref), row.part.partition(" (")[0], field, row.condition, row.reason, text, place)
+
+
+def _field(of: str, at: str, inner: str) -> str:
+    """The path in the object of a field that is told relative to a part of it."""
+    if of == "Listener":
+        return f"{at}.{inner}".strip(".")
+    if inner:
+        return inner if inner.startswith("spec.") else f"spec.{inner}"
+    return at
+
+
+def _of_remarks(world: Offline, found: Survey, now: datetime) -> Iterator[Finding]:
+    for one in remarks(world.pipeline, now):
+        place = found.place(one.object, one.field)
+        yield Finding(CHECKS[one.code], str(one.object), "", one.field, "", "", one.message, place)
+
+
+def _of_documents(found: Survey) -> Iterator[Finding]:
+    """What is remarkable about documents as they are written."""
+    for fault in found.unknown():
+        yield _of_fault(fault, CHECKS["XDS1001"])
+    for one in found.written:
+        document = one.document
+        group, _, version = text_at(document, "apiVersion").rpartition("/")
+        kind, row = text_at(document, "kind"), BY_GROUP_KIND.get((group, text_at(document, "kind")))
+        if row is None and group in (GATEWAY_GROUP, EXPERIMENTAL_GROUP):
+            yield _of_document(one, "XDS1003", f"{group} {kind} is not served here")
+        elif row is not None and row.channel != "core" and (kind, group) != (row.kind, row.group):
+            yield _of_document(one, "XDS1002", f"{group} {kind} is called {row.api_version} {row.kind} today")
+        elif row is not None and row.channel != "core" and version in row.versions[1:]:
+            yield _of_document(one, "XDS1002", f"version {version} is older than {row.versions[0]}")
+
+
+def _of_document(one: Written, code: str, message: str) -> Finding:
+    name, namespace = (text_at(one.document, "metadata", field) for field in ("name", "namespace"))
+    object_ = f"{text_at(one.document, 'kind')} {Key(namespace, name)}"
+    return Finding(CHECKS[code], object_, "", "apiVersion", "", "", message, one.place("apiVersion"))

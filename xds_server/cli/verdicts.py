@@ -1,0 +1,97 @@
+"""Verdicts: every condition of every object that has a status, and what has none since nobody serves it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xds_server.app import Offline
+from xds_server.model.document import Fault
+from xds_server.model.meta import Condition, ObjectRef
+from xds_server.semantics.conditions import is_bad, waits
+from xds_server.semantics.listener_sets import parent_of
+from xds_server.semantics.statuses import ListenerStatus
+from xds_server.shell.verdicts import unserved_gateways
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One verdict: a condition of an object. `at` is where the part that it is about stands in the object."""
+
+    ref: ObjectRef
+    part: str
+    at: str
+    condition: str
+    status: str
+    reason: str
+    message: str
+    good: bool
+
+
+def verdicts(world: Offline, faults: Sequence[Fault] = ()) -> Iterator[Row]:
+    """Every condition of every object that has a status; Gateways, and parents of routes, that nobody serves here."""
+    statuses = world.pipeline.statuses
+    for key, class_ in statuses.classes.items():
+        yield from _rows(ObjectRef("GatewayClass", *key), "", "", class_.conditions)
+    for key, gateway in statuses.gateways.items():
+        yield from _rows(ObjectRef("Gateway", *key), "", "", gateway.conditions)
+        yield from _listeners(ObjectRef("Gateway", *key), gateway.listeners)
+    for key, set_ in statuses.listener_sets.items():
+        yield from _rows(ObjectRef("ListenerSet", *key), "", "", set_.conditions)
+        yield from _listeners(ObjectRef("ListenerSet", *key), set_.listeners)
+    for (kind, key), route in statuses.routes.items():
+        written = world.pipeline.tables.routes.get((kind, key))
+        places = {one: index for index, one in reversed(list(enumerate(written.spec.parent_refs if written else ())))}
+        for parent in route.parents:
+            reference = parent.parent_ref
+            part = f"parent {reference.namespace or key.namespace}/{reference.name}"
+            at = f"spec.parentRefs[{places[reference]}]" if reference in places else ""
+            yield from _rows(ObjectRef(kind, *key), part, at, parent.conditions)
+    for (kind, key), policy in statuses.policies.items():
+        for ancestor in policy.ancestors:
+            part = f"ancestor {ancestor.ancestor_ref.namespace}/{ancestor.ancestor_ref.name}"
+            yield from _rows(ObjectRef(kind, *key), part, "", ancestor.conditions)
+    yield from _unserved(world, faults)
+
+
+def _listeners(ref: ObjectRef, listeners: Sequence[ListenerStatus]) -> Iterator[Row]:
+    for index, listener in enumerate(listeners):
+        routes = listener.attached_routes
+        part = f"listener {listener.name} ({routes} {'route' if routes == 1 else 'routes'})"
+        yield from _rows(ref, part, f"spec.listeners[{index}]", listener.conditions)
+
+
+def _rows(ref: ObjectRef, part: str, at: str, conditions: tuple[Condition, ...]) -> Iterator[Row]:
+    """Ready repeats Programmed, and without an Envoy both can only wait, unless something else keeps them False."""
+    for condition in conditions:
+        if condition.type == "Ready" or waits(condition):
+            continue
+        good = not is_bad(condition)
+        yield Row(ref, part, at, condition.type, condition.status, condition.reason, condition.message, good)
+
+
+def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
+    """Gateways of other controllers; routes and ListenerSets whose parent is not among what was read."""
+    for key, reason in unserved_gateways(world.pipeline):
+        yield Row(ObjectRef("Gateway", *key), "", "", "Served", "False", "NotOurs", reason, good=False)
+    kinds = world.pipeline.inputs.kinds
+    for (kind, key), route in world.pipeline.tables.routes.items():
+        for index, reference in enumerate(route.spec.parent_refs):
+            parent = ObjectRef(reference.kind, reference.namespace or key.namespace, reference.name)
+            if parent.kind in ("Gateway", "ListenerSet") and kinds[parent.kind].get(parent.key) is None:
+                yield _no_parent(ObjectRef(kind, *key), parent, f"spec.parentRefs[{index}]", faults)
+        scope = route.spec.use_default_gateways
+        if scope not in ("", "None") and not world.pipeline.tables.world.default_gateways.rows(scope):
+            message = f"there is no Gateway of defaultScope {scope} among the files"
+            of_scope = (ObjectRef(kind, *key), "default Gateways", "spec.useDefaultGateways")
+            yield Row(*of_scope, "Attached", "False", "NoSuchParent", message, good=False)
+    for key, set_ in kinds["ListenerSet"].items():
+        gateway = parent_of(key, set_)
+        if gateway is not None and kinds["Gateway"].get(gateway) is None:
+            yield _no_parent(ObjectRef("ListenerSet", *key), ObjectRef("Gateway", *gateway), "spec.parentRef", faults)
+
+
+def _no_parent(ref: ObjectRef, parent: ObjectRef, at: str, faults: Sequence[Fault]) -> Row:
+    message = f"there is no {parent} among the files"
+    for fault in faults:
+        if (fault.kind, fault.namespace, fault.name) == parent:
+            message = f"{parent} cannot be read, see {fault.file}:{fault.line}"
+    return Row(ref, f"parent {parent.key}", at, "Attached", "False", "NoSuchParent", message, good=False)

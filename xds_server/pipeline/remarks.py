@@ -1,0 +1,135 @@
+"""Remarks: what is served as it is written and is hardly what was meant, or soon will not do. Codes XDS10xx.
+
+Reads a settled pipeline, from outside of its functions. The time is an argument.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from xds_server.model.meta import Key, ObjectRef
+from xds_server.pipeline.gateway import DIALECTS, RouteKey
+from xds_server.pipeline.program import Pipeline
+from xds_server.pipeline.shadows import shadowed
+from xds_server.routing.backend import Backend, EndpointsId
+from xds_server.routing.listener import ListenerId
+from xds_server.routing.rule import Rule
+from xds_server.semantics.certificate_names import fits, normal, told
+from xds_server.semantics.certificates import Certificate
+from xds_server.semantics.endpoints import serving
+from xds_server.semantics.routes.l7 import NO_BACKEND
+from xds_server.semantics.statuses import ListenerStatus
+
+SOON = timedelta(days=30)
+"""How long before it expires a certificate should have been renewed."""
+
+
+class Remark(NamedTuple):
+    """One remark; `field` is a path in the object."""
+
+    code: str
+    object: ObjectRef
+    field: str
+    message: str
+
+
+def remarks(pipeline: Pipeline, now: datetime) -> Iterator[Remark]:
+    """Everything there is to remark."""
+    for shadow in shadowed(pipeline):
+        id_ = shadow.rule
+        yield Remark("XDS1010", ObjectRef(id_.kind, *id_.route), f"spec.{id_.place}", shadow.message)
+    for route, row in pipeline.tables.rules.items():
+        firsts = {rule.id.rule: rule for rule in reversed(row.rules)}
+        for index in sorted(firsts):
+            yield from _without_backend(firsts[index])
+            yield from _without_endpoints(route, firsts[index], pipeline)
+    yield from _listeners(pipeline)
+    yield from _certificates(pipeline, now)
+
+
+def _without_backend(rule: Rule) -> Iterator[Remark]:
+    action, owner = rule.action, ObjectRef(rule.id.kind, *rule.id.route)
+    if action.fault is not None and action.fault.message == NO_BACKEND:
+        yield Remark("XDS1011", owner, f"spec.{rule.id.field}", f"the rule names no backend: {_answered(rule)}")
+    taken = action.fault is not None or rule.id.kind not in DIALECTS
+    if taken and action.backends and not any(entry.weight for entry in action.backends):
+        field = f"spec.{rule.id.field}.backendRefs"
+        yield Remark("XDS1012", owner, field, f"all backends have weight 0: {_answered(rule)}")
+
+
+def _answered(rule: Rule) -> str:
+    fault = rule.action.fault
+    return f"its requests are answered with {fault.status}" if fault is not None else "its connections are closed"
+
+
+def _without_endpoints(route: RouteKey, rule: Rule, pipeline: Pipeline) -> Iterator[Remark]:
+    """In a cluster EndpointSlices are made from Pods; so where files hold none at all, they are meant to be."""
+    tables = pipeline.tables
+    if not len(pipeline.inputs.kinds["EndpointSlice"]) or not tables.claims_by_route.keys(route):
+        return
+    for index, entry in enumerate(rule.action.backends):
+        if isinstance(entry.backend, Backend) and entry.weight and _is_empty(entry.backend.endpoints, pipeline):
+            field = f"spec.{rule.id.field}.backendRefs[{index}]"
+            message = f"Service {entry.backend.service} has no ready endpoint for port {entry.backend.port}"
+            yield Remark("XDS1013", ObjectRef(route[0], *route[1]), field, message)
+
+
+def _is_empty(id_: EndpointsId, pipeline: Pipeline) -> bool:
+    service = pipeline.tables.world.services.get(id_.service)
+    port = service.port(id_.port, id_.transport.upper()) if service is not None and id_.kind == "Service" else None
+    return port is not None and not serving(pipeline.tables.world.slices_by_service.rows(id_.service), port.name)
+
+
+def _listeners(pipeline: Pipeline) -> Iterator[Remark]:
+    """Those that are good and that no route is attached to, and those that overlap."""
+    tables = (("Gateway", pipeline.statuses.gateways), ("ListenerSet", pipeline.statuses.listener_sets))
+    for kind, table in tables:
+        rows: Any = table.items()
+        for key, status in rows:
+            for index, listener in enumerate(status.listeners):
+                at = (ObjectRef(kind, *key), f"spec.listeners[{index}]")
+                if not listener.attached_routes and _is_accepted(listener):
+                    yield Remark("XDS1014", *at, f"no route is attached to listener {listener.name}")
+                for one in listener.conditions:
+                    if (one.type, one.status) == ("OverlappingTLSConfig", "True"):
+                        yield Remark("XDS1023", *at, f"listener {listener.name}: {one.message}")
+
+
+def _is_accepted(listener: ListenerStatus) -> bool:
+    return all(one.status == "True" for one in listener.conditions if one.type in ("Accepted", "ResolvedRefs"))
+
+
+def _certificates(pipeline: Pipeline, now: datetime) -> Iterator[Remark]:
+    tables = pipeline.tables
+    seen: set[Key] = set()
+    for id_, point in tables.listeners.items():
+        listener = point.served
+        if listener is None or not listener.certificates:
+            continue
+        rows = {secret.key: tables.world.certificates.get(secret.key) for secret in listener.certificates}
+        good = {key: row for key, row in rows.items() if isinstance(row, Certificate)}
+        for key, row in good.items():
+            if key not in seen and (remark := _expiry(key, row, now)) is not None:
+                yield remark
+            seen.add(key)
+        names = normal(name for row in good.values() for name in row.names)
+        if good and not any(fits(name, point.hostname) for name in names):
+            message = f"the certificates of listener {id_.name} are for {told(names)}, none for {point.hostname}"
+            yield Remark("XDS1022", id_.owner, f"{_place(id_, pipeline)}.tls.certificateRefs", message)
+
+
+def _place(id_: ListenerId, pipeline: Pipeline) -> str:
+    """Where the listener stands in its object."""
+    written = pipeline.inputs.kinds[id_.owner.kind].get(id_.owner.key)
+    names = [listener.name for listener in written.spec.listeners] if written is not None else []
+    return f"spec.listeners[{names.index(id_.name)}]" if id_.name in names else "spec.listeners"
+
+
+def _expiry(secret: Key, certificate: Certificate, now: datetime) -> Remark | None:
+    end = certificate.not_after
+    if end > now + SOON:
+        return None
+    code, word = ("XDS1020", "expired") if end <= now else ("XDS1021", "expires")
+    return Remark(
+        code, ObjectRef("Secret", *secret), "data.tls.crt", f"the certificate {word} on {end:%Y-%m-%d %H:%M} UTC"
+    )

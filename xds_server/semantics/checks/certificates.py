@@ -1,0 +1,113 @@
+"""XDS05xx: TLS of listeners, and certificates."""
+
+from xds_server.semantics.checks.check import ERROR, LIVE, Check, Told
+
+CHECKS = (
+    Check(
+        "XDS0509",
+        "A certificate turned unusable, and its last good state is served",
+        ERROR,
+        "The Secret was good and is not any more. Its last good certificate stays in service until this process ends.",
+        "Mend the Secret before the last good certificate expires.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "its last good certificate stays in service"),),
+        field="tls.certificateRefs",
+        unshown=LIVE,
+    ),
+    Check(
+        "XDS0501",
+        "A listener that ends TLS names no certificate",
+        ERROR,
+        "A listener of protocol HTTPS, or TLS in mode Terminate, needs a certificate. Without one it does not open.",
+        "Name a Secret of type kubernetes.io/tls in tls.certificateRefs.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "^tls.certificateRefs: .* needs one$"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0502",
+        "A certificate's Secret does not exist",
+        ERROR,
+        "There is no Secret of that name in that namespace (the Gateway's, unless the reference names another).",
+        "Give the Secret, or correct name and namespace of the reference.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "Secret \\S+ does not exist"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0503",
+        "A Gateway may not use a Secret of another namespace",
+        ERROR,
+        "Secrets of another namespace can be used where a ReferenceGrant in that namespace allows it. Whether the"
+        " Secret exists is not told.",
+        "Have a ReferenceGrant from kind Gateway of this namespace to kind Secret made in the namespace of the Secret.",
+        (Told("Listener", "ResolvedRefs", "RefNotPermitted"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0504",
+        "A certificate is not a Secret",
+        ERROR,
+        "Certificates are read from Secrets of the core API alone.",
+        "Refer to a Secret.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "is not a Secret$"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0505",
+        "A certificate's Secret lacks an entry",
+        ERROR,
+        "A certificate is read from tls.crt and its key from tls.key, and the Secret does not have both.",
+        "Give both; the type kubernetes.io/tls asks for them from the beginning.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", r"it has no tls\.(crt|key)"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0506",
+        "A certificate or its key does not parse",
+        ERROR,
+        "tls.crt has to be certificates and tls.key a private key that is not encrypted, both in PEM. In `data` of a"
+        " Secret they are base64 of the PEM text; `stringData` takes the text itself.",
+        "Put the PEM text into the Secret, once encoded.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "does not parse as"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0507",
+        "A certificate and its key do not belong together",
+        ERROR,
+        "The key is not that of the first certificate in tls.crt. Often the order of the chain is wrong: the server's"
+        " own certificate comes first.",
+        "Put the certificate that belongs to the key first, or the key that belongs to it beside it.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "does not belong to the first certificate"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0508",
+        "A certificate's key is of a kind that Envoy refuses",
+        ERROR,
+        "Envoy takes RSA keys of 2048 bits and more, ECDSA keys on P-256, P-384 and P-521, and Ed25519 keys.",
+        "Make a new key and certificate.",
+        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "refused by Envoy|neither RSA nor ECDSA"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0510",
+        "A TLS mode is not supported",
+        ERROR,
+        "Terminate ends TLS here, Passthrough hands the connection on as it is. Protocol HTTPS knows Terminate alone.",
+        "Set tls.mode to one of them.",
+        (
+            Told("Listener", "Accepted", "UnsupportedValue", r"^tls\.mode: "),
+            Told("Listener", "ResolvedRefs", "InvalidCertificateRef", r"^tls\.mode "),
+        ),
+        field="tls.mode",
+    ),
+    Check(
+        "XDS0590",
+        "A certificate cannot be used",
+        ERROR,
+        "A certificate that a listener refers to cannot be used, for a reason that has no code of its own.",
+        "Do as the message says.",
+        (Told("Listener", "ResolvedRefs"),),
+        field="tls.certificateRefs",
+        unshown="Every reason that is given today has a code of its own.",
+    ),
+)
