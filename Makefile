@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench golden protos clean
+.PHONY: help setup run test check lint types imports format bench golden docs protos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ golden: $(STAMP) ## rewrite the expected output of all scenarios; read the diffe
 
 bench: $(STAMP) ## how fast, each figure beside its floor
 	$(BIN)/python -m tests.bench $(ARGS)
+
+docs: $(STAMP) ## write docs/checks from the catalogue of checks and their examples
+	$(BIN)/python docs/generate.py
 
 protos: $(STAMP) ## generate xds_server/pb from protos/
 	$(BIN)/python protos/generate.py

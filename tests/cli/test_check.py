@@ -1,98 +1,133 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.cli.command import GATEWAY, TASK, invoke
+from xds_server.semantics.checks.catalog import CHECKS
 
-BAD = """\
+ROUTE = """\
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
-metadata: {name: lost, namespace: shop}
+metadata: {name: %s, namespace: shop}
 spec:
-  parentRefs: [{name: nowhere}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: half, namespace: shop}
-spec:
-  parentRefs: [{name: gw}]
+  parentRefs: [{name: %s}]
   rules:
+%s"""
+REDIRECT = "    filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]\n"
+GOOD = ROUTE % ("good", "gw", "  - matches: [{path: {value: /good}}]\n" + REDIRECT)
+BAD = (
+    ROUTE % ("lost", "nowhere", "  - matches: [{path: {value: /lost}}]\n" + REDIRECT)
+    + ROUTE
+    % (
+        "half",
+        "gw",
+        """\
   - matches: [{path: {type: RegularExpression, value: "/(("}}]
-  - matches: [{path: {value: /good}}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: wrong, namespace: shop}
-spec:
-  parentRefs: [{name: gw}]
-  rules:
-  - matches:
-    - path: {value: no-slash}
-"""
+  - matches: [{path: {value: /half}}]
+    backendRefs:
+    - {name: here, port: 80}
+    - {name: there, port: 80}
+""",
+    )
+    + ROUTE % ("wrong", "gw", "  - matches:\n    - path: {value: no-slash}\n")
+)
+WARNED = ROUTE % ("warned", "gw", "  - matches: [{path: {value: /warned}}]\n")
 
 
-def rows(found: str) -> list[tuple[str, ...]]:
-    return [
-        tuple(row[field] for field in ("object", "part", "condition", "reason", "good"))
-        for row in yaml.safe_load(found)
+def data(*arguments: str | Path, stdin: str = "") -> Any:
+    return json.loads(invoke("check", *arguments, "-o", "json", stdin=stdin).out)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """GATEWAY and BAD in one file of a folder."""
+    file = tmp_path / "all.yaml"
+    file.write_text(GATEWAY + BAD)
+    return file
+
+
+def test_good_files_are_told_in_one_line() -> None:
+    assert invoke("check", "-", stdin=GATEWAY + GOOD) == (0, "5 verdicts good\n", "")
+
+
+def test_all_tells_the_good_verdicts_too() -> None:
+    found = invoke("check", "-", "--all", stdin=GATEWAY + GOOD)
+    head, *lines, end = found.out.splitlines()
+    assert head.split() == ["SEVERITY", "CODE", "PLACE", "OBJECT", "FIELD", "REASON", "MESSAGE"]
+    column = head.index("REASON")
+    assert [line[column:].split()[0] for line in lines] == [
+        "Accepted",
+        "Accepted",
+        "ResolvedRefs",
+        "Accepted",
+        "ResolvedRefs",
     ]
-
-
-def test_good_files_are_all_good() -> None:
-    found = invoke("check", TASK)
-    lines = found.out.splitlines()
-    assert (found.status, found.err) == (0, "")
-    assert lines[0].split() == ["OBJECT", "PART", "CONDITION", "STATUS", "REASON", "MESSAGE"]
-    assert any("Gateway istio-ingress/gateway  listener default (1 route) " in line for line in lines)
-    assert any("HTTPRoute default/http         parent istio-ingress/gateway" in line for line in lines)
-    assert lines[-1] == "all 5 verdicts are good"
-
-
-def test_the_columns_of_the_table_are_aligned() -> None:
-    head, *lines, _ = invoke("check", TASK).out.splitlines()
-    column = head.index("STATUS")
-    assert [line[column - 2 : column + 6] for line in lines] == ["  True  "] * len(lines)
+    assert any("Gateway shop/gw      listener web (1 route)" in line for line in lines)
+    assert any("HTTPRoute shop/good  parent shop/gw" in line for line in lines)
+    assert end == "5 verdicts good"
 
 
 def test_what_waits_for_an_envoy_is_no_verdict() -> None:
-    assert "Programmed" not in invoke("check", TASK).out
+    assert "Programmed" not in invoke("check", TASK, "-v").out
 
 
 @pytest.mark.parametrize("format_", ["json", "yaml"])
-def test_bad_input_as_data(format_: str, tmp_path: Path) -> None:
-    (tmp_path / "all.yaml").write_text(GATEWAY + BAD)
-    found = invoke("check", tmp_path, "-o", format_)
+def test_bad_input_as_data(format_: str, bad: Path) -> None:
+    found = invoke("check", bad.parent, "-o", format_)
     assert (found.status, found.err) == (1, "")
-    if format_ == "json":
-        json.loads(found.out)
-    bad = [row[:4] for row in rows(found.out) if not row[4]]
-    assert bad == [
-        ("HTTPRoute shop/wrong", f"{tmp_path}/all.yaml:31", "Read", "Invalid"),
-        ("HTTPRoute shop/half", "parent shop/gw", "PartiallyInvalid", "UnsupportedValue"),
-        ("HTTPRoute shop/lost", "parent shop/nowhere", "Attached", "NoSuchParent"),
+    rows = yaml.safe_load(found.out)
+    assert [
+        (row["line"], row["severity"], row["code"], row["object"], row["field"], row["reason"]) for row in rows
+    ] == [
+        (13, "error", "XDS0604", "HTTPRoute shop/lost", "spec.parentRefs[0]", "NoSuchParent"),
+        (24, "error", "XDS0801", "HTTPRoute shop/half", "spec.rules[0].matches[0].path.value", "UnsupportedValue"),
+        (27, "error", "XDS0701", "HTTPRoute shop/half", "spec.rules[1].backendRefs[0]", "BackendNotFound"),
+        (28, "error", "XDS0701", "HTTPRoute shop/half", "spec.rules[1].backendRefs[1]", "BackendNotFound"),
+        (37, "error", "XDS0203", "HTTPRoute shop/wrong", "spec.rules[0].matches[0].path.value", "Invalid"),
+    ]
+    assert {row["file"] for row in rows} == {str(bad)}
+    assert all(row["hint"] == CHECKS[row["code"]].hint for row in rows)
+    assert rows[2]["message"] == "Service shop/here does not exist"
+    assert (rows[2]["part"], rows[2]["condition"]) == ("parent shop/gw", "ResolvedRefs")
+
+
+def test_good_verdicts_as_data() -> None:
+    rows = data("-", "--all", stdin=GATEWAY + GOOD)
+    assert [row["severity"] for row in rows] == ["good"] * 5
+    assert (rows[1]["part"], rows[1]["condition"]) == ("listener web (1 route)", "Accepted")
+
+
+def test_bad_input_as_a_table(bad: Path) -> None:
+    found = invoke("check", bad)
+    assert found.status == 1
+    lines = found.out.splitlines()
+    assert lines[-1] == "5 errors, 4 verdicts good"
+    hints = [line.strip() for line in lines if line.strip().startswith("hint: ")]
+    assert len(hints) == 4, "one for each code"
+    assert len(lines) == 1 + 5 + 4 + 1
+    (line,) = (line for line in lines if "Service shop/here" in line)
+    assert re.split(r"\s{2,}", line) == [
+        "error",
+        "XDS0701",
+        f"{bad}:27",
+        "HTTPRoute shop/half",
+        "spec.rules[1].backendRefs[0]",
+        "BackendNotFound",
+        "Service shop/here does not exist",
     ]
 
 
-def test_bad_input_as_a_table(tmp_path: Path) -> None:
-    (tmp_path / "all.yaml").write_text(GATEWAY + BAD)
-    found = invoke("check", tmp_path)
-    assert found.status == 1
-    assert f"{tmp_path}/all.yaml:31" in found.out
-    assert "there is no Gateway shop/nowhere among the files" in found.out
-    assert found.out.splitlines()[-1] == "3 of 8 verdicts are bad"
-
-
-def test_a_pipe_gets_each_verdict_in_one_whole_line(tmp_path: Path) -> None:
+def test_a_pipe_gets_each_finding_in_one_whole_line(tmp_path: Path) -> None:
     folder = tmp_path / ("a" * 200)
     folder.mkdir()
     (folder / "all.yaml").write_text(GATEWAY + BAD)
     lines = invoke("check", folder).out.splitlines()
-    assert len(lines) == 1 + 8 + 1
-    assert any(f"{folder}/all.yaml:31 " in line and line.endswith('is "no-slash"') for line in lines)
+    assert any(f"{folder}/all.yaml:37 " in line and line.endswith('is "no-slash"') for line in lines)
 
 
 def test_a_narrow_terminal_gets_every_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,14 +137,63 @@ def test_a_narrow_terminal_gets_every_word(monkeypatch: pytest.MonkeyPatch) -> N
     plain = re.sub(r"\x1b\[[0-9;]*m", "", found.out)
     assert max(map(len, plain.splitlines())) <= 80
     assert "…" not in plain
-    for word in ("PartiallyInvalid", "UnsupportedValue", "NoSuchParent"):
+    for word in ("XDS0701", "UnsupportedValue", "NoSuchParent"):
         assert word in plain
 
 
+@pytest.mark.parametrize(
+    ("text", "fail_on", "status"),
+    [
+        (GOOD, "info", 0),
+        (BAD, "error", 1),
+        (BAD, "warning", 1),
+        (BAD, "none", 0),
+        (WARNED, "error", 0),
+        (WARNED, "warning", 1),
+        (WARNED, "info", 1),
+        ("", "warning", 0),
+        ("", "info", 1),
+    ],
+)
+def test_fail_on(text: str, fail_on: str, status: int) -> None:
+    """Without a route there is an info: a listener that has none."""
+    assert invoke("check", "-", "--fail-on", fail_on, stdin=GATEWAY + text).status == status
+
+
+def test_ignored_codes_are_not_told(bad: Path) -> None:
+    found = invoke("check", bad, "--ignore", "xds0604", "--ignore", "XDS0701")
+    assert found.status == 1
+    assert "XDS0604" not in found.out
+    assert found.out.splitlines()[-1] == "2 errors, 4 verdicts good"
+
+
+@pytest.mark.parametrize("option", ["--ignore", "--explain"])
+def test_a_code_that_is_none_is_wrong_usage(option: str, bad: Path) -> None:
+    found = invoke("check", bad, option, "XDS9999")
+    assert (found.status, found.out) == (2, "")
+    assert found.err == "error: XDS9999: there is no such code; docs/checks lists them\n"
+
+
+def test_explain_needs_no_input() -> None:
+    found = invoke("check", "--explain", "xds0701")
+    assert (found.status, found.err) == (0, "")
+    assert found.out.startswith("# XDS0701: A backend does not exist\n\nSeverity: error\n")
+    assert CHECKS["XDS0701"].hint in found.out
+
+
+def test_github_gets_a_command_for_each_finding(bad: Path) -> None:
+    found = invoke("check", bad, "-o", "github")
+    assert found.status == 1
+    assert len(found.out.splitlines()) == 5
+    assert (
+        f"::error file={bad},line=27,title=XDS0701 HTTPRoute shop/half::spec.rules[1].backendRefs[0]:"
+        f" Service shop/here does not exist%0A{CHECKS['XDS0701'].hint}\n"
+    ) in found.out
+
+
 def test_what_is_no_object_is_named_by_its_place() -> None:
-    found = invoke("check", "-", "-o", "json", stdin="# nothing\n\njust a word\n")
-    (row,) = json.loads(found.out)
-    assert (found.status, row["object"], row["part"], row["good"]) == (1, "-:3", "", False)
+    (row,) = data("-", stdin="# nothing\n\njust a word\n")
+    assert (row["code"], row["object"], row["file"], row["line"]) == ("XDS0105", "", "-", 3)
 
 
 def test_nothing_to_check_is_said(tmp_path: Path) -> None:
@@ -135,21 +219,6 @@ def test_a_gateway_of_another_controller_is_told(tmp_path: Path) -> None:
     )
     found = invoke("check", str(TASK), str(file))
     assert found.status == 1
+    assert "XDS0303" in found.out
     assert "its class istio belongs to the controller istio.io/gateway-controller" in found.out
     assert "this one is xds-server.dev/gateway-controller" in found.out
-
-
-def test_parents_that_are_not_among_the_files_are_told(tmp_path: Path) -> None:
-    (tmp_path / "all.yaml").write_text(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: more, namespace: shop}\n"
-        "spec: {parentRef: {name: nowhere}, listeners: [{name: http, port: 80, protocol: HTTP}]}\n---\n"
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: lost, namespace: shop}\n"
-        "spec: {parentRefs: [{kind: ListenerSet, name: none}], useDefaultGateways: All}\n"
-    )
-    found = invoke("check", tmp_path, "-o", "json")
-    assert found.status == 1
-    assert [row[:4] for row in rows(found.out)] == [
-        ("HTTPRoute shop/lost", "parent shop/none", "Attached", "NoSuchParent"),
-        ("HTTPRoute shop/lost", "default Gateways", "Attached", "NoSuchParent"),
-        ("ListenerSet shop/more", "parent shop/nowhere", "Attached", "NoSuchParent"),
-    ]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from xds_server.app import Offline
 from xds_server.cli.verdicts import Row, verdicts
-from xds_server.model.document import Fault, text_at
+from xds_server.model.document import Document, Fault, Ignored, text_at
 from xds_server.model.kinds import BY_GROUP_KIND, EXPERIMENTAL_GROUP, GATEWAY_GROUP
 from xds_server.model.meta import Key
 from xds_server.pipeline.remarks import remarks
@@ -68,11 +68,11 @@ def _of_fault(fault: Fault, check: Check | None = None) -> Finding:
 def _of_verdicts(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
     """Without what only follows from something else that is told."""
     bad = [row for row in rows if not row.good]
-    parts = {(row.ref, row.part) for row in bad if row.condition != "Programmed"}
+    faulty = {(row.ref, row.part) for row in bad if row.condition != "Programmed"}
     inside = {row.ref for row in bad if row.part.startswith("listener ")}
     accepted = {(row.ref, row.part, row.message) for row in bad if row.condition == "Accepted"}
     for row in bad:
-        follows = row.condition == "Programmed" and (row.ref, row.part) in parts
+        follows = row.condition == "Programmed" and {(row.ref, row.part), (row.ref, "")} & faulty
         repeats = row.condition == "Conflicted" and (row.ref, row.part, row.message) in accepted
         whole = not row.part and row.ref in inside and (row.reason in FOLLOWING or row.condition == "Programmed")
         if not (follows or repeats or whole):
@@ -110,12 +110,17 @@ def _of_documents(found: Survey) -> Iterator[Finding]:
         document = one.document
         group, _, version = text_at(document, "apiVersion").rpartition("/")
         kind, row = text_at(document, "kind"), BY_GROUP_KIND.get((group, text_at(document, "kind")))
-        if row is None and group in (GATEWAY_GROUP, EXPERIMENTAL_GROUP):
+        if group in (GATEWAY_GROUP, EXPERIMENTAL_GROUP) and _ignored(document) in found.ignored:
             yield _of_document(one, "XDS1003", f"{group} {kind} is not served here")
         elif row is not None and row.channel != "core" and (kind, group) != (row.kind, row.group):
             yield _of_document(one, "XDS1002", f"{group} {kind} is called {row.api_version} {row.kind} today")
         elif row is not None and row.channel != "core" and version in row.versions[1:]:
             yield _of_document(one, "XDS1002", f"version {version} is older than {row.versions[0]}")
+
+
+def _ignored(document: Document) -> Ignored:
+    name, namespace = (text_at(document, "metadata", field) for field in ("name", "namespace"))
+    return Ignored(text_at(document, "apiVersion"), text_at(document, "kind"), namespace, name)
 
 
 def _of_document(one: Written, code: str, message: str) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from xds_server.model import validate
-from xds_server.model.document import Document, Fault, Object, expand, text_at
+from xds_server.model.document import Document, Fault, Ignored, Object, expand, text_at
 from xds_server.model.kinds import BY_GROUP_KIND, BY_KIND
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.model.parse import DEFAULT_NAMESPACE
@@ -57,6 +57,8 @@ class Survey:
     objects: list[Object]
     faults: list[Fault]
     written: list[Written]
+    ignored: frozenset[Ignored] = frozenset()
+    """Of kinds that are not read."""
     _firsts: dict[ObjectRef, Written] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +84,7 @@ def survey(paths: Sequence[Path], check: Check = validate.faults) -> Survey:
     texts: dict[str, str] = {}
     batch = FileSet(Roots(paths), check, texts).rescan()
     written = [one for file in sorted(texts) for one in _written(file, texts[file])]
-    return Survey(list(batch.objects), list(batch.faults), written)
+    return Survey(list(batch.objects), list(batch.faults), written, frozenset(batch.ignored))
 
 
 def _written(file: str, text: str) -> Iterator[Written]:

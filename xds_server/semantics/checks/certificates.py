@@ -9,7 +9,7 @@ CHECKS = (
         ERROR,
         "The Secret was good and is not any more. Its last good certificate stays in service until this process ends.",
         "Mend the Secret before the last good certificate expires.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "its last good certificate stays in service"),),
+        (Told("Listener", "ResolvedRefs", "", "its last good certificate stays in service"),),
         field="tls.certificateRefs",
         unshown=LIVE,
     ),
@@ -19,7 +19,7 @@ CHECKS = (
         ERROR,
         "A listener of protocol HTTPS, or TLS in mode Terminate, needs a certificate. Without one it does not open.",
         "Name a Secret of type kubernetes.io/tls in tls.certificateRefs.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "^tls.certificateRefs: .* needs one$"),),
+        (Told("Listener", "ResolvedRefs", "", "^tls.certificateRefs: .* needs one$"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -28,7 +28,7 @@ CHECKS = (
         ERROR,
         "There is no Secret of that name in that namespace (the Gateway's, unless the reference names another).",
         "Give the Secret, or correct name and namespace of the reference.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "Secret \\S+ does not exist"),),
+        (Told("Listener", "ResolvedRefs", "", "Secret \\S+ does not exist"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -38,7 +38,10 @@ CHECKS = (
         "Secrets of another namespace can be used where a ReferenceGrant in that namespace allows it. Whether the"
         " Secret exists is not told.",
         "Have a ReferenceGrant from kind Gateway of this namespace to kind Secret made in the namespace of the Secret.",
-        (Told("Listener", "ResolvedRefs", "RefNotPermitted"),),
+        (
+            Told("Listener", "ResolvedRefs", "RefNotPermitted"),
+            Told("Listener", "ResolvedRefs", "", "no ReferenceGrant in"),
+        ),
         field="tls.certificateRefs",
     ),
     Check(
@@ -47,7 +50,7 @@ CHECKS = (
         ERROR,
         "Certificates are read from Secrets of the core API alone.",
         "Refer to a Secret.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "is not a Secret$"),),
+        (Told("Listener", "ResolvedRefs", "", "is not a Secret$"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -56,7 +59,7 @@ CHECKS = (
         ERROR,
         "A certificate is read from tls.crt and its key from tls.key, and the Secret does not have both.",
         "Give both; the type kubernetes.io/tls asks for them from the beginning.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", r"it has no tls\.(crt|key)"),),
+        (Told("Listener", "ResolvedRefs", "", r"it has no tls\.(crt|key)"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -66,7 +69,7 @@ CHECKS = (
         "tls.crt has to be certificates and tls.key a private key that is not encrypted, both in PEM. In `data` of a"
         " Secret they are base64 of the PEM text; `stringData` takes the text itself.",
         "Put the PEM text into the Secret, once encoded.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "does not parse as"),),
+        (Told("Listener", "ResolvedRefs", "", "does not parse as"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -76,7 +79,7 @@ CHECKS = (
         "The key is not that of the first certificate in tls.crt. Often the order of the chain is wrong: the server's"
         " own certificate comes first.",
         "Put the certificate that belongs to the key first, or the key that belongs to it beside it.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "does not belong to the first certificate"),),
+        (Told("Listener", "ResolvedRefs", "", "does not belong to the first certificate"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -85,7 +88,7 @@ CHECKS = (
         ERROR,
         "Envoy takes RSA keys of 2048 bits and more, ECDSA keys on P-256, P-384 and P-521, and Ed25519 keys.",
         "Make a new key and certificate.",
-        (Told("Listener", "ResolvedRefs", "InvalidCertificateRef", "refused by Envoy|neither RSA nor ECDSA"),),
+        (Told("Listener", "ResolvedRefs", "", "refused by Envoy|neither RSA nor ECDSA"),),
         field="tls.certificateRefs",
     ),
     Check(
@@ -96,7 +99,7 @@ CHECKS = (
         "Set tls.mode to one of them.",
         (
             Told("Listener", "Accepted", "UnsupportedValue", r"^tls\.mode: "),
-            Told("Listener", "ResolvedRefs", "InvalidCertificateRef", r"^tls\.mode "),
+            Told("Listener", "ResolvedRefs", "", r"^tls\.mode "),
         ),
         field="tls.mode",
     ),

@@ -72,6 +72,15 @@ CHECKS = (
         unshown=LIVE,
     ),
     Check(
+        "XDS0308",
+        "A Gateway has parameters that cannot be used",
+        ERROR,
+        "Parameters of a Gateway are a ConfigMap of its own namespace. Without them the Gateway is not served at all.",
+        "Give the ConfigMap, or remove infrastructure.parametersRef.",
+        (Told("Gateway", "Accepted", "InvalidParameters"),),
+        field="spec.infrastructure.parametersRef",
+    ),
+    Check(
         "XDS0310",
         "A Gateway does not allow a ListenerSet",
         ERROR,

@@ -10,7 +10,7 @@ CHECKS = (
         "There is no Service of that name in that namespace (the route's, unless the reference names another). Its"
         " share of the requests is answered with 500.",
         "Give the Service, or correct name and namespace of the reference.",
-        (Told("Route", "ResolvedRefs", "BackendNotFound", "does not exist"),),
+        (Told("Route", "ResolvedRefs", "", "does not exist$"),),
     ),
     Check(
         "XDS0702",
@@ -18,7 +18,7 @@ CHECKS = (
         ERROR,
         "A reference to a Service needs the port to send to.",
         "Name one of the Service's ports.",
-        (Told("Route", "ResolvedRefs", "BackendNotFound", "names no port"),),
+        (Told("Route", "ResolvedRefs", "", "names no port$"),),
         unshown=FIRST,
     ),
     Check(
@@ -28,7 +28,7 @@ CHECKS = (
         "The number is that of a port of the Service (not its targetPort), and of the transport that the route"
         " carries: UDP for a UDPRoute, TCP for all others.",
         "Name one of the ports that the message lists.",
-        (Told("Route", "ResolvedRefs", "BackendNotFound", "has no (TCP|UDP) port"),),
+        (Told("Route", "ResolvedRefs", "", "has no (TCP|UDP) port"),),
     ),
     Check(
         "XDS0704",
@@ -37,7 +37,7 @@ CHECKS = (
         "Backends of another namespace can be used where a ReferenceGrant in that namespace allows it. Whether the"
         " backend exists is not told.",
         "Have a ReferenceGrant from the route's kind and namespace to kind Service made in the backend's namespace.",
-        (Told("Route", "ResolvedRefs", "RefNotPermitted"),),
+        (Told("Route", "ResolvedRefs", "RefNotPermitted"), Told("Route", "ResolvedRefs", "", "no ReferenceGrant in")),
     ),
     Check(
         "XDS0705",
@@ -45,7 +45,7 @@ CHECKS = (
         ERROR,
         "Backends are Services of the core API. Objects of other kinds are not read here.",
         "Refer to a Service.",
-        (Told("Route", "ResolvedRefs", "InvalidKind"),),
+        (Told("Route", "ResolvedRefs", "InvalidKind"), Told("Route", "ResolvedRefs", "", "is not a kind of backend")),
     ),
     Check(
         "XDS0706",
@@ -53,7 +53,7 @@ CHECKS = (
         ERROR,
         "Such a Service is a name somewhere else, which reaches around network policy (CVE-2021-25740).",
         "Make a Service without selector, and an EndpointSlice with the addresses.",
-        (Told("Route", "ResolvedRefs", "UnsupportedProtocol", "is an ExternalName"),),
+        (Told("Route", "ResolvedRefs", "", "is an ExternalName"),),
     ),
     Check(
         "XDS0707",
@@ -61,7 +61,10 @@ CHECKS = (
         ERROR,
         "appProtocol of the Service's port says what is spoken there, and that is not possible as things are.",
         "Correct appProtocol of the port.",
-        (Told("Route", "ResolvedRefs", "UnsupportedProtocol"),),
+        (
+            Told("Route", "ResolvedRefs", "UnsupportedProtocol"),
+            Told("Route", "ResolvedRefs", "", ": port \\d+ speaks "),
+        ),
     ),
     Check(
         "XDS0790",

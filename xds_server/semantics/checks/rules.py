@@ -116,6 +116,15 @@ CHECKS = (
         unshown=FIRST,
     ),
     Check(
+        "XDS0812",
+        "CORS cannot be had as it is asked for",
+        ERROR,
+        "An origin, method or header is none. What is refused in part could open more than was meant, so the rule is"
+        " answered with 500.",
+        "Correct the entry that the message names.",
+        _rule(r"\]: cors\."),
+    ),
+    Check(
         "XDS0890",
         "A rule is left out",
         ERROR,

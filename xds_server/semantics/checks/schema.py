@@ -17,7 +17,11 @@ CHECKS = (
         ERROR,
         "For example a text where a number belongs, or a mapping where a list does.",
         "Write a value of the type that the message names; numbers that are meant as text need quotes.",
-        (Said('^must be (a|an) .*, is (a|an|the|true|empty)\\b(?!.*")'), Said(r"^Expected |^Invalid ")),
+        (
+            Said('^must be (a|an) .*, is (a|an|the|true|empty)\\b(?!.*")'),
+            Said("^must be true or false, is "),
+            Said(r"^Expected |^Invalid "),
+        ),
     ),
     Check(
         "XDS0203",

@@ -1,0 +1,56 @@
+import json
+from typing import Any
+
+from tests.cli.command import GATEWAY, invoke
+from tests.cli.test_check import GOOD, ROUTE
+
+
+def told(text: str) -> list[tuple[str, str, str]]:
+    rows: list[dict[str, Any]] = json.loads(invoke("check", "-", "-o", "json", stdin=text).out)
+    return [(row["code"], row["object"], row["field"]) for row in rows]
+
+
+def test_what_follows_from_a_fault_is_not_told_again() -> None:
+    """A listener that is in conflict is neither accepted nor programmed, nor is its Gateway."""
+    clash = GATEWAY + "  - {name: more, port: 80, protocol: TCP}\n"
+    assert told(clash) == [
+        ("XDS0403", "Gateway shop/gw", "spec.listeners[0].protocol"),
+        ("XDS0403", "Gateway shop/gw", "spec.listeners[1].protocol"),
+    ]
+
+
+def test_a_gateway_that_is_not_accepted_says_it_once() -> None:
+    plug = GATEWAY.replace("  listeners", "  addresses: [{type: example.com/plug, value: a}]\n  listeners") + GOOD
+    assert told(plug) == [("XDS0305", "Gateway shop/gw", "spec.addresses[0].type")]
+
+
+def test_a_fault_of_several_parents_is_told_once() -> None:
+    text = GATEWAY + "---\n" + GATEWAY.replace("name: gw", "name: gw2")
+    rules = "  - matches: [{path: {value: /a}}]\n    backendRefs: [{name: nowhere, port: 80}]\n"
+    both = ROUTE % ("both", "gw}, {name: gw2", rules)
+    assert told(text + both) == [("XDS0701", "HTTPRoute shop/both", "spec.rules[0].backendRefs[0]")]
+
+
+def test_each_parent_has_its_own_fault() -> None:
+    rules = (
+        "  - matches: [{path: {value: /a}}]\n    filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]\n"
+    )
+    several = ROUTE % ("several", "gw}, {name: no}, {name: gw2, port: 81", rules)
+    found = told(GATEWAY + "---\n" + GATEWAY.replace("name: gw", "name: gw2") + GOOD + several)
+    assert [one for one in found if one[1].startswith("HTTPRoute")] == [
+        ("XDS0601", "HTTPRoute shop/several", "spec.parentRefs[2]"),
+        ("XDS0604", "HTTPRoute shop/several", "spec.parentRefs[1]"),
+    ]
+
+
+def test_an_older_spelling_and_an_unknown_field_are_remarked() -> None:
+    text = GATEWAY.replace("/v1", "/v1beta1").replace("protocol: HTTP", "protocol: HTTP, hostnam: a.b")
+    assert told(text + GOOD) == [
+        ("XDS1002", "Gateway shop/gw", "apiVersion"),
+        ("XDS1001", "Gateway shop/gw", "spec.listeners[0].hostnam"),
+    ]
+
+
+def test_kinds_of_others_are_nobodys_business() -> None:
+    other = "---\napiVersion: example.com/v1\nkind: Other\nmetadata: {name: o}\nspec: {any: thing}\n"
+    assert told(GATEWAY + GOOD + other) == []

@@ -1,0 +1,159 @@
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.pipeline.documents import (
+    Document,
+    backend,
+    document,
+    gateway,
+    listener,
+    route,
+    rule,
+    secret,
+    service,
+    slice_,
+)
+from tests.scenarios.certificates import filled_in
+from xds_server.model.document import Fault, Ignored
+from xds_server.model.kinds import kind_of
+from xds_server.model.parse import parse
+from xds_server.pipeline.options import Options
+from xds_server.pipeline.program import build
+from xds_server.pipeline.remarks import SOON, remarks
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+END = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=36_500)
+"""When the certificates of tests expire."""
+
+
+def told(documents: Iterable[Document], now: datetime = NOW) -> list[tuple[str, str, str]]:
+    pipeline = build(Options(any_class=True, strict=True))
+    for one in documents:
+        value = parse(filled_in(one))
+        assert not isinstance(value, Fault | Ignored), value
+        pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
+    pipeline.settle()
+    return [(one.code, str(one.object), one.field) for one in remarks(pipeline, now)]
+
+
+def https(name: str, hostname: str = "shop.e.com", port: int = 443, certificate: str = "c") -> Document:
+    tls = {"certificateRefs": [{"name": certificate}]}
+    return listener(name, port, protocol="HTTPS", hostname=hostname, tls=tls)
+
+
+S1 = [service("s1"), slice_("s1", "10.0.0.1")]
+
+
+def test_nothing_to_remark() -> None:
+    assert told([gateway("gw", listener("http")), route("a", rules=[rule("/", backend("s1"))]), *S1]) == []
+
+
+def test_matches_that_can_never_match() -> None:
+    rules = [rule("/a", backend("s1")), rule("/a", backend("s1"))]
+    found = told([gateway("gw", listener("http")), route("a", rules=rules), *S1])
+    assert found == [("XDS1010", "HTTPRoute default/a", "spec.rules[1].matches[0]")]
+
+
+def test_rules_that_have_nobody_to_answer() -> None:
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}
+    two = [{"path": {"value": "/two"}}, {"path": {"value": "/three"}}]
+    rules = [
+        rule("/none"),
+        rule("/redirect", filters=[redirect]),
+        rule("/zero", backend("s1", weight=0), backend("s1", weight=0)),
+        rule("/some", backend("s1", weight=0), backend("s1")),
+        {"matches": two},
+    ]
+    found = told([gateway("gw", listener("http")), route("a", rules=rules), *S1])
+    assert found == [
+        ("XDS1011", "HTTPRoute default/a", "spec.rules[0]"),
+        ("XDS1012", "HTTPRoute default/a", "spec.rules[2].backendRefs"),
+        ("XDS1011", "HTTPRoute default/a", "spec.rules[4]"),
+    ]
+
+
+def test_connections_that_go_nowhere() -> None:
+    spec = {"parentRefs": [{"name": "gw"}], "rules": [{"backendRefs": [backend("s1", weight=0)]}]}
+    found = told([gateway("gw", listener("tcp", protocol="TCP")), document("TCPRoute", "t", spec), *S1])
+    assert found == [("XDS1012", "TCPRoute default/t", "spec.rules[0].backendRefs")]
+
+
+def test_a_backend_without_endpoints() -> None:
+    rules = [rule("/a", backend("s1"), backend("s2")), rule("/b", backend("s2", weight=0), backend("s1"))]
+    given = [gateway("gw", listener("http")), route("a", rules=rules), *S1, service("s2")]
+    assert told(given) == [("XDS1013", "HTTPRoute default/a", "spec.rules[0].backendRefs[1]")]
+    assert told([*given, slice_("s2", "10.0.0.2")]) == []
+
+
+def test_a_route_that_is_served_nowhere_needs_no_endpoints() -> None:
+    rules = [rule("/a", backend("s2"))]
+    lost = route("a", gateway="nowhere", rules=rules)
+    kept = route("b", rules=[rule("/", backend("s1"))])
+    assert told([gateway("gw", listener("http")), lost, kept, *S1, service("s2")]) == []
+
+
+def test_where_files_hold_no_endpoints_at_all_the_cluster_makes_them() -> None:
+    assert told([gateway("gw", listener("http")), route("a", rules=[rule("/", backend("s1"))]), service("s1")]) == []
+
+
+def test_a_listener_without_routes() -> None:
+    kinds = {"kinds": [{"kind": "TCPRoute"}]}
+    set_ = document("ListenerSet", "more", {"parentRef": {"name": "gw"}, "listeners": [listener("idle", 84)]})
+    one = gateway("gw", listener("http"), listener("idle", 81), listener("wrong", 82, allowedRoutes=kinds))
+    one["spec"]["allowedListeners"] = {"namespaces": {"from": "Same"}}
+    parents = {"parentRefs": [{"name": "gw", "sectionName": "http"}], "rules": [rule("/", backend("s1"))]}
+    assert told([one, set_, document("HTTPRoute", "a", parents), *S1]) == [
+        ("XDS1014", "Gateway default/gw", "spec.listeners[1]"),
+        ("XDS1014", "ListenerSet default/more", "spec.listeners[0]"),
+    ]
+
+
+SHOP = [gateway("gw", https("one")), route("a", rules=[rule("/", backend("s1"))]), *S1]
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (END - SOON - timedelta(seconds=1), None),
+        (END - SOON, "XDS1021"),
+        (END - timedelta(seconds=1), "XDS1021"),
+        (END, "XDS1020"),
+        (END + SOON, "XDS1020"),
+    ],
+)
+def test_certificates_expire(now: datetime, code: str | None) -> None:
+    found = told([*SHOP, secret("c", "shop.e.com")], now)
+    assert found == ([(code, "Secret default/c", "data.tls.crt")] if code else [])
+
+
+def test_a_certificate_of_several_listeners_is_told_once() -> None:
+    two = gateway("gw", https("one"), https("two", port=8443))
+    found = told([two, *SHOP[1:], secret("c", "shop.e.com")], END)
+    assert [code for code, _, _ in found] == ["XDS1020"]
+
+
+@pytest.mark.parametrize(
+    ("names", "hostname", "covered"),
+    [
+        ("shop.e.com", "shop.e.com", True),
+        ("Shop.E.com", "shop.e.com", True),
+        ("*.e.com", "shop.e.com", True),
+        ("*.e.com", "*.e.com", True),
+        ("*.com", "shop.e.com", False),
+        ("pay.e.com", "shop.e.com", False),
+        ("pay.e.com,shop.e.com", "shop.e.com", True),
+    ],
+)
+def test_names_of_certificates(names: str, hostname: str, covered: bool) -> None:
+    found = told([gateway("gw", https("one", hostname)), *SHOP[1:], secret("c", names)])
+    assert found == ([] if covered else [("XDS1022", "Gateway default/gw", "spec.listeners[0].tls.certificateRefs")])
+
+
+def test_listeners_that_overlap() -> None:
+    two = gateway("gw", https("one", "a.e.com"), https("two", "b.e.com"))
+    assert told([two, *SHOP[1:], secret("c", "*.e.com")]) == [
+        ("XDS1023", "Gateway default/gw", "spec.listeners[0]"),
+        ("XDS1023", "Gateway default/gw", "spec.listeners[1]"),
+    ]

@@ -1,0 +1,47 @@
+from structlog.testing import capture_logs
+
+from tests.pipeline.documents import Document, backend, document, gateway, listener, route, rule, service
+from xds_server.control import Round
+from xds_server.model.document import Fault, Ignored
+from xds_server.model.kinds import kind_of
+from xds_server.model.parse import parse
+from xds_server.pipeline.options import Options
+from xds_server.pipeline.program import build
+from xds_server.shell.verdicts import VerdictLog
+
+
+class World:
+    """A pipeline, and what is logged of what it settles."""
+
+    def __init__(self) -> None:
+        self.pipeline = build(Options(any_class=True, strict=True))
+        self.log = VerdictLog(self.pipeline)
+
+    def told(self, *documents: Document) -> list[tuple[str, str, str]]:
+        for one in documents:
+            value = parse(one)
+            assert not isinstance(value, Fault | Ignored), value
+            self.pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
+        with capture_logs() as lines:
+            self.log.settled(Round(self.pipeline.settle(), 0.0, 1, 0))
+        return [(line["event"], line.get("code", ""), line.get("object", line.get("gateway"))) for line in lines]
+
+
+A = route("a", rules=[rule("/", backend("s1"))])
+
+
+def test_what_turns_bad_is_told_once_with_its_code_and_when_it_is_good_again() -> None:
+    world = World()
+    assert world.told(gateway("gw", listener("http")), A) == [("not good", "XDS0701", "HTTPRoute default/a")]
+    assert world.told(document("ConfigMap", "c")) == []
+    assert world.told(service("s1")) == [("good again", "", "HTTPRoute default/a")]
+
+
+def test_each_listener_has_its_code() -> None:
+    found = World().told(gateway("gw", listener("a", protocol="example.com/odd"), listener("b", 443, protocol="HTTPS")))
+    assert {code for _, code, _ in found} >= {"XDS0401", "XDS0501"}
+
+
+def test_a_gateway_of_others_has_its_code() -> None:
+    class_ = document("GatewayClass", "any", {"controllerName": "example.com/other"}, "")
+    assert World().told(class_, gateway("gw", listener("http"))) == [("gateway not served", "XDS0303", "default/gw")]
