@@ -81,6 +81,21 @@ CHECKS = (
         field="spec.infrastructure.parametersRef",
     ),
     Check(
+        "XDS0309",
+        "A Gateway's address cannot be had here",
+        ERROR,
+        "The Gateway asks for an address, or for a way to be reached, that is not to be had where it is served. It is"
+        " served on the address that the message names.",
+        "Ask for an address of this machine, or leave addresses out.",
+        (
+            Told("Gateway", "Programmed", "AddressNotUsable"),
+            Told("Gateway", "Programmed", "AddressNotAssigned"),
+            Told("Gateway", "AddressesAssigned"),
+        ),
+        field="spec.addresses",
+        unshown=LIVE,
+    ),
+    Check(
         "XDS0310",
         "A Gateway does not allow a ListenerSet",
         ERROR,

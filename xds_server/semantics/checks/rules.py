@@ -50,9 +50,9 @@ CHECKS = (
         "Filters do not go together",
         ERROR,
         "One of the filters answers the request itself, so what the other one does to the request to a backend would"
-        " never happen.",
+        " never happen; or a filter is given twice that can be had once.",
         "Put them into different rules, or remove one.",
-        _rule("does not go with"),
+        (*_rule("does not go with"), *_rule("is there already")),
     ),
     Check(
         "XDS0805",
@@ -123,6 +123,24 @@ CHECKS = (
         " answered with 500.",
         "Correct the entry that the message names.",
         _rule(r"\]: cors\."),
+    ),
+    Check(
+        "XDS0813",
+        "External authorization cannot be had as it is asked for",
+        ERROR,
+        "The protocol is neither GRPC nor HTTP, or a header or path is none. Requests are not let through unasked, so"
+        " the rule is answered with 500.",
+        "Correct the field that the message names.",
+        _rule(r"\]: externalAuth\."),
+    ),
+    Check(
+        "XDS0814",
+        "Retries cannot be had as they are asked for",
+        ERROR,
+        "A code is not from 400 to 599, the number of attempts is less than 0, or the backoff is no duration.",
+        "Correct the field that the message names.",
+        _rule(r"\.retry\."),
+        unshown=FIRST,
     ),
     Check(
         "XDS0890",
