@@ -70,12 +70,14 @@ def _of_verdicts(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
     bad = [row for row in rows if not row.good]
     faulty = {(row.ref, row.part) for row in bad if row.condition != "Programmed"}
     inside = {row.ref for row in bad if row.part.startswith("listener ")}
+    unresolved = {(row.ref, row.part) for row in bad if row.condition == "ResolvedRefs"}
     accepted = {(row.ref, row.part, row.message) for row in bad if row.condition == "Accepted"}
     for row in bad:
         follows = row.condition == "Programmed" and {(row.ref, row.part), (row.ref, "")} & faulty
         repeats = row.condition == "Conflicted" and (row.ref, row.part, row.message) in accepted
+        nobody = row.reason == "NoValidCACertificate" and (row.ref, row.part) in unresolved
         whole = not row.part and row.ref in inside and (row.reason in FOLLOWING or row.condition == "Programmed")
-        if not (follows or repeats or whole):
+        if not (follows or repeats or nobody or whole):
             yield from _of_row(row, found)
 
 

@@ -45,6 +45,7 @@ def remarks(pipeline: Pipeline, now: datetime) -> Iterator[Remark]:
             yield from _without_endpoints(route, firsts[index], pipeline)
     yield from _listeners(pipeline)
     yield from _certificates(pipeline, now)
+    yield from _policies(pipeline)
 
 
 def _without_backend(rule: Rule) -> Iterator[Remark]:
@@ -109,7 +110,7 @@ def _certificates(pipeline: Pipeline, now: datetime) -> Iterator[Remark]:
         rows = {secret.key: tables.world.certificates.get(secret.key) for secret in listener.certificates}
         good = {key: row for key, row in rows.items() if isinstance(row, Certificate)}
         for key, row in good.items():
-            if key not in seen and (remark := _expiry(key, row, now)) is not None:
+            if key not in seen and (remark := _validity(key, row, now)) is not None:
                 yield remark
             seen.add(key)
         names = normal(name for row in good.values() for name in row.names)
@@ -125,11 +126,22 @@ def _place(id_: ListenerId, pipeline: Pipeline) -> str:
     return f"spec.listeners[{names.index(id_.name)}]" if id_.name in names else "spec.listeners"
 
 
-def _expiry(secret: Key, certificate: Certificate, now: datetime) -> Remark | None:
-    end = certificate.not_after
-    if end > now + SOON:
+def _validity(secret: Key, certificate: Certificate, now: datetime) -> Remark | None:
+    begin, end = certificate.not_before, certificate.not_after
+    if now < begin:
+        code, words = "XDS1024", f"is not valid before {begin:%Y-%m-%d %H:%M} UTC"
+    elif now >= end:
+        code, words = "XDS1020", f"expired on {end:%Y-%m-%d %H:%M} UTC"
+    elif now >= end - SOON:
+        code, words = "XDS1021", f"expires on {end:%Y-%m-%d %H:%M} UTC"
+    else:
         return None
-    code, word = ("XDS1020", "expired") if end <= now else ("XDS1021", "expires")
-    return Remark(
-        code, ObjectRef("Secret", *secret), "data.tls.crt", f"the certificate {word} on {end:%Y-%m-%d %H:%M} UTC"
-    )
+    return Remark(code, ObjectRef("Secret", *secret), "data.tls.crt", f"the certificate {words}")
+
+
+def _policies(pipeline: Pipeline) -> Iterator[Remark]:
+    for key in pipeline.inputs.kinds["BackendTLSPolicy"]:
+        status = pipeline.statuses.policies.get(("BackendTLSPolicy", key))
+        if status is None or not status.ancestors:
+            message = "no route that is served uses a Service that it is about"
+            yield Remark("XDS1030", ObjectRef("BackendTLSPolicy", *key), "spec.targetRefs", message)

@@ -49,6 +49,8 @@ def bad_conditions(scenario: Scenario) -> Iterator[tuple[str, str, Condition]]:
             told += [(kind, f"listener {one.name}", one.conditions) for one in status.listeners]
     for (kind, _), route in statuses.routes.items():
         told += [(kind, "parent", parent.conditions) for parent in route.parents]
+    for (kind, _), policy in statuses.policies.items():
+        told += [(kind, "ancestor", ancestor.conditions) for ancestor in policy.ancestors]
     for kind, part, found in told:
         yield from ((kind, part, one) for one in found if is_bad(one) and one.type != "Ready")
 

@@ -104,6 +104,16 @@ CHECKS = (
         field="tls.mode",
     ),
     Check(
+        "XDS0511",
+        "A Gateway's certificate for backends cannot be used",
+        ERROR,
+        "The Secret that tls.backend.clientCertificateRef names does not exist, may not be referred to, or holds no"
+        " certificate. Backends that are spoken to over TLS are shown none.",
+        "Give the Secret, of type kubernetes.io/tls, or a ReferenceGrant in its namespace.",
+        (Told("Gateway", "ResolvedRefs"),),
+        field="spec.tls.backend.clientCertificateRef",
+    ),
+    Check(
         "XDS0590",
         "A certificate cannot be used",
         ERROR,

@@ -1,8 +1,67 @@
 """XDS09xx: policies, and whatever has conditions that no other family knows."""
 
-from xds_server.semantics.checks.check import ERROR, Check, Told
+from xds_server.semantics.checks.check import ERROR, FOLLOWS, Check, Told
 
 CHECKS = (
+    Check(
+        "XDS0901",
+        "A policy's target has no such port",
+        ERROR,
+        "sectionName of a targetRef is the name of a port of the Service, and the Service has none of that name.",
+        "Correct sectionName, or leave it out for all ports of the Service.",
+        (Told("Policy", "Accepted", "TargetNotFound"),),
+        field="spec.targetRefs",
+    ),
+    Check(
+        "XDS0902",
+        "A policy comes second",
+        ERROR,
+        "Another policy is about the same target. The older one counts, then the first by name; this one does nothing"
+        " there.",
+        "Remove one of them, or give them different targets.",
+        (Told("Policy", "Accepted", "Conflicted"),),
+        field="spec.targetRefs",
+    ),
+    Check(
+        "XDS0903",
+        "A policy trusts nobody",
+        ERROR,
+        "None of the authorities that it refers to can be used, so that no backend could be verified. Requests are"
+        " answered with 5xx, and never sent unverified.",
+        "Mend the authorities.",
+        (Told("Policy", "Accepted", "NoValidCACertificate"),),
+        field="spec.validation.caCertificateRefs",
+        unshown=FOLLOWS,
+    ),
+    Check(
+        "XDS0904",
+        "Authorities of a policy cannot be read",
+        ERROR,
+        "The object that is to hold them does not exist, or has no certificates in PEM under ca.crt.",
+        "Give the object, with the certificates of the authorities as ca.crt.",
+        (Told("Policy", "ResolvedRefs", "InvalidCACertificateRef"),),
+        field="spec.validation.caCertificateRefs",
+    ),
+    Check(
+        "XDS0905",
+        "Authorities of a policy are of a kind that has none",
+        ERROR,
+        "Authorities are read from objects of the kinds that the message lists.",
+        "Put the certificates into a ConfigMap, and refer to that.",
+        (
+            Told("Policy", "ResolvedRefs", "InvalidKind"),
+            Told("Policy", "ResolvedRefs", "", "is not a source of authorities"),
+        ),
+        field="spec.validation.caCertificateRefs",
+    ),
+    Check(
+        "XDS0906",
+        "A policy asks for what there is not",
+        ERROR,
+        "A value of the policy is none that the API has, so backends could not be verified as it asks.",
+        "Correct the field that the message names.",
+        (Told("Policy", "Accepted", "Invalid"),),
+    ),
     Check(
         "XDS0990",
         "A policy has a fault",

@@ -90,4 +90,18 @@ CHECKS = (
         " to one of them for a host of another one, and is told with 421 to open a new one.",
         "Where clients cannot do with a 421, give the listeners certificates without common names, or other ports.",
     ),
+    Check(
+        "XDS1024",
+        "A certificate is not valid yet",
+        ERROR,
+        "Clients refuse it until its time comes.",
+        "Issue the certificate anew, or see whether the clock of whoever issues it is right.",
+    ),
+    Check(
+        "XDS1030",
+        "A policy applies to nothing",
+        WARNING,
+        "None of its targets is a backend that a route uses here, so it does nothing, and no status tells of it.",
+        "Correct group, kind and name in targetRefs: a policy is about objects of its own namespace.",
+    ),
 )
