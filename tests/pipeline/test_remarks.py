@@ -24,8 +24,9 @@ from xds_server.pipeline.program import build
 from xds_server.pipeline.remarks import SOON, remarks
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
-END = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=36_500)
-"""When the certificates of tests expire."""
+BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+END = BEGIN + timedelta(days=36_500)
+"""Between these the certificates of tests are valid."""
 
 
 def told(documents: Iterable[Document], now: datetime = NOW) -> list[tuple[str, str, str]]:
@@ -116,6 +117,8 @@ SHOP = [gateway("gw", https("one")), route("a", rules=[rule("/", backend("s1"))]
 @pytest.mark.parametrize(
     ("now", "code"),
     [
+        (BEGIN - timedelta(seconds=1), "XDS1024"),
+        (BEGIN, None),
         (END - SOON - timedelta(seconds=1), None),
         (END - SOON, "XDS1021"),
         (END - timedelta(seconds=1), "XDS1021"),
@@ -123,7 +126,7 @@ SHOP = [gateway("gw", https("one")), route("a", rules=[rule("/", backend("s1"))]
         (END + SOON, "XDS1020"),
     ],
 )
-def test_certificates_expire(now: datetime, code: str | None) -> None:
+def test_certificates_have_their_time(now: datetime, code: str | None) -> None:
     found = told([*SHOP, secret("c", "shop.e.com")], now)
     assert found == ([(code, "Secret default/c", "data.tls.crt")] if code else [])
 
@@ -157,3 +160,14 @@ def test_listeners_that_overlap() -> None:
         ("XDS1023", "Gateway default/gw", "spec.listeners[0]"),
         ("XDS1023", "Gateway default/gw", "spec.listeners[1]"),
     ]
+
+
+def test_a_policy_that_applies_to_nothing() -> None:
+    def policy(name: str, target: str) -> Document:
+        validation = {"hostname": "s.e.com", "wellKnownCACertificates": "System"}
+        targets = [{"group": "", "kind": "Service", "name": target}]
+        return document("BackendTLSPolicy", name, {"targetRefs": targets, "validation": validation})
+
+    given = [gateway("gw", listener("http")), route("a", rules=[rule("/", backend("s1"))]), *S1]
+    found = told([*given, policy("used", "s1"), policy("unused", "s2")])
+    assert found == [("XDS1030", "BackendTLSPolicy default/unused", "spec.targetRefs")]
