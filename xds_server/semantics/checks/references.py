@@ -60,7 +60,7 @@ CHECKS = (
         "A backend speaks a protocol that cannot be spoken to it",
         ERROR,
         "appProtocol of the Service's port says what is spoken there, and that is not possible as things are.",
-        "Correct appProtocol of the port.",
+        "Correct appProtocol of the port, or give a BackendTLSPolicy for it if it speaks TLS.",
         (
             Told("Route", "ResolvedRefs", "UnsupportedProtocol"),
             Told("Route", "ResolvedRefs", "", ": port \\d+ speaks "),

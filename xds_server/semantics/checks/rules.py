@@ -143,6 +143,15 @@ CHECKS = (
         unshown=FIRST,
     ),
     Check(
+        "XDS0815",
+        "Sessions cannot be had as they are asked for",
+        ERROR,
+        "A type or name is none, the settings of the type are missing, or a timeout does not go with it. A client that"
+        " counts on its session is not served without one, so the rule is answered with 500.",
+        "Correct the field that the message names.",
+        _rule(r"\.sessionPersistence\b"),
+    ),
+    Check(
         "XDS0890",
         "A rule is left out",
         ERROR,
