@@ -43,6 +43,7 @@ def remarks(pipeline: Pipeline, now: datetime) -> Iterator[Remark]:
         for index in sorted(firsts):
             yield from _without_backend(firsts[index])
             yield from _without_endpoints(route, firsts[index], pipeline)
+    yield from _gateways(pipeline)
     yield from _listeners(pipeline)
     yield from _certificates(pipeline, now)
     yield from _policies(pipeline)
@@ -94,6 +95,13 @@ def _listeners(pipeline: Pipeline) -> Iterator[Remark]:
                 for one in listener.conditions:
                     if (one.type, one.status) == ("OverlappingTLSConfig", "True"):
                         yield Remark("XDS1023", *at, f"listener {listener.name}: {one.message}")
+
+
+def _gateways(pipeline: Pipeline) -> Iterator[Remark]:
+    for key, status in pipeline.statuses.gateways.items():
+        for one in status.conditions:
+            if (one.type, one.status) == ("InsecureFrontendValidationMode", "True"):
+                yield Remark("XDS1025", ObjectRef("Gateway", *key), "spec.tls.frontend", one.message)
 
 
 def _is_accepted(listener: ListenerStatus) -> bool:

@@ -1,6 +1,6 @@
 """XDS05xx: TLS of listeners, and certificates."""
 
-from xds_server.semantics.checks.check import ERROR, LIVE, Check, Told
+from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, Check, Told
 
 CHECKS = (
     Check(
@@ -30,6 +30,15 @@ CHECKS = (
         "Give the Secret, or correct name and namespace of the reference.",
         (Told("Listener", "ResolvedRefs", "", "Secret \\S+ does not exist"),),
         field="tls.certificateRefs",
+    ),
+    Check(
+        "XDS0515",
+        "A Gateway may not use authorities of another namespace",
+        ERROR,
+        "Objects of another namespace can be used where a ReferenceGrant in that namespace allows it. Whether it"
+        " exists is not told.",
+        "Have a ReferenceGrant from kind Gateway of this namespace to the object's kind made in its namespace.",
+        (Told("Listener", "ResolvedRefs", "", r"caCertificateRefs\[\d+\]: .*no ReferenceGrant in"),),
     ),
     Check(
         "XDS0503",
@@ -112,6 +121,35 @@ CHECKS = (
         "Give the Secret, of type kubernetes.io/tls, or a ReferenceGrant in its namespace.",
         (Told("Gateway", "ResolvedRefs"),),
         field="spec.tls.backend.clientCertificateRef",
+    ),
+    Check(
+        "XDS0512",
+        "Clients of a listener cannot be verified",
+        ERROR,
+        "Clients are to show a certificate, and none of the authorities to verify it by can be used. So the listener is"
+        " not served, rather than to anybody.",
+        "Mend the authorities in tls.frontend of the Gateway.",
+        (Told("Listener", "Accepted", "NoValidCACertificate"),),
+        unshown=FOLLOWS,
+    ),
+    Check(
+        "XDS0513",
+        "Authorities for clients cannot be read",
+        ERROR,
+        "The object that is to hold them does not exist, or has no certificates in PEM under ca.crt.",
+        "Give the object, with the certificates of the authorities as ca.crt.",
+        (Told("Listener", "ResolvedRefs", "InvalidCACertificateRef"),),
+    ),
+    Check(
+        "XDS0514",
+        "Authorities for clients are of a kind that has none",
+        ERROR,
+        "Authorities are read from objects of the kinds that the message lists.",
+        "Put the certificates into a ConfigMap, and refer to that.",
+        (
+            Told("Listener", "ResolvedRefs", "InvalidCACertificateKind"),
+            Told("Listener", "ResolvedRefs", "", "is not a source of authorities"),
+        ),
     ),
     Check(
         "XDS0590",

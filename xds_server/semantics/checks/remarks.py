@@ -98,6 +98,13 @@ CHECKS = (
         "Issue the certificate anew, or see whether the clock of whoever issues it is right.",
     ),
     Check(
+        "XDS1025",
+        "Clients are let in without a valid certificate",
+        WARNING,
+        "The mode AllowInsecureFallback asks clients for a certificate and takes them without one too.",
+        "Remove the mode once all clients have certificates: AllowValidOnly is the default.",
+    ),
+    Check(
         "XDS1030",
         "A policy applies to nothing",
         WARNING,
