@@ -7,7 +7,7 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
 - `yaml then`, any number: documents that come later and are settled on their own; `removed: true` takes one away.
 - `yaml options`: `envoys: 0` for Gateways that no Envoy serves yet (else one has acknowledged everything, or the
   generation `acknowledged`), `address` of the machine on which Gateways are placed, the time `now` (else nobody knows
-  it), `repeated_matches_limit`, `checks`.
+  it), `repeated_matches_limit`, `checks`, `allow_external_names`.
 - `yaml statuses`: of every object in `given` that has one, as show_statuses.py shows them.
 - `yaml envoy [GATEWAY] TYPE[/NAME] [KEY…]`: what was published, as show_resources.py shows it; all of a type by name,
   or one resource, or some keys of it. GATEWAY may be left out where one Gateway is served.
@@ -43,7 +43,8 @@ from xds_server.xds.resource import Resource, ResourceType
 ROOT = Path(__file__).parent
 WORLD = "_world.yaml"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-POLICY_KINDS = ("BackendTLSPolicy",)
+OPTIONS = ("repeated_matches_limit", "checks", "allow_external_names")
+POLICY_KINDS = ("BackendTLSPolicy", "XBackend")
 _TYPES = {type_.value: type_ for type_ in ResourceType}
 Document = dict[str, Any]
 Published = Mapping[Change, Resource]
@@ -104,7 +105,7 @@ class Scenario:
 
     def run(self, bind: Bind | None = None) -> Outcome:
         """Puts everything through the pipeline; with `bind`, every Gateway is bound that way."""
-        options = {name: self.options[name] for name in ("repeated_matches_limit", "checks") if name in self.options}
+        options = {name: self.options[name] for name in OPTIONS if name in self.options}
         pipeline = program.build(Options(any_class=True, strict=True, **options))
         if "now" in self.options:
             pipeline.inputs.tell_time(int(self.options["now"].timestamp()) // 60)

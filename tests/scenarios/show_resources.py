@@ -35,28 +35,42 @@ def _rest(message: Json, constants: Json) -> Json:
 
 
 def cluster(message: Json) -> Json:
-    """Its endpoint assignment, the protocol it speaks, and how it is secured; "closed" for one without endpoints."""
+    """Its endpoint assignment or its name in DNS, the protocol it speaks, and how it is secured; "closed" for one without endpoints."""
     body = dict(message)
     if body.get("type", "STATIC") == "STATIC":
         assert body.keys() <= {"name", "type", "connectTimeout"}
         return {"closed": True}
     secured = {} if (socket := body.pop("transportSocket", None)) is None else {"tls": _tls(socket)}
-    eds = body.pop("edsClusterConfig")
-    assert eds["edsConfig"] == {"ads": {}, "resourceApiVersion": "V3"}
+    dns = body["type"] == "STRICT_DNS"
+    where = {"dns": _found_by_dns(body)} if dns else {"endpoints": _assigned(body.pop("edsClusterConfig"))}
     limits = dict.fromkeys(("maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"), _UNLIMITED)
     constants = {
-        "type": "EDS",
+        "type": "STRICT_DNS" if dns else "EDS",
         "connectTimeout": "10s",
         "perConnectionBufferLimitBytes": 32768,
         "lbPolicy": "LEAST_REQUEST",
         "circuitBreakers": {"thresholds": [limits]},
     }
     name = body.pop("name")
-    shown = {"endpoints": eds["serviceName"], "speaks": _speaks(name, body)}
+    shown = {**where, "speaks": _speaks(name, body)}
     if shown["speaks"] == "datagrams of a port":
         del constants["perConnectionBufferLimitBytes"]
         del constants["lbPolicy"]  # round robin, the first of the enum
     return shown | secured | _rest(body, constants)
+
+
+def _assigned(eds: Json) -> Any:
+    assert eds["edsConfig"] == {"ads": {}, "resourceApiVersion": "V3"}
+    return eds["serviceName"]
+
+
+def _found_by_dns(body: Json) -> str:
+    assert body.pop("dnsLookupFamily") == "V4_PREFERRED"
+    assert body.pop("respectDnsTtl") is True
+    assert body.pop("waitForWarmOnInit") is False
+    (locality,) = body.pop("loadAssignment")["endpoints"]
+    (endpoint,) = locality["lbEndpoints"]
+    return _address(endpoint["endpoint"]["address"])
 
 
 def _speaks(name: str, body: Json) -> str:

@@ -31,6 +31,7 @@ PLAIN = {
     "The ListenerSet is accepted.",
     "The route is accepted.",
     "All references are resolved.",
+    "The backend is accepted.",
     "The policy is accepted.",
     "Every connected Envoy has acknowledged this generation.",
 }
@@ -53,6 +54,14 @@ REASONS = {
     ("BackendTLSPolicy", "ResolvedRefs", "True"): {"ResolvedRefs"},
     ("BackendTLSPolicy", "ResolvedRefs", "False"): {"InvalidCACertificateRef", "InvalidKind"},
     ("Gateway", "InsecureFrontendValidationMode", "True"): {"ConfigurationChanged"},
+    ("XBackend", "Accepted", "True"): {"Accepted"},
+    # The API names no reasons for False.
+    ("XBackend", "Accepted", "False"): {
+        "Invalid",
+        "NoValidCACertificate",
+        "InvalidClientCertificateRef",
+        "RefNotPermitted",
+    },
     ("ListenerSet", "Accepted", "True"): {"Accepted", "ListenersNotValid"},
     ("ListenerSet", "Accepted", "False"): {"NotAllowed", "ParentNotAccepted", "ListenersNotValid", "Invalid"},
     ("ListenerSet", "Programmed", "True"): {"Programmed"},

@@ -7,6 +7,7 @@ from functools import cache
 
 from envoy_data_plane.envoy.config.cluster import v3 as api
 from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.endpoint import v3 as endpoint_api
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 
 from xds_server.envoy import kit, names, tls
@@ -16,6 +17,10 @@ from xds_server.wire.encode import encode
 from xds_server.wire.part import Owner, Part
 
 Cluster = fast(api.Cluster)
+ClusterLoadAssignment = fast(endpoint_api.ClusterLoadAssignment)
+LocalityLbEndpoints = fast(endpoint_api.LocalityLbEndpoints)
+LbEndpoint = fast(endpoint_api.LbEndpoint)
+Endpoint = fast(endpoint_api.Endpoint)
 EdsClusterConfig = fast(api.ClusterEdsClusterConfig)
 CircuitBreakers = fast(api.CircuitBreakers)
 Thresholds = fast(api.CircuitBreakersThresholds)
@@ -33,19 +38,40 @@ _BYTES = ("tcp", "tls", "udp")
 _EDS = kit.ads(wait=False)
 
 
-def build(backend: Backend, verification: Verification | None = None) -> Part:
+def build(backend: Backend, verification: Verification | None = None, *, hostname: str | None = None) -> Part:
     """The cluster of one backend. Routes that name it answer 500 while it does not exist.
 
-    With `verification` it is connected to over TLS, to whom the authorities of its secret vouch for alone.
+    With `verification` it is connected to over TLS, to whom the authorities of its secret vouch for alone. With
+    `hostname` DNS tells where it is.
     """
     if backend.kind == "Gateway":
         return _of_port(backend)
     name = names.cluster(backend)
     service_name = names.endpoints(backend.endpoints)
-    own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
+    if hostname is None:
+        own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
+    else:
+        own = _found_by_dns(name, hostname, backend.port)
+    discovery = api.ClusterDiscoveryType.EDS if hostname is None else api.ClusterDiscoveryType.STRICT_DNS
     if verification is not None:
         own.transport_socket = tls.originate(backend, verification)
-    return Part(name, encode(own) + _shared(backend.protocol), owners=_owners(backend))
+    return Part(name, encode(own) + _shared(backend.protocol, discovery), owners=_owners(backend))
+
+
+def _found_by_dns(name: str, hostname: str, port: int) -> api.Cluster:
+    """Every address that DNS has for the name, asked for again when its time to live is over. The final dot makes
+    the name a whole one: a resolver that searches domains would find Services of the cluster under short names.
+    Without `wait_for_warm_on_init: false` a resolver that does not answer would keep Envoy from listening at all.
+    """
+    address = kit.tcp(f"{hostname}.", port)
+    endpoint = LocalityLbEndpoints(lb_endpoints=[LbEndpoint(endpoint=Endpoint(address=address))])
+    return Cluster(
+        name=name,
+        load_assignment=ClusterLoadAssignment(cluster_name=name, endpoints=[endpoint]),
+        dns_lookup_family=api.ClusterDnsLookupFamily.V4_PREFERRED,
+        respect_dns_ttl=True,
+        wait_for_warm_on_init=False,
+    )
 
 
 def closed(backend: Backend) -> Part:
@@ -86,11 +112,11 @@ def _no_limits() -> api.CircuitBreakersThresholds:
 
 
 @cache
-def _shared(protocol: Protocol) -> bytes:
+def _shared(protocol: Protocol, discovery: api.ClusterDiscoveryType = api.ClusterDiscoveryType.EDS) -> bytes:
     """What all clusters of a protocol have in common. Protobuf lets a message's fields be concatenated."""
     return encode(
         Cluster(
-            type=api.ClusterDiscoveryType.EDS,
+            type=discovery,
             connect_timeout=CONNECT_TIMEOUT,
             per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
             lb_policy=api.ClusterLbPolicy.LEAST_REQUEST,

@@ -16,7 +16,7 @@ from xds_server.model.gateway import Gateway
 from xds_server.model.meta import Key
 from xds_server.routing.backend import NO_CERTIFICATE, Backend, Verification
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import backend_tls, client_certificates
+from xds_server.semantics import backend_tls, backends, client_certificates, x_backends
 from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.client_certificates import ClientCertificate
 from xds_server.semantics.world import World
@@ -24,6 +24,7 @@ from xds_server.wire.part import Part
 
 SECURING: Mapping[str, Callable[[Any], Verification | str]] = {
     "BackendTLSPolicy": lambda policy: backend_tls.verification(policy.spec.validation),
+    "XBackend": x_backends.verification,
 }
 
 
@@ -61,17 +62,26 @@ def _certificate(key: Key, gateway: Gateway, look: Lookup, world: World) -> Iter
     return [] if found is None else [(key, found)]
 
 
-def clusters(graph: Graph, uses: Table[tuple[Key, Backend, Any], None], how: Secured) -> Table[Backend, Part]:
+def clusters(
+    graph: Graph, uses: Table[tuple[Key, Backend, Any], None], how: Secured, world: World
+) -> Table[Backend, Part]:
     """Creates the table of clusters as they are encoded."""
-    return graph.group("clusters", uses.by("backend", lambda id_, _: (id_[1],)), partial(_cluster, how=how))
+    return graph.group(
+        "clusters", uses.by("backend", lambda id_, _: (id_[1],)), partial(_cluster, how=how, world=world)
+    )
 
 
-def _cluster(backend: Backend, _: Sequence[None], look: Lookup, how: Secured) -> Part:
+def _cluster(backend: Backend, _: Sequence[None], look: Lookup, how: Secured, world: World) -> Part:
+    if backend.kind == "XBackend":
+        row = x_backends.served(backend.service, look, world)
+        if row is None or row.problem is not None:
+            return cluster.closed(backend)
+    hostname = backends.hostname(backend.endpoints, look, world)
     secured_by = backend.authorities
     if secured_by is None:
-        return cluster.build(backend)
+        return cluster.build(backend, hostname=hostname)
     verification = look.get(how.verifications, secured_by)
     trusted = look.get(how.authorities, secured_by)
     if not isinstance(verification, Verification) or trusted is None or not trusted.usable:
         return cluster.closed(backend)
-    return cluster.build(backend, verification)
+    return cluster.build(backend, verification, hostname=hostname)

@@ -13,6 +13,7 @@ from xds_server.envoy import route, virtual_host
 from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
+from xds_server.model.core import Pod
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
@@ -37,7 +38,7 @@ from xds_server.semantics.routes.grpc import GRPC
 from xds_server.semantics.routes.http import HTTP
 from xds_server.semantics.routes.rules import RouteRules, RulesVerdict
 from xds_server.semantics.spread import Spread, spread
-from xds_server.semantics.world import World, served_service
+from xds_server.semantics.world import ServedPod, World, served_pod, served_service
 from xds_server.wire.part import Part
 
 DIALECTS = {dialect.kind: dialect for dialect in (HTTP, GRPC)}
@@ -130,7 +131,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     by_host = entries.by("host", lambda id_, _: ((id_[0], id_[1]),), order=lambda _, entry: entry.order)
     segments = graph.group("segments", by_host, _segment)
     uses = graph.derive("uses", placed, _uses)
-    clusters = backends.clusters(graph, uses, secured)
+    clusters = backends.clusters(graph, uses, secured, world)
     secret_uses = secrets.uses(graph, points, uses)
     return GatewayTables(
         world=world,
@@ -164,6 +165,7 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
     services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
     usable = partial(serve, checks=options.checks)
     certificates = graph.derive("certificates", kinds["Secret"], lambda k, row, _: [(k, usable(row))])
+    pods = graph.derive("pods.served", kinds["Pod"], _served_pod)
     policies = kinds["BackendTLSPolicy"]
     targets = graph.derive("backend_tls.targets", policies, lambda key, row, _: backend_tls.targets(key, row))
     return World(
@@ -174,6 +176,8 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         slices_by_service=inputs.slices_by_service,
         grants_by_namespace=inputs.grants_by_namespace,
         certificates=certificates,
+        x_backends=kinds["XBackend"],
+        pods_by_label=pods.by("label", _labels),
         tls_targets=targets.by("service", lambda id_, _: (id_.service,)),
         lapses=graph.derive("certificates.lapses", certificates, partial(_lapse, clock=inputs.clock)),
         secrets=kinds["Secret"],
@@ -184,6 +188,7 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         default_gateways=kinds["Gateway"].by("default scope", lambda _, row: default_gateways.scopes(row)),
         controller_name=options.controller_name,
         any_class=options.any_class,
+        allow_external_names=options.allow_external_names,
         system_authorities=options.system_authorities,
         checks=options.checks,
     )
@@ -192,6 +197,15 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
 def _lapse(key: Key, row: Any, look: Lookup, clock: Clock) -> Iterable[tuple[Key, str]]:
     told = lapse(row, look, clock) if isinstance(row, Certificate) else ""
     return [(key, told)] if told else []
+
+
+def _served_pod(key: Key, pod: Pod, _: Lookup) -> Iterable[tuple[Key, ServedPod]]:
+    found = served_pod(pod)
+    return [] if found is None else [(key, found)]
+
+
+def _labels(key: Key, pod: ServedPod) -> Iterable[tuple[str, str, str]]:
+    return [(key.namespace, name, value) for name, value in pod.labels.items()]
 
 
 def _gateway_of_set(key: Key, row: ListenerSet) -> tuple[Key, ...]:

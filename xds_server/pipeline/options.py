@@ -23,6 +23,8 @@ class Options:
     checks: bool = True
     system_authorities: str = "/etc/ssl/certs/ca-certificates.crt"
     """Where proxies find the authorities that BackendTLSPolicies call `System`; Debian and Envoy images have it."""
+    allow_external_names: bool = False
+    """Serve Services of type ExternalName, which reach around network policy (CVE-2021-25740)."""
     strict: bool = False
     """Raise what a function raises instead of keeping the last good rows (tests)."""
     repeated_matches_limit: int = DEFAULT_LIMIT

@@ -12,13 +12,13 @@ from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.meta import Key
-from xds_server.model.policy import BackendTLSPolicy
+from xds_server.model.policy import BackendTLSPolicy, XBackend
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import NOT_SECURED, Backend
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import backend_tls, policy_statuses
+from xds_server.semantics import backend_tls, policy_statuses, x_backends
 from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.policy_statuses import PolicyStatus
 
@@ -43,6 +43,7 @@ def build(
     """Creates the table of statuses of all kinds of policies, by kind and key."""
     functions: Mapping[str, Callable[[Key, Any, Lookup, Asked], PolicyStatus | None]] = {
         "BackendTLSPolicy": _backend_tls,
+        "XBackend": _x_backend,
     }
     uses = tables.uses.by("service", lambda id_, _: ((id_[1].kind, id_[1].service),))
     asked = Asked(tables, rejected, uses)
@@ -78,6 +79,20 @@ def _backend_tls(key: Key, policy: BackendTLSPolicy, look: Lookup, asked: Asked)
         )
         by_gateway[gateway] = backend_tls.judge(policy, found, told)
     return policy_statuses.status(policy.metadata.generation, by_gateway, tables.world.controller_name)
+
+
+def _x_backend(key: Key, backend: XBackend, look: Lookup, asked: Asked) -> PolicyStatus | None:
+    gateways = {id_[0] for id_ in look.keys(asked.uses, ("XBackend", key))}
+    found = x_backends.served(key, look, asked.tables.world)
+    if not gateways or found is None:
+        return None
+    authorities = look.get(asked.tables.secured.authorities, SecretId("XBackend", key))
+    by_gateway = {
+        gateway: x_backends.judge(found, authorities, _rejections("XBackend", key, gateway, look, asked))
+        for gateway in gateways
+    }
+    controller, most = asked.tables.world.controller_name, policy_statuses.MOST_ANCESTORS_OF_BACKENDS
+    return policy_statuses.status(backend.metadata.generation, by_gateway, controller, most)
 
 
 def _claimed(target: backend_tls.TargetId, look: Lookup, asked: Asked) -> tuple[backend_tls.Claimed, set[Key]]:

@@ -22,6 +22,7 @@ from xds_server.pipeline.publisher import Output
 from xds_server.pipeline.secrets import GatewaySecret
 from xds_server.routing.backend import Backend, EndpointsId
 from xds_server.routing.listener import Socket
+from xds_server.semantics import backends
 from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
 
@@ -94,10 +95,12 @@ def _named(backend: Backend) -> tuple[tuple[ResourceType, str], ...]:
     return (ResourceType.ENDPOINT, names.endpoints(backend.endpoints)), *secrets
 
 
-def _assignment(id_: EndpointsId, _: Sequence[None], look: Lookup, tables: GatewayTables) -> Part:
+def _assignment(id_: EndpointsId, _: Sequence[None], look: Lookup, tables: GatewayTables) -> Part | None:
     if id_.kind == "Gateway":
         stream = look.get(tables.streams.datagrams, Socket(id_.service, id_.transport, id_.port))
         return stream.part if stream else endpoint.assignment(names.endpoints(id_), ())
+    if backends.hostname(id_, look, tables.world) is not None:
+        return None
     return endpoint.assignment(names.endpoints(id_), streams.endpoints(id_, look, tables.world))
 
 

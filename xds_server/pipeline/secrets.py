@@ -17,7 +17,7 @@ from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.secret import SecretId
 from xds_server.semantics import authorities as rules
-from xds_server.semantics import backend_tls, frontend_validation
+from xds_server.semantics import backend_tls, frontend_validation, x_backends
 from xds_server.semantics.authorities import Asked, Authorities
 from xds_server.semantics.certificates import Certificate
 from xds_server.semantics.listeners import AttachPoint
@@ -31,6 +31,7 @@ Use = tuple[str, Any]
 ASKING: Mapping[str, Callable[[Key, Any], Iterable[tuple[SecretId, Asked]]]] = {
     "BackendTLSPolicy": backend_tls.asked,
     "Gateway": frontend_validation.asked,
+    "XBackend": x_backends.asked,
 }
 """By kind: whom an object tells to trust, under the name by which listeners or clusters ask for them."""
 

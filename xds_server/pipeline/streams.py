@@ -20,6 +20,7 @@ from xds_server.routing.hostname import specificity
 from xds_server.routing.listener import CONNECTIONS, Listener, ListenerId, Protocol, Socket
 from xds_server.routing.rule import Rule, WeightedBackend
 from xds_server.routing.secret import SecretId
+from xds_server.semantics import x_backends
 from xds_server.semantics.attach import Claim, ClaimId
 from xds_server.semantics.endpoints import serving
 from xds_server.semantics.routes.rules import RouteRules
@@ -168,7 +169,9 @@ def _endpoints(one: WeightedBackend, look: Lookup, world: World) -> list[Serving
 
 
 def endpoints(id_: EndpointsId, look: Lookup, world: World) -> list[ServingEndpoint]:
-    """The addresses behind one port of a Service."""
+    """The addresses behind one port of a Service, or behind an XBackend."""
+    if id_.kind == "XBackend":
+        return x_backends.endpoints(id_.service, look, world)
     known = look.get(world.services, id_.service)
     port = known.port(id_.port, id_.transport.upper()) if known else None
     return serving(look.rows(world.slices_by_service, id_.service), port.name) if port else []

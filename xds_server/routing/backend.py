@@ -39,10 +39,10 @@ class Backend(NamedTuple):
     certificate: Key = NO_CERTIFICATE
 
     def reached(self, certificate: Key) -> "Backend":
-        """The backend as a Gateway reaches it: with that Gateway's certificate where the connection is secured and
-        shows none of its own.
+        """The backend as a Gateway reaches it: with that Gateway's certificate where a policy secures the connection.
+        An XBackend tells itself what it is shown.
         """
-        if self.tls == NOT_SECURED or self.certificate != NO_CERTIFICATE:
+        if self.tls == NOT_SECURED or self.kind != "Service":
             return self
         return self._replace(certificate=certificate)
 

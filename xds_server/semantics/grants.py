@@ -22,20 +22,20 @@ class Referrer:
         return cls(owner.kind, owner.namespace)
 
 
-def permitted(referrer: Referrer, kind: str, target: Key, look: Lookup, world: World) -> bool:
-    """Does a grant in the target's namespace (or being in the same one) allow the reference to a core-group kind?"""
+def permitted(referrer: Referrer, kind: str, target: Key, look: Lookup, world: World, *, group: str = "") -> bool:
+    """Does a grant in the target's namespace (or being in the same one) allow the reference to that kind?"""
     if referrer.namespace == target.namespace:
         return True
     return any(
-        allows(grant, referrer, kind, target) for grant in look.rows(world.grants_by_namespace, target.namespace)
+        allows(grant, referrer, kind, target, group) for grant in look.rows(world.grants_by_namespace, target.namespace)
     )
 
 
-def allows(grant: ReferenceGrant, referrer: Referrer, kind: str, target: Key) -> bool:
+def allows(grant: ReferenceGrant, referrer: Referrer, kind: str, target: Key, group: str = "") -> bool:
     """Does this grant, of the target's namespace, allow the reference?"""
     return any(
         (entry.group, entry.kind, entry.namespace) == (referrer.group, referrer.kind, referrer.namespace)
         for entry in grant.spec.from_
     ) and any(
-        (entry.group, entry.kind) == ("", kind) and entry.name in (None, "", target.name) for entry in grant.spec.to
+        (entry.group, entry.kind) == (group, kind) and entry.name in (None, "", target.name) for entry in grant.spec.to
     )

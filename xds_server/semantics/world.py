@@ -1,17 +1,20 @@
 """World: the tables that rules may ask, by name. Every question goes through a Lookup, which records it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from xds_server.flow.table import Index, Table
-from xds_server.model.core import ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, ReferenceGrant, Service
+from xds_server.model.core import ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Pod, ReferenceGrant, Service
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key
+from xds_server.model.policy import XBackend
 from xds_server.semantics.certificates import KeptSecret
 
 CONTROLLER_NAME = "xds-server.dev/gateway-controller"
 GROUP = "gateway.networking.k8s.io"
+EXPERIMENTAL_GROUP = "gateway.networking.x-k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,20 @@ class ServedService:
 
     type: str
     ports: tuple[ServedPort, ...]
+    external_name: str = ""
 
     def port(self, number: int, protocol: str = "TCP") -> ServedPort | None:
         """The port of that number and transport."""
         return next((port for port in self.ports if (port.port, port.protocol) == (number, protocol)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPod:
+    """A Pod that can take traffic; `leaving` while it is being ended. Of its addresses the first."""
+
+    address: str
+    leaving: bool
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,9 @@ class World:
     trust_bundles: Table[Key, ClusterTrustBundle]
     tls_targets: Index[Key, Any, Any]
     """What BackendTLSPolicies claim, by Service."""
+    x_backends: Table[Key, XBackend]
+    pods_by_label: Index[tuple[str, str, str], Key, ServedPod]
+    """By namespace, and name and value of each label."""
     listener_sets: Table[Key, ListenerSet]
     listener_sets_by_gateway: Index[Key, Key, ListenerSet]
     default_gateways: Index[str, Key, Gateway]
@@ -62,6 +78,8 @@ class World:
     any_class: bool = False
     system_authorities: str = ""
     """The file with the authorities that the proxies' own machine trusts."""
+    allow_external_names: bool = False
+    """Serve Services of type ExternalName."""
     checks: bool = True
     """False only in tests that want Envoy itself to reject what the checks would have caught."""
 
@@ -72,4 +90,13 @@ def served_service(service: Service) -> ServedService:
         ServedPort(port=port.port, name=port.name, app_protocol=port.app_protocol or "", protocol=port.protocol)
         for port in service.spec.ports
     )
-    return ServedService(type=service.spec.type, ports=tuple(ports))
+    return ServedService(service.spec.type, tuple(ports), (service.spec.external_name or "").rstrip("."))
+
+
+def served_pod(pod: Pod) -> ServedPod | None:
+    """The part of a Pod that routing reads; None for one that takes no traffic."""
+    ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+    if not ready or not pod.status.pod_ips:
+        return None
+    metadata = pod.metadata
+    return ServedPod(pod.status.pod_ips[0].ip, bool(metadata.deletion_timestamp), metadata.labels)
