@@ -35,6 +35,7 @@ from xds_server.shell.report import Reporter
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import BindError, Serving
 from xds_server.shell.signals import stop_on_signals
+from xds_server.shell.trusted import system_authorities
 from xds_server.shell.verdicts import VerdictLog
 from xds_server.xds.resource import Resource
 
@@ -51,9 +52,9 @@ class Offline:
     resources: tuple[Resource, ...]
 
 
-def offline(objects: Iterable[Object]) -> Offline:
+def offline(objects: Iterable[Object], *, allow_external_names: bool = False) -> Offline:
     """Translates objects as the server would."""
-    pipeline = build(Options(any_class=True))
+    pipeline = build(Options(any_class=True, allow_external_names=allow_external_names))
     pipeline.inputs.tell_time(this_minute())
     for value in objects:
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
@@ -71,7 +72,7 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         supervisor = await _supervisor(settings, stack)
         control = Control(
-            build(Options(any_class=True, default_bind=None)),
+            build(_options(settings)),
             batch_seconds=settings.batch_seconds,
             batch_max_seconds=settings.batch_max_seconds,
         )
@@ -91,6 +92,16 @@ async def run(settings: Settings) -> None:
         control.watch(VerdictLog(control.pipeline).settled)
         await _until(stop, _tasks(settings, control, serving, local, source, stop=stop))
         log.info("stopping")
+
+
+def _options(settings: Settings) -> Options:
+    """What is trusted as `System` is what this machine trusts, where the Envoys are."""
+    return Options(
+        any_class=True,
+        default_bind=None,
+        allow_external_names=settings.allow_external_names,
+        system_authorities=system_authorities(),
+    )
 
 
 def _sources(control: Control, serving: Serving, source: "Source", registry: CollectorRegistry) -> Sources:

@@ -19,6 +19,8 @@ class Settings:
     log_format: str = "console"
     access_logs: Path | None = None
     """A folder for Envoy's access logs, a file per Gateway; None: standard output."""
+    allow_external_names: bool = False
+    """Serve Services of type ExternalName."""
     echo_address: str = ""
     """Where to run an echo backend besides; empty: none."""
     batch_seconds: float = 0.02

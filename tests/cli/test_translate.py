@@ -93,3 +93,24 @@ def test_private_keys_are_never_printed() -> None:
 
 def test_nothing_means_nothing(tmp_path: Path) -> None:
     assert invoke("translate", tmp_path) == (0, "{}\n", "")
+
+
+def test_services_of_type_external_name_are_served_only_if_that_is_allowed() -> None:
+    outside = """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: out, namespace: shop}
+spec: {type: ExternalName, externalName: api.example.com}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: out, namespace: shop}
+spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: out, port: 443}]}]}
+"""
+    refused = yaml.safe_load(invoke("translate", "-", stdin=GATEWAY + outside).out)["shop/gw"]
+    allowed = invoke("translate", "-", "--allow-external-name-services", stdin=GATEWAY + outside)
+    assert "clusters" not in refused
+    assert [one["name"] for one in yaml.safe_load(allowed.out)["shop/gw"]["clusters"]] == ["shop/out:443/auto"]
+    assert invoke("check", "-", stdin=GATEWAY + outside).status == 1
+    assert invoke("check", "-", "--allow-external-name-services", stdin=GATEWAY + outside).status == 0

@@ -87,12 +87,16 @@ class World:
     """
 
     def __init__(
-        self, *, address: str = "127.0.0.1", edit_bootstrap: Callable[[dict[str, Any]], None] = lambda _: None
+        self,
+        *,
+        address: str = "127.0.0.1",
+        edit_bootstrap: Callable[[dict[str, Any]], None] = lambda _: None,
+        allow_external_names: bool = False,
     ) -> None:
         self.backends: dict[str, str] = {}
         self.envoys: dict[Key, RealEnvoy] = {}
         self.control = Control(
-            build(Options(any_class=True, strict=True, default_bind=None)),
+            build(Options(any_class=True, strict=True, default_bind=None, allow_external_names=allow_external_names)),
             batch_seconds=0.005,
             batch_max_seconds=0.05,
         )

@@ -12,7 +12,7 @@ import typer
 from xds_server.app import offline
 from xds_server.cli.check_output import commands, data, summary, table
 from xds_server.cli.findings import findings
-from xds_server.cli.input import FAULTY, Filenames, Paths, fail, given
+from xds_server.cli.input import FAULTY, ExternalNames, Filenames, Paths, fail, given
 from xds_server.cli.output import Format, dump
 from xds_server.cli.sarif import sarif
 from xds_server.cli.verdicts import verdicts
@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
     def command(
         paths: Paths = None,
         filenames: Filenames = None,
+        external_names: ExternalNames = False,
         output: Annotated[CheckFormat, typer.Option("-o", "--output", help="Output format.")] = CheckFormat.TABLE,
         fail_on: Annotated[FailOn, typer.Option(help="Least severity with exit status 1.")] = FailOn.ERROR,
         ignore: Annotated[list[str] | None, typer.Option(help="Do not tell this; repeatable.", metavar="CODE")] = None,
@@ -64,7 +65,7 @@ def register(app: typer.Typer) -> None:
             _explain(explain)
         ignored = {_known(code) for code in ignore or ()}
         found = survey(given(paths, filenames))
-        world = offline(found.objects)
+        world = offline(found.objects, allow_external_names=external_names)
         wrong = [one for one in findings(world, found, datetime.now(UTC)) if one.check.code not in ignored]
         rows = [row for row in verdicts(world, found.faults) if row.good]
         good = rows if all_ else []

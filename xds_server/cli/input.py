@@ -21,6 +21,12 @@ Filenames = Annotated[
     list[Path] | None,
     typer.Option("-f", "--filename", help="A further file, directory or -; may be repeated.", metavar="PATH"),
 ]
+ExternalNames = Annotated[
+    bool,
+    typer.Option(
+        "--allow-external-name-services", help="Serve Services of type ExternalName: they reach past network policy."
+    ),
+]
 
 
 def given(paths: Sequence[Path] | None, filenames: Sequence[Path] | None) -> list[Path]:

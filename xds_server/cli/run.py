@@ -9,7 +9,7 @@ import typer
 
 from xds_server.app import run
 from xds_server.cli.bootstrap import endpoint
-from xds_server.cli.input import Filenames, Paths, fail, given
+from xds_server.cli.input import ExternalNames, Filenames, Paths, fail, given
 from xds_server.cli.output import LogFormat
 from xds_server.settings import Settings
 from xds_server.shell import logs
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
         access_logs: Annotated[
             Path | None, typer.Option(help="A folder for access logs, instead of standard output.")
         ] = None,
+        external_names: ExternalNames = False,
         insecure_ads: Annotated[
             bool,
             typer.Option("--insecure-ads", help="Allow --ads-address beyond loopback: plaintext, no authentication."),
@@ -66,6 +67,7 @@ def register(app: typer.Typer) -> None:
             ads_address=ads_address,
             admin_address=admin_address,
             access_logs=access_logs,
+            allow_external_names=external_names,
             echo_address=echo,
             log_format=log_format,
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from xds_server.app import Offline, offline
-from xds_server.cli.input import FAULTY, Filenames, Paths, fail, gateway_key, objects, report
+from xds_server.cli.input import FAULTY, ExternalNames, Filenames, Paths, fail, gateway_key, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.model.meta import Key
 from xds_server.routing.audience import ForGateway
@@ -20,12 +20,13 @@ def register(app: typer.Typer) -> None:
     def command(
         paths: Paths = None,
         filenames: Filenames = None,
+        external_names: ExternalNames = False,
         gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
         output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.YAML,
     ) -> None:
         key = gateway_key(gateway) if gateway else None
         found, faults = objects(paths, filenames)
-        result = translation(offline(found), key)
+        result = translation(offline(found, allow_external_names=external_names), key)
         if key and not result:
             report(faults)
             fail(f"no Gateway {gateway} is served here")
