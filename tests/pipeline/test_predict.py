@@ -123,6 +123,52 @@ def test_filters_and_settings_are_told_in_words() -> None:
     assert found.rule.settings == ("timeouts.request 1.5 s", "timeouts.backendRequest without limit")
 
 
+def test_retries_sessions_and_tls_are_told() -> None:
+    policy = document("BackendTLSPolicy", "secured", {
+        "targetRefs": [{"group": "", "kind": "Service", "name": "s"}],
+        "validation": {"hostname": "s.io", "wellKnownCACertificates": "System"},
+    })  # fmt: skip
+    session = {"type": "Cookie", "cookie": {"name": "c"}, "absoluteTimeout": "1h"}
+    made = rule("/", backend("s"), retry={"attempts": 2, "codes": [503], "backoff": "50ms"}, sessionPersistence=session)
+    found = ask(WEB, route("r", rules=[made]), service("s"), slice_("s", "10.0.0.1"), policy)
+    assert found.rule is not None
+    assert found.rule.settings == ("retry 2 times after 503, 0.05 s apart",)
+    assert (found.backends[0].tls, found.backends[0].session) == (
+        "BackendTLSPolicy default/secured",
+        "cookie c, 3600 s",
+    )
+
+
+def test_preflights_are_answered_whatever_else_the_rule_asks_for() -> None:
+    cors = {"type": "CORS", "cors": {"allowOrigins": ["https://a.io"], "allowMethods": ["POST"]}}
+    matches = [{"path": {"value": "/x"}, "method": "POST"}]
+    posts = route("r", rules=[{"matches": matches, "filters": [cors], "backendRefs": [backend("s")]}])
+    asked = (("origin", "https://b.io"), ("access-control-request-method", "POST"))
+    found = ask(WEB, posts, url="http://a.io/x/y", method="OPTIONS", headers=asked)
+    assert found.answer == Answer("response", 200, why="CORS answers")
+    assert found.answer.good
+    assert found.rule is not None
+    assert found.rule.filters[0].does == "origins https://a.io, methods POST, headers none"
+    assert ask(WEB, posts, url="http://a.io/z", method="OPTIONS", headers=asked).answer.status == 404
+    other = (asked[0], ("access-control-request-method", "PUT"))
+    assert ask(WEB, posts, url="http://a.io/x", method="OPTIONS", headers=other).answer.status == 404
+
+
+def test_who_is_asked_before_a_backend() -> None:
+    def asking(name: str) -> Document:
+        auth = {"protocol": "HTTP", "backendRef": {"name": name, "port": 80}, "http": {}}
+        return route("r", rules=[rule("/", backend("s"), filters=[{"type": "ExternalAuth", "externalAuth": auth}])])
+
+    given = (WEB, service("s"), slice_("s", "10.0.0.1"))
+    found = ask(*given, asking("s"))
+    assert found.rule is not None
+    assert found.rule.filters[0].does == "Service default/s port 80 is asked over HTTP whether the request may pass"
+    assert found.answer == Answer("backend")
+    lost = ask(*given, asking("lost"))
+    assert lost.answer.status == 403
+    assert "Service default/lost does not exist" in lost.answer.why
+
+
 def test_a_redirect() -> None:
     redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
     found = ask(WEB, route("r", rules=[rule("/", filters=[redirect])]), url="http://a.io/x/../y?q=1")

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
@@ -88,6 +89,24 @@ async def test_the_printed_curl_line_does_what_the_task_page_says(server: Server
     head = (await curl(line.replace("curl", "curl -I"))).split("\r\n")
     assert head[0] == "HTTP/1.1 200 OK"
     assert "server: istio-envoy" in head
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [("/get", 0, "200 from a backend, as predicted"), ("/headers", 1, "404 from Envoy itself, as predicted")],
+)
+async def test_what_is_explained_is_what_is_served(
+    server: Server, base: str, path: str, status: int, told: str
+) -> None:
+    """The same files, asked from outside: the request goes to where `run` serves the Gateway."""
+    await until_status(f"{base}/get", HOST, 200)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "xds_server", "explain", f"http://{HOST}{path}", str(server.folder), "--send",
+        "--port-offset", str(server.port_offset), stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert said.decode().splitlines()[-1] == f"sent to {base.removeprefix('http://')}: {told}"
+    assert process.returncode == status
 
 
 async def test_other_paths_and_hosts_are_not_found(base: str) -> None:

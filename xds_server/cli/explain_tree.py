@@ -52,6 +52,10 @@ def _backend(depth: int, one: BackendStep) -> Iterator[str]:
     problem = f": {one.problem}" if one.problem else ""
     yield _line(depth, f"{share} {one.object or 'nothing'}{protocol}{_allowed(one.grant)}{problem}")
     yield from _filters(depth + 1, one.filters)
+    if one.tls:
+        yield _line(depth + 1, f"TLS by {one.tls}")
+    if one.session:
+        yield _line(depth + 1, f"session by {one.session}")
     if one.endpoints:
         slices = f" (EndpointSlice {', '.join(one.slices)})" if one.slices else ""
         yield _line(depth + 1, f"{_some(one.endpoints)}{slices}")

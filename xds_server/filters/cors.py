@@ -20,6 +20,7 @@ from xds_server.envoy import kit, names
 from xds_server.model.httproute import HTTPCORSFilter, HTTPRouteFilter
 from xds_server.model.rules import syntax
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
+from xds_server.routing.request import Request, Response
 from xds_server.semantics import patterns
 from xds_server.semantics.routes.http import METHODS
 from xds_server.wire.construct import any_of, copy_of, fast
@@ -36,6 +37,7 @@ ANY = "*"
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _NOT_FOUND = route_v3.RouteActionClusterNotFoundResponseCode.NOT_FOUND
 """For what looks like a preflight to the route's match but not to the filter: an empty Origin."""
+_PREFLIGHT = 200
 _HOST = r"(?:[^/:\[\]]+|\[[^/\[\]]*\])"
 """What `*` stands for as a whole host: one or more labels, or an IPv6 address."""
 _SUBDOMAINS = r"[^/:\[\]]+"
@@ -202,11 +204,26 @@ def _header(name: str, value: str) -> core.HeaderValueOption:
     )
 
 
+def _describe(cors: Cors) -> str:
+    told = {"origins": [one.value for one in cors.origins], "methods": cors.methods, "headers": cors.headers}
+    return ", ".join(f"{name} {' '.join(values) or 'none'}" for name, values in told.items())
+
+
+def _intercepts(_: Cors, place: Place, request: Request) -> Response | None:
+    """Preflights, of allowed origins and of others: these are told nothing."""
+    asked = request.values("access-control-request-method")
+    if request.method != "OPTIONS" or not asked or not request.values("origin"):
+        return None
+    return Response(_PREFLIGHT) if place.match.method in (None, "OPTIONS", *asked) else None
+
+
 CORS: Feature[HTTPRouteFilter, Cors, route_v3.Route] = Feature(
     name="cors",
     type="CORS",
     advertises=("HTTPRouteCORS",),
     parse=_parse,
     wrap=_wrap,
+    describe=_describe,
+    intercepts=_intercepts,
     chain=(HttpFilter(name=NAME, typed_config=any_of(CorsFilter())),),
 )

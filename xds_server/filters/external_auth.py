@@ -28,6 +28,7 @@ from xds_server.model.httproute import HTTPAuthConfig, HTTPExternalAuthFilter, H
 from xds_server.model.rules import syntax
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
+from xds_server.routing.request import Request, Response
 from xds_server.wire.construct import any_of, fast
 
 ExtAuthz = fast(ext_authz.ExtAuthz)
@@ -52,6 +53,7 @@ ON_RULES = "external-auth"
 ON_BACKENDS = "external-auth-backend"
 TIMEOUT = timedelta(seconds=10)
 """How long the service may take; the API has no field for it."""
+_DENIED = 403
 NEVER_TAKEN = (
     ":authority", "host", "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade",
@@ -179,6 +181,17 @@ def _edit_route(auth: ExternalAuth, route: route_v3.Route, _: Place) -> list[rou
     return []
 
 
+def _describe(auth: ExternalAuth) -> str:
+    if not isinstance(auth.backend, Backend):
+        return auth.backend.message
+    backend = f"{auth.backend.kind} {auth.backend.service} port {auth.backend.port}"
+    return f"{backend} is asked over {'gRPC' if auth.grpc else 'HTTP'} whether the request may pass"
+
+
+def _response(auth: ExternalAuth, _: Place, __: Request) -> Response | None:
+    return None if isinstance(auth.backend, Backend) else Response(_DENIED)
+
+
 EXTERNAL_AUTH: Feature[HTTPRouteFilter, ExternalAuth, route_v3.Route] = Feature(
     name="external-auth",
     type="ExternalAuth",
@@ -191,6 +204,8 @@ EXTERNAL_AUTH: Feature[HTTPRouteFilter, ExternalAuth, route_v3.Route] = Feature(
     parse=_parse,
     edit_route=_edit_route,
     edit_backend=_edit,
+    describe=_describe,
+    response=_response,
     backends=lambda auth: (auth.backend,),
     chain=tuple(HttpFilter(name=name, typed_config=any_of(Composite())) for name in (ON_RULES, ON_BACKENDS)),
     guards=True,

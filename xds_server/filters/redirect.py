@@ -120,11 +120,10 @@ def _response(redirect: Redirect, place: Place, request: Request) -> Response:
         host, written = redirect.hostname, ""
     if port != WELL_KNOWN_PORTS[scheme] or written:
         host = f"{host}:{port}"
-    path = request.bare_path
+    path, mark, query = request.path.partition("?")
     if redirect.path is not None:
         path = redirect.path.apply(path, place.match.path.value)
-    query = f"?{request.query}" if request.query else ""
-    return Response(redirect.code, f"{scheme}://{host}{path}{query}")
+    return Response(redirect.code, f"{scheme}://{host}{path}{mark}{query}")
 
 
 def _split(authority: str) -> tuple[str, str]:

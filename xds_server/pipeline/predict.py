@@ -23,6 +23,8 @@ _GRPC_STATUS = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 50
 """What callers of gRPC see of Envoy's own answers; of others UNKNOWN."""
 _UNKNOWN = 2
 _NO_ENDPOINTS = 503
+_KEPT = {"path", "queryParams"}
+"""The parts of a match that hold for what a filter intercepts, too."""
 
 
 def predict(pipeline: Pipeline, gateway: Key, request: Request) -> Prediction:
@@ -45,8 +47,7 @@ def _request(pipeline: Pipeline, found: Prediction, arrival: Arrival, request: R
     point = arrival.point
     assert point is not None
     found = replace(found, host=arrival.hosts[0] if arrival.hosts else "")
-    taking = (one for one in candidates(pipeline, arrival) if matching.takes(one[1].match, request))
-    host, rule = next(taking, ("", None))
+    host, rule, early = _taking(pipeline, arrival, request)
     if rule is None:
         close = misses.nearest(pipeline, point.id.gateway, arrival, request)
         return replace(found, answer=Answer("response", 404, why=_why_none(arrival, request)), misses=close)
@@ -58,9 +59,30 @@ def _request(pipeline: Pipeline, found: Prediction, arrival: Arrival, request: R
         filters=steps.filters(rule.action.filters),
         settings=tuple(steps.settings(rule.action)),
     )
+    if early is not None:
+        return replace(found, rule=step, answer=early)
     backends = steps.backends(pipeline, rule)
-    place = Place(point.port, "https" if request.secure else "http", rule.match)
+    place = steps.place(point, rule)
     return replace(found, rule=step, backends=backends, answer=_answer(rule.action, backends, place, request))
+
+
+def _taking(pipeline: Pipeline, arrival: Arrival, request: Request) -> tuple[str, Rule | None, Answer | None]:
+    """The rule that takes the request, and its host; with the answer, where a filter gives it before all else."""
+    for host, rule in candidates(pipeline, arrival):
+        missed = {field for field, _ in matching.misses(rule.match, request)}
+        early = None if missed & _KEPT or arrival.point is None else _intercepted(rule, arrival.point, request)
+        if early is not None or not missed:
+            return host, rule, early
+    return "", None, None
+
+
+def _intercepted(rule: Rule, point: AttachPoint, request: Request) -> Answer | None:
+    for one in rule.action.filters:
+        intercepts = steps.FEATURES[one.type].intercepts
+        response = intercepts(one.config, steps.place(point, rule), request) if intercepts else None
+        if response is not None:
+            return Answer("response", response.status, response.location, f"{one.type} answers")
+    return None
 
 
 def candidates(pipeline: Pipeline, arrival: Arrival) -> Iterator[tuple[str, Rule]]:
@@ -86,16 +108,19 @@ def _why_none(arrival: Arrival, request: Request) -> str:
 
 
 def _answer(action: Action, backends: tuple[BackendStep, ...], place: Place, request: Request) -> Answer:
+    for one in sorted(action.filters, key=lambda one: not steps.FEATURES[one.type].guards):
+        feature = steps.FEATURES[one.type]
+        if feature.response is None or (action.fault is not None and not feature.guards):
+            continue
+        if (response := feature.response(one.config, place, request)) is not None:
+            why = "" if response.location else f"{one.type}: {feature.describe(one.config) if feature.describe else ''}"
+            return Answer("redirect" if response.location else "response", response.status, response.location, why)
     if action.fault is not None:
         return Answer("response", action.fault.status, why=action.fault.message)
-    for one in action.filters:
-        if (respond := steps.FEATURES[one.type].response) is not None:
-            response = respond(one.config, place, request)
-            return Answer("redirect" if response.location else "response", response.status, response.location)
     serving = [one for one in backends if one.share]
     lost = [one for one in serving if one.problem]
     if len(lost) == len(serving):
-        status = min(_failure(one, action) for one in lost)
+        status = min((_failure(one, action) for one in lost), default=action.unusable)
         return Answer("response", status, why=" and ".join(dict.fromkeys(one.problem for one in lost)))
     return Answer("backend", why=", ".join(f"{one.share:g}% of requests get {_failure(one, action)}" for one in lost))
 

@@ -53,7 +53,8 @@ class RuleStep:
 @dataclass(frozen=True, slots=True)
 class BackendStep:
     """A backend and its share of the requests, in percent. `endpoints` are ADDRESS:PORT, from `slices`; `grant` allows
-    the reference. With a `problem` its share is answered with an error, and that says why.
+    the reference, `tls` secures connections, `session` keeps a client with an endpoint. With a `problem` its share is
+    answered with an error, and that says why.
     """
 
     object: str
@@ -62,6 +63,8 @@ class BackendStep:
     endpoints: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     grant: str = ""
+    tls: str = ""
+    session: str = ""
     filters: tuple[FilterStep, ...] = ()
     problem: str = ""
 

@@ -7,12 +7,14 @@ from xds_server.filters import BY_TYPE
 from xds_server.pipeline import origins
 from xds_server.pipeline.prediction import BackendStep, FilterStep, ListenerStep, Source
 from xds_server.pipeline.program import Pipeline
-from xds_server.routing.backend import InvalidBackend
-from xds_server.routing.feature import Applied, Feature
-from xds_server.routing.rule import Action, Rule, WeightedBackend
+from xds_server.routing.backend import NOT_SECURED, InvalidBackend
+from xds_server.routing.feature import Applied, Feature, Place
+from xds_server.routing.rule import Action, Rule, Session, WeightedBackend
 from xds_server.semantics.grants import Referrer
 from xds_server.semantics.listeners import AttachPoint
 
+_SECURES = {"Service": "BackendTLSPolicy"}
+"""What secures connections to a kind of backend, where it is not the backend itself."""
 FEATURES: Mapping[str, Feature[Any, Any, Any]] = BY_TYPE
 
 
@@ -40,12 +42,28 @@ def filters(applied: Iterable[Applied]) -> tuple[FilterStep, ...]:
     return tuple(steps)
 
 
+def place(point: AttachPoint, rule: Rule) -> Place:
+    """Where a rule is served."""
+    return Place(point.port, "https" if point.protocol == "HTTPS" else "http", rule.match)
+
+
 def settings(action: Action) -> Iterator[str]:
     """What a rule says beside matches, filters and backends."""
     limits = {"request": action.timeouts.request, "backendRequest": action.timeouts.backend_request}
     for name, milliseconds in limits.items():
         if milliseconds is not None:
             yield f"timeouts.{name} {f'{milliseconds / 1000:g} s' if milliseconds else 'without limit'}"
+    if (retry := action.retry) is not None:
+        codes = f" after {', '.join(map(str, retry.codes))}" if retry.codes else ""
+        backoff = "" if retry.backoff is None else f", {retry.backoff / 1000:g} s apart"
+        yield f"retry {retry.attempts} {'time' if retry.attempts == 1 else 'times'}{codes}{backoff}"
+
+
+def _session(session: Session | None) -> str:
+    if session is None:
+        return ""
+    lasts = f", {session.seconds} s" if session.seconds is not None else ""
+    return f"{session.type} {session.name}{lasts}"
 
 
 def answers(action: Action) -> bool:
@@ -77,5 +95,7 @@ def _backend(pipeline: Pipeline, rule: Rule, one: WeightedBackend, total: int) -
         slices=tuple(slices),
         grant=origins.grant(pipeline, referrer, backend.kind, backend.service),
         filters=filters(one.filters),
+        tls="" if backend.tls == NOT_SECURED else f"{_SECURES.get(backend.kind, backend.kind)} {backend.tls}",
+        session=_session(one.session),
         problem="" if addresses else "no endpoint takes traffic",
     )

@@ -64,7 +64,8 @@ class Feature(Generic[Spec, Config, Message]):
     kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
     describe: what the filter does, in words that follow its type.
-    response: what a filter that answers says to a request.
+    response: what the filter says to a request that its rule takes; None where it lets it pass.
+    intercepts: what it says to requests of its rule's path and query that the rest of the match need not take.
     forwards: the filter is about the request to the backend, so it does not go with one that answers.
     guards: the filter comes before whatever answers, a fault of the rule included.
     once: a second one of the kind on one rule or backend is refused.
@@ -82,7 +83,8 @@ class Feature(Generic[Spec, Config, Message]):
     kinds: tuple[str, ...] = ("HTTPRoute",)
     answers: bool = False
     describe: Callable[[Config], str] | None = None
-    response: Callable[[Config, Place, Request], Response] | None = None
+    response: Callable[[Config, Place, Request], Response | None] | None = None
+    intercepts: Callable[[Config, Place, Request], Response | None] | None = None
     forwards: bool = False
     guards: bool = False
     once: bool = False
