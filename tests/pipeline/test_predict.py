@@ -228,7 +228,7 @@ def test_tls_goes_by_server_name_then_host() -> None:
     allowed = grant("g", "Gateway", "Secret")
     found = ask(tls, certificate, allowed, route("r"), url="https://a.io/")
     assert found.listener is not None
-    assert (found.listener.secrets, found.listener.grants) == (("Secret other/c",), ("other/g",))
+    assert (found.listener.certificates, found.listener.grants) == (("Secret other/c",), ("other/g",))
     assert found.answer.status == 500
     misdirected = ask(tls, certificate, allowed, route("r"), url="https://a.io/", sni="x.b.io")
     assert misdirected.answer == Answer(
@@ -242,6 +242,17 @@ def test_tls_goes_by_server_name_then_host() -> None:
     )
     plain = ask(tls, certificate, allowed, url="http://a.io/", port=443)
     assert plain.answer == Answer("closed", why="port 443 speaks TLS, the request does not")
+
+
+def test_certificates_of_clients_are_told() -> None:
+    port = gateway("gw", listener("a", 443, protocol="HTTPS", tls={"certificateRefs": [{"name": "c"}]}))
+    reference = {"group": "", "kind": "ConfigMap", "name": "ca"}
+    port["spec"]["tls"] = {"frontend": {"default": {"validation": {"caCertificateRefs": [reference]}}}}
+    authorities = document("ConfigMap", "ca") | {"data": {"ca.crt": "${cert:clients}"}}
+    found = ask(port, secret("c", "a.io"), authorities, url="https://a.io/")
+    assert found.listener is not None
+    assert found.listener.client_certificates == "required"
+    assert found.answer.status == 404
 
 
 def test_tls_to_plain_http() -> None:

@@ -16,8 +16,10 @@ def lines(found: Prediction) -> Iterator[str]:
         of_set = "" if one.source.object == f"Gateway {found.gateway}" else f" of {one.source.object}"
         yield _line(depth, f"{one.source.field}{of_set}: {one.protocol} port {one.port}, host {one.hostname}")
         depth += 1
-        for secret in one.secrets:
-            yield _line(depth, f"certificate: {secret}{_allowed(', '.join(one.grants))}")
+        for certificate in one.certificates:
+            yield _line(depth, f"certificate: {certificate}{_allowed(', '.join(one.grants))}")
+        if one.client_certificates:
+            yield _line(depth, f"certificates of clients are {one.client_certificates}")
     if found.host:
         yield _line(depth, f"host {found.host}")
         depth += 1

@@ -20,14 +20,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ListenerStep:
-    """The listener that takes the connection. `hostname` is "*" for all; `secrets` certify it, `grants` allow them."""
+    """The listener that takes the connection. `hostname` is "*" for all; it shows `certificates`, which `grants` allow.
+
+    `client_certificates` are "required" or "asked for", or nothing is said of them.
+    """
 
     source: Source
     port: int
     protocol: str
     hostname: str
-    secrets: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
+    client_certificates: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,19 @@ FEATURES: Mapping[str, Feature[Any, Any, Any]] = BY_TYPE
 
 def listener(pipeline: Pipeline, point: AttachPoint) -> ListenerStep:
     """The listener, its certificates, and what allows it to have them."""
-    secrets = point.served.secrets if point.served else ()
+    served = point.served
+    certificates = served.certificates if served else ()
     owner = point.id.owner
-    grants = [origins.grant(pipeline, Referrer.of(owner), one.kind, one.key) for one in secrets]
+    grants = [origins.grant(pipeline, Referrer.of(owner), one.kind, one.key) for one in certificates]
+    clients = served.clients if served else None
     return ListenerStep(
         source=Source(str(owner), f"listeners[{point.id.name}]"),
         port=point.port,
         protocol=point.protocol,
         hostname=point.hostname,
-        secrets=tuple(f"{one.kind} {one.key}" for one in secrets),
+        certificates=tuple(f"{one.kind} {one.key}" for one in certificates),
         grants=tuple(one for one in grants if one),
+        client_certificates="" if clients is None else "required" if clients.required else "asked for",
     )
 
 
