@@ -274,9 +274,9 @@ class World:
         assert record is not None
         return {type_.value: of.resources_sent for type_, of in record.types.items() if of.resources_sent}
 
-    def conditions(self, name: str) -> dict[str, Condition]:
+    def conditions(self, name: str, kind: str = "HTTPRoute") -> dict[str, Condition]:
         """The conditions of a route at its only parent, by type."""
-        status = self.control.pipeline.statuses.routes.get(("HTTPRoute", Key(GATEWAY.namespace, name)))
+        status = self.control.pipeline.statuses.routes.get((kind, Key(GATEWAY.namespace, name)))
         assert status is not None
         (parent,) = status.parents
         return {condition.type: condition for condition in parent.conditions}

@@ -136,7 +136,21 @@ _SECURE = st.builds(
     st.none() | _HOSTS,
     _ALLOWED,
 )
-_LISTENERS = st.lists(_PLAIN | _SECURE, min_size=1, max_size=4).map(
+_STREAMS = st.one_of(
+    st.builds(
+        lambda mode, host: {
+            "port": 443,
+            "protocol": "TLS",
+            "tls": {"mode": mode, **({"certificateRefs": [{"name": "c"}]} if mode == "Terminate" else {})},
+            "allowedRoutes": {"namespaces": {"from": "All"}},
+            **({"hostname": host} if host else {}),
+        },
+        st.sampled_from(["Passthrough", "Terminate"]),
+        st.none() | _HOSTS,
+    ),
+    st.builds(lambda port: {"port": port, "protocol": "UDP"}, st.sampled_from([80, 53])),
+)
+_LISTENERS = st.lists(_PLAIN | _SECURE | _STREAMS, min_size=1, max_size=4).map(
     lambda found: [{"name": f"l{index}", **one} for index, one in enumerate(found)]
 )
 _FILTERS = st.sampled_from(
@@ -208,6 +222,27 @@ _ROUTES = st.builds(
     st.lists(_HOSTS, max_size=3, unique=True),
     st.lists(_RULES, min_size=1, max_size=2),
 )
+
+
+def _stream_route(
+    kind: str, name: str, ns: str, created: str, parents: list[Document], hosts: list[str], backends: list[Document]
+) -> Document:
+    refs = [{key: value for key, value in one.items() if key != "filters"} for one in backends]
+    spec = {"parentRefs": parents, "rules": [{"backendRefs": refs}] if refs else []}
+    hostnames = {"hostnames": hosts} if kind == "TLSRoute" else {}
+    return document(kind, name, {**hostnames, **spec}, ns, creationTimestamp=created)
+
+
+_STREAM_ROUTES = st.builds(
+    _stream_route,
+    st.sampled_from(["TLSRoute", "TLSRoute", "TCPRoute", "UDPRoute"]),
+    st.sampled_from(["r1", "r2"]),
+    _NAMESPACES,
+    _TIMES,
+    _PARENTS,
+    st.lists(_HOSTS, min_size=1, max_size=3, unique=True),
+    st.lists(_BACKENDS, max_size=2),
+)
 _ALL: Document = {"namespaces": {"from": "All"}}
 _BOTH: Document = {"parentRefs": [{"name": name, "namespace": "default"} for name in ("g1", "g2")]}
 BASE = (
@@ -217,7 +252,13 @@ BASE = (
         listener("l1", 80, hostname="*.e.com"),
         listener("l2", 443, protocol="HTTPS", allowedRoutes=_ALL, tls={"certificateRefs": [{"name": "c"}]}),
     ),
-    gateway("g2", listener("l0", 80, hostname="*.b.e.com", allowedRoutes=_ALL)),
+    gateway(
+        "g2",
+        listener("l0", 80, hostname="*.b.e.com", allowedRoutes=_ALL),
+        listener("l1", 443, protocol="TLS", hostname="*.e.com", allowedRoutes=_ALL, tls={"mode": "Passthrough"}),
+        listener("l2", 53, protocol="UDP", allowedRoutes=_ALL),
+        listener("l3", 53, protocol="TCP", allowedRoutes=_ALL),
+    ),
     document("HTTPRoute", "r1", _BOTH | {"rules": [rule("/", backend("s1"), backend("s2", weight=2))]}),
     document("HTTPRoute", "r2", _BOTH | {"hostnames": ["*.e.com", "x.b.e.com"], "rules": [rule("/p", backend("s2"))]}),
     document("HTTPRoute", "r3", _BOTH | {"rules": [rule("/q", backend("s1", namespace="default"))]}, "other"),
@@ -232,6 +273,7 @@ DOCUMENTS = st.one_of(
     _ROUTES,
     _ROUTES,
     _ROUTES,
+    _STREAM_ROUTES,
     st.builds(lambda name, found: gateway(name, *found), st.sampled_from(["g1", "g2"]), _LISTENERS),
     st.builds(service, st.sampled_from(["s1", "s2"]), _NAMESPACES),
     st.builds(

@@ -94,15 +94,20 @@ async def names_of(port: int, count: int) -> list[str]:
     return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
-async def raw_answer(port: int, server_name: str) -> bytes:
-    """What is answered first to a TLS ClientHello; empty where that is FIN or RST."""
+def client_hello(server_name: str) -> bytes:
+    """What a TLS client says first."""
     outgoing = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     hello = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=server_name)
     with suppress(ssl.SSLWantReadError):
         hello.do_handshake()
+    return outgoing.read()
+
+
+async def raw_answer(port: int, server_name: str) -> bytes:
+    """What is answered first to a TLS ClientHello; empty where that is FIN or RST."""
     async with connection(port) as client, asyncio.timeout(SECONDS):
-        client.writer.write(outgoing.read())
+        client.writer.write(client_hello(server_name))
         try:
             return await client.reader.read(65_536)
         except ConnectionError:
