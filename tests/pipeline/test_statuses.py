@@ -21,6 +21,7 @@ kind: Gateway
 metadata: {name: gw, generation: 2}
 spec:
   gatewayClassName: any
+  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}}}}
   listeners:
   - {name: http, port: 80, protocol: HTTP}
   - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
@@ -34,6 +35,10 @@ spec:
 kind: Secret
 metadata: {name: cert}
 stringData: {tls.crt: "${cert:example.com}", tls.key: "${key:example.com}"}
+---
+kind: ConfigMap
+metadata: {name: ca}
+data: {ca.crt: "${cert:ca.example.com}"}
 ---
 kind: HTTPRoute
 metadata: {name: shop, generation: 5}
@@ -169,6 +174,7 @@ def listener(pipeline: Pipeline, index: int) -> dict[str, Condition]:
     [
         (ResourceType.LISTENER, "https-443/*", "Envoy rejected it: no good"),
         (ResourceType.SECRET, "secret/default/cert", "Envoy rejected it: Secret default/cert: no good"),
+        (ResourceType.SECRET, "ca/gateway/default/gw/default", "Envoy rejected it: authorities: no good"),
     ],
 )
 def test_a_rejected_chain_or_secret_is_its_listeners(

@@ -10,8 +10,9 @@ import pytest
 from tests.traffic.authority import EXPIRED, Authority, Pair
 from tests.traffic.client import Answer, connected, http2
 from tests.traffic.client_certificates import asked_for, client, get
-from tests.traffic.harness import World
+from tests.traffic.harness import World, service
 from tests.traffic.test_no_drain import DRAIN_SECONDS
+from tests.traffic.tls_backend import tls_backend
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -145,6 +146,43 @@ spec: {{signerName: example.com/clients, trustBundle: "{theirs}"}}
     assert await let_in(world) == {"valid": True, "foreign": True, "none": False}
     await world.remove("ClusterTrustBundle", "example.com:clients:1", "")
     assert await let_in(world) == ONLY_VALID
+
+
+async def test_connections_out_of_terminated_tls(world: World) -> None:
+    """A TLS listener asks as well; one that hands on TLS leaves that to the backend."""
+    listeners = """
+  - name: ends
+    port: 9443
+    protocol: TLS
+    hostname: shop.example.com
+    tls: {mode: Terminate, certificateRefs: [{name: cert}]}
+  - {name: passes, port: 9443, protocol: TLS, hostname: passed.example.com, tls: {mode: Passthrough}}
+"""
+    routes = """
+kind: TLSRoute
+metadata: {name: ends}
+spec:
+  parentRefs: [{name: gateway, sectionName: ends}]
+  hostnames: [shop.example.com]
+  rules: [{backendRefs: [{name: a, port: 8080}]}]
+---
+kind: TLSRoute
+metadata: {name: passes}
+spec:
+  parentRefs: [{name: gateway, sectionName: passes}]
+  hostnames: [passed.example.com]
+  rules: [{backendRefs: [{name: secure, port: 8080}]}]
+---
+"""
+    async with tls_backend("behind", SERVERS.issue("passed.example.com")) as address:
+        behind = service("secure", [address])
+        await world.serve(SECRET, config_map("ours", OURS), gateway(validation("ours"), {}, listeners), routes, behind)
+        assert await let_in(world, 9443) == ONLY_VALID
+        assert await asked_for(world.port(9443), HOST) == [OURS.subject]
+        assert await asked_for(world.port(9443), "passed.example.com") is None
+        await world.remove("ConfigMap", "ours")
+        assert await let_in(world, 9443) == NOBODY
+        assert await asked_for(world.port(9443), "passed.example.com") is None
 
 
 async def test_what_is_not_valid(world: World) -> None:

@@ -229,7 +229,9 @@ def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:
         mode = listener.tls.mode if listener.tls else "none"
         message = f"tls.mode: {mode} is not supported (supported: {', '.join(_TLS_MODES)})"
         return conditions.not_accepted("UnsupportedValue", message)
-    return conditions.accepted("The listener is accepted.")
+    options = ", ".join(sorted(listener.tls.options)) if listener.tls else ""
+    note = f" tls.options {options}: not known here, without effect." if options else ""
+    return conditions.accepted(f"The listener is accepted.{note}")
 
 
 def _kinds(listener: api.Listener) -> tuple[tuple[str, ...], Condition | None]:
