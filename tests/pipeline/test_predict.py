@@ -1,6 +1,9 @@
 """What is predicted of requests, with the objects behind each step."""
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from tests.pipeline.documents import (
     Document,
@@ -16,12 +19,15 @@ from tests.pipeline.documents import (
     service,
     slice_,
 )
+from tests.scenarios.scenario import Scenario, load_all
 from xds_server.model.meta import Key
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.predict import predict
 from xds_server.pipeline.prediction import Answer, Prediction, Source
 from xds_server.routing.request import Request
+from xds_server.wire.decode import to_json
+from xds_server.xds.resource import ResourceType
 
 GW = Key("default", "gw")
 WEB = gateway("gw", listener("web"))
@@ -68,6 +74,54 @@ def test_every_step_has_its_object() -> None:
     )  # fmt: skip
     assert found.answer == Answer("backend")
     assert found.answer.good
+
+
+def test_an_xbackend_has_a_name_or_pods() -> None:
+    kind = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend"}
+    named = document("XBackend", "api", {
+        "type": "ExternalHostname", "externalHostname": {"hostname": "api.io"}, "port": {"number": 8443},
+    }, "other")  # fmt: skip
+    allowed = document("ReferenceGrant", "g", {
+        "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "default"}], "to": [kind],
+    }, "other")  # fmt: skip
+    found = ask(WEB, route("r", rules=[rule("/", backend("api", namespace="other", **kind))]), named, allowed)
+    assert (found.backends[0].object, found.backends[0].endpoints, found.backends[0].grant) == (
+        "XBackend other/api port 8443", ("api.io:8443",), "other/g"
+    )  # fmt: skip
+    assert found.answer == Answer("backend")
+
+
+@pytest.mark.parametrize("scenario", load_all(), ids=lambda scenario: scenario.name)
+def test_every_scenario_can_be_asked(scenario: Scenario) -> None:
+    """Wherever a route is served, for its host: the endpoints that are told are those that Envoy is sent."""
+    outcome = scenario.run()
+    pipeline = outcome.pipeline
+    for id_, claim in pipeline.tables.claims.items():
+        listener = claim.listener
+        host = claim.host.replace("*", "any")
+        secure = {"https": "https", "tls": "tls", "passthrough": "tls", "http": "http", "udp": "udp"}
+        request = Request(secure.get(listener.protocol, "tcp"), host, listener.port, sni=host)  # type: ignore[arg-type]
+        found = predict(pipeline, id_.listener.gateway, request)
+        assert found.listener is not None
+        sent = {
+            f"[{one['address']}]:{one['portValue']}"
+            if ":" in one["address"]
+            else f"{one['address']}:{one['portValue']}"
+            for resource in outcome.of(id_.listener.gateway, ResourceType.ENDPOINT).values()
+            for one in _addresses(to_json(resource.type.url, resource.body))
+        }
+        told = {address for step in found.backends if step.share for address in step.endpoints}
+        assert {one for one in told if one[0] in "[0123456789"} <= sent or found.answer.kind != "backend"
+
+
+def _addresses(shown: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(shown, dict):
+        if "portValue" in shown:
+            yield shown
+        for value in shown.values():
+            yield from _addresses(value)
+    for value in shown if isinstance(shown, list) else ():
+        yield from _addresses(value)
 
 
 def test_shares_that_fail_are_told() -> None:
@@ -137,6 +191,16 @@ def test_retries_sessions_and_tls_are_told() -> None:
         "BackendTLSPolicy default/secured",
         "cookie c, 3600 s",
     )
+
+
+def test_a_backend_that_nobody_can_vouch_for_is_not_reached() -> None:
+    policy = document("BackendTLSPolicy", "secured", {
+        "targetRefs": [{"group": "", "kind": "Service", "name": "s"}],
+        "validation": {"hostname": "s.io", "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]},
+    })  # fmt: skip
+    found = ask(WEB, route("r", rules=[rule("/", backend("s"))]), service("s"), slice_("s", "10.0.0.1"), policy)
+    why = "BackendTLSPolicy default/secured trusts nobody: caCertificateRefs[0]: ConfigMap default/ca does not exist"
+    assert found.answer == Answer("response", 503, why=why)
 
 
 def test_preflights_are_answered_whatever_else_the_rule_asks_for() -> None:

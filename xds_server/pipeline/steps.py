@@ -100,5 +100,5 @@ def _backend(pipeline: Pipeline, rule: Rule, one: WeightedBackend, total: int) -
         filters=filters(one.filters),
         tls="" if backend.tls == NOT_SECURED else f"{_SECURES.get(backend.kind, backend.kind)} {backend.tls}",
         session=_session(one.session),
-        problem="" if addresses else "no endpoint takes traffic",
+        problem=origins.unreached(pipeline, backend) or ("" if addresses else "no endpoint takes traffic"),
     )
