@@ -114,7 +114,7 @@ def test_an_edited_route(pipeline: Pipeline) -> None:
     assert settle(pipeline) == Trace(
         EDIT,
         ["routes http-80"],
-        {"httproutes", "routes", "rules", "placed", "entries", "segments", "virtual_hosts", "gateway.routes"},
+        {"httproutes", "routes", "rules", "placed", "users", "entries", "segments", "virtual_hosts", "gateway.routes"},
     )
 
 

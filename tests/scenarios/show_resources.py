@@ -150,10 +150,36 @@ def listener(message: Json) -> Json:
         secure = secure or config["statPrefix"].startswith(("https-", "tls-"))
         if (server := config.get("serverName", "envoy")) != "envoy":
             shown["server"] = server
+        if (tracing := config.get("tracing")) is not None:
+            shown["tracing"] = _tracing(dict(tracing))
         chains[chain["name"]] = shown
     inspected = [one["name"] for one in message.get("listenerFilters", [])]
     assert inspected == (["envoy.filters.listener.tls_inspector"] if secure else [])
     return {"bind": _address(message["address"]), "chains": chains}
+
+
+def _tracing(body: Json) -> Json:
+    """What part of requests is sampled, what spans say, and where they go."""
+    provider = body.pop("provider")
+    assert provider["name"] == "envoy.tracers.opentelemetry"
+    config = dict(provider["typedConfig"])
+    service = config.pop("grpcService")
+    assert (service["timeout"], body.pop("clientSampling")) == ("1s", {})
+    shown = {"to": service["envoyGrpc"]["clusterName"], "service": config.pop("serviceName")}
+    if metadata := service.get("initialMetadata"):
+        shown["headers"] = {one["key"]: one["value"] for one in metadata}
+    shown["random"] = f"{body.pop('randomSampling').get('value', 0):g}%"
+    sampler = config.pop("sampler")
+    follows = sampler["name"].endswith(".parent_based")
+    sampler = sampler["typedConfig"]["wrappedSampler"] if follows else sampler
+    share = _percent({"defaultValue": sampler["typedConfig"]["samplingPercentage"]})
+    shown["sampler"] = f"parents, else {share}" if follows else share
+    if (operation := body.pop("operation", None)) is not None:
+        shown["span"] = operation
+    if tags := body.pop("customTags", None):
+        shown["tags"] = {one["tag"]: one.get("value", one.get("literal", one.get("requestHeader"))) for one in tags}
+    config.pop("@type")
+    return shown | body | config
 
 
 def _datagrams(message: Json) -> str:

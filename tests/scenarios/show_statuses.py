@@ -53,6 +53,10 @@ REASONS = {
     ("BackendTLSPolicy", "Accepted", "False"): {"Conflicted", "Invalid", "TargetNotFound", "NoValidCACertificate"},
     ("BackendTLSPolicy", "ResolvedRefs", "True"): {"ResolvedRefs"},
     ("BackendTLSPolicy", "ResolvedRefs", "False"): {"InvalidCACertificateRef", "InvalidKind"},
+    ("XTelemetryPolicy", "Accepted", "True"): {"Accepted"},
+    ("XTelemetryPolicy", "Accepted", "False"): {"Conflicted", "Invalid", "TargetNotFound"},
+    ("XTelemetryPolicy", "ResolvedRefs", "True"): {"ResolvedRefs"},
+    ("XTelemetryPolicy", "ResolvedRefs", "False"): {"BackendNotFound", "InvalidKind", "RefNotPermitted"},
     ("Gateway", "InsecureFrontendValidationMode", "True"): {"ConfigurationChanged"},
     ("XBackend", "Accepted", "True"): {"Accepted"},
     # The API names no reasons for False.

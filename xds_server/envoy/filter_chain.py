@@ -8,6 +8,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from xds_server.envoy import http_manager, names, tls
 from xds_server.routing.hostname import ANY
 from xds_server.routing.listener import Listener
+from xds_server.routing.tracing import Tracing
 from xds_server.wire.construct import any_of, fast
 from xds_server.wire.encode import encode
 from xds_server.wire.part import Owner, Part
@@ -18,7 +19,12 @@ FilterChainMatch = fast(api.FilterChainMatch)
 Filter = fast(api.Filter)
 
 
-def build(listener: Listener, owners: tuple[Listener, ...], http_filters: Sequence[HttpFilter] = ()) -> Part:
+def build(
+    listener: Listener,
+    owners: tuple[Listener, ...],
+    http_filters: Sequence[HttpFilter] = (),
+    tracing: Tracing | None = None,
+) -> Part:
     """The chain, as the bytes of a Listener.filter_chains entry. `owners` are all listeners that share it."""
     scope = listener.scope
     assert scope is not None
@@ -27,7 +33,7 @@ def build(listener: Listener, owners: tuple[Listener, ...], http_filters: Sequen
     match = FilterChainMatch(server_names=[hostname]) if hostname != ANY else None
     manager = Filter(
         name="envoy.filters.network.http_connection_manager",
-        typed_config=any_of(http_manager.build(listener, scope, http_filters)),
+        typed_config=any_of(http_manager.build(listener, scope, http_filters, tracing)),
     )
     chain = FilterChain(
         name=names.filter_chain(hostname),

@@ -13,8 +13,9 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as api
 
-from xds_server.envoy import access_log, kit, names, session
+from xds_server.envoy import access_log, kit, names, session, tracing
 from xds_server.routing.listener import Listener, Scope
+from xds_server.routing.tracing import Tracing
 from xds_server.wire.construct import any_of, fast
 
 HttpConnectionManager = fast(api.HttpConnectionManager)
@@ -41,7 +42,9 @@ NOBODY = CidrRange(address_prefix="0.0.0.0", prefix_len=32)
 _ROUTER = HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router()))
 
 
-def build(listener: Listener, scope: Scope, http_filters: Sequence[api.HttpFilter]) -> api.HttpConnectionManager:
+def build(
+    listener: Listener, scope: Scope, http_filters: Sequence[api.HttpFilter], traced: Tracing | None = None
+) -> api.HttpConnectionManager:
     """The connection manager of one HTTPS listener, or of all HTTP listeners of a port; the router comes last."""
     name = names.route_configuration(scope)
     gateway = listener.id.gateway
@@ -70,5 +73,6 @@ def build(listener: Listener, scope: Scope, http_filters: Sequence[api.HttpFilte
             initial_connection_window_size=CONNECTION_WINDOW_BYTES,
         ),
         upgrade_configs=[UpgradeConfig(upgrade_type="websocket")],
+        tracing=tracing.build(traced) if traced else None,
         access_log=[access_log.to_stdout(names.gateway_node_cluster(gateway), name)],
     )

@@ -28,7 +28,8 @@ from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
 from xds_server.routing.listener import ListenerId, Protocol, Scope
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import attach, backend_tls, default_gateways, listener_sets, listeners
+from xds_server.routing.tracing import Tracing
+from xds_server.semantics import attach, backend_tls, default_gateways, listener_sets, listeners, telemetry
 from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
 from xds_server.semantics.certificates import Certificate, lapse, serve
 from xds_server.semantics.clock import Clock
@@ -61,6 +62,10 @@ class PlacedId(NamedTuple):
     protocol: Protocol
 
 
+User = tuple[str, PlacedId | Key]
+"""Who names a backend: ("route", where it is placed) or ("tracing", the Gateway)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """The leaves of a route at one place, in rule order, with the rank of each; and the backends they name.
@@ -89,6 +94,8 @@ class GatewayTables:
     listeners_by_gateway: Index[Key, ListenerId, AttachPoint]
     listeners_by_owner: Index[ObjectRef, ListenerId, AttachPoint]
     gateway_verdicts: Table[Key, GatewayVerdict]
+    ours: Table[Key, bool]
+    """The Gateways that are served here."""
     claims: Table[ClaimId, Claim]
     routes: Table[RouteKey, Route]
     parent_verdicts: Table[RouteKey, tuple[ParentVerdict, ...]]
@@ -101,7 +108,8 @@ class GatewayTables:
     streams: Streams
     claims_by_host: Index[ScopeHost, ClaimId, Claim]
     claims_by_route: Index[RouteKey, ClaimId, Claim]
-    uses: Table[tuple[Key, Backend, PlacedId], None]
+    tracing: Table[Key, Tracing]
+    uses: Table[tuple[Key, Backend, User], None]
     clusters: Table[Backend, Part]
     secured: Secured
     secret_uses: Uses
@@ -130,7 +138,9 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     entries = graph.derive("entries", claims, partial(_entries, placed=placed, spreads=spreads))
     by_host = entries.by("host", lambda id_, _: ((id_[0], id_[1]),), order=lambda _, entry: entry.order)
     segments = graph.group("segments", by_host, _segment)
-    uses = graph.derive("uses", placed, _uses)
+    tracing = graph.derive("tracing", ours, partial(_tracing, world=world, secured=secured))
+    users: dict[str, Table[Any, Any]] = {"route": placed, "tracing": tracing}
+    uses = graph.derive("uses", graph.union("users", users), _uses)
     clusters = backends.clusters(graph, uses, secured, world)
     secret_uses = secrets.uses(graph, points, uses)
     return GatewayTables(
@@ -139,6 +149,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         listeners_by_gateway=by_gateway,
         listeners_by_owner=tables.by_owner,
         gateway_verdicts=verdicts,
+        ours=ours,
         claims=claims,
         routes=routes,
         parent_verdicts=parents,
@@ -151,6 +162,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         streams=streams.build(graph, claims, rules, secured, world),
         claims_by_route=claims_by_route,
         claims_by_host=claims.by("host", _scope_host),
+        tracing=tracing,
         uses=uses,
         clusters=clusters,
         secured=secured,
@@ -183,6 +195,7 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         secrets=kinds["Secret"],
         config_maps=kinds["ConfigMap"],
         trust_bundles=kinds["ClusterTrustBundle"],
+        telemetry=kinds["XTelemetryPolicy"].by("gateway", telemetry.targets),
         listener_sets=kinds["ListenerSet"],
         listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
         default_gateways=kinds["Gateway"].by("default scope", lambda _, row: default_gateways.scopes(row)),
@@ -308,5 +321,12 @@ def _segment(id_: ListenerHost, entries: Sequence[Entry], _: Lookup) -> Part:
     return virtual_host.segment(id_[1], [entry.leaf for entry in entries])
 
 
-def _uses(id_: PlacedId, row: Placed, _: Lookup) -> Iterable[tuple[tuple[Key, Backend, PlacedId], None]]:
-    return [((id_.gateway, backend, id_), None) for backend in row.backends]
+def _tracing(gateway: Key, _: bool, look: Lookup, world: World, secured: Secured) -> Iterable[tuple[Key, Tracing]]:
+    found = telemetry.of_gateway(gateway, look, world)
+    return [] if found is None else [(gateway, found.reached(secured.certificate(gateway, look)))]
+
+
+def _uses(user: User, row: Placed | Tracing, _: Lookup) -> Iterable[tuple[tuple[Key, Backend, User], None]]:
+    id_ = user[1]
+    gateway = id_.gateway if isinstance(id_, PlacedId) else id_
+    return [((gateway, backend, user), None) for backend in row.backends]

@@ -4,7 +4,7 @@ One listener per socket of a Gateway. Its filter chains come from its listeners 
 from the routes that are attached to them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,9 +21,13 @@ from xds_server.pipeline.secrets import GatewaySecret
 from xds_server.pipeline.streams import Stream, Streams
 from xds_server.routing.hostname import covers
 from xds_server.routing.listener import Bind, Listener, ListenerId, Socket
+from xds_server.routing.tracing import Tracing
 from xds_server.semantics.listeners import AttachPoint
 from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
+
+MakeChain = Callable[[Listener, tuple[Listener, ...], Lookup], Part]
+"""Makes the filter chain of a listener; the others share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class _Made:
     binds: Binds
     secrets: Table[GatewaySecret, Variants]
     holds: Holds
-    http_filters: tuple[Any, ...]
+    chain: MakeChain
     plain: Table[Socket, Part]
     """The one filter chain of all HTTP listeners of a port."""
     secure: Table[ListenerId, Part]
@@ -78,12 +82,13 @@ def build(
     points = tables.listeners
     filters = tuple(filter_ for feature in options.features.values() for filter_ in feature.chain)
     of_port = points.by("http socket", lambda _, point: _sockets(point, "http"))
-    plain = graph.group("chains.http", of_port, partial(_plain, http_filters=filters))
-    secure = graph.derive("chains.https", points, partial(_secure, http_filters=filters))
+    chain = partial(_http_chain, http_filters=filters, tracing=tables.tracing)
+    plain = graph.group("chains.http", of_port, partial(_plain, chain=chain))
+    secure = graph.derive("chains.https", points, partial(_secure, chain=chain))
     sockets = points.by("socket", _socket)
     streams = tables.streams
     closed = graph.derive("chains.closed", points, partial(_closed, streams=streams, sockets=sockets))
-    made = _Made(binds, secrets, holds, filters, plain, secure, streams, closed)
+    made = _Made(binds, secrets, holds, chain, plain, secure, streams, closed)
     return Listeners(graph.group("gateway.listeners", sockets, partial(_listener, made=made)), sockets)
 
 
@@ -97,16 +102,25 @@ def _socket(id_: ListenerId, point: AttachPoint) -> tuple[Socket, ...]:
     return (Socket(id_.gateway, point.transport, point.port),) if point.accepted else ()
 
 
-def _plain(_: Socket, points: Sequence[AttachPoint], __: Lookup, http_filters: tuple[Any, ...]) -> Part | None:
+def _http_chain(
+    listener_: Listener,
+    owners: tuple[Listener, ...],
+    look: Lookup,
+    http_filters: tuple[Any, ...],
+    tracing: Table[Key, Tracing],
+) -> Part:
+    """A filter chain for HTTP, as the Gateway has its requests told."""
+    return filter_chain.build(listener_, owners, http_filters, look.get(tracing, listener_.id.gateway))
+
+
+def _plain(_: Socket, points: Sequence[AttachPoint], look: Lookup, chain: MakeChain) -> Part | None:
     served = tuple(sorted((point.served for point in points if point.served), key=lambda one: one.hostname))
-    return filter_chain.build(served[0], served, http_filters)
+    return chain(served[0], served, look)
 
 
-def _secure(
-    id_: ListenerId, point: AttachPoint, _: Lookup, http_filters: tuple[Any, ...]
-) -> Iterable[tuple[ListenerId, Part]]:
+def _secure(id_: ListenerId, point: AttachPoint, look: Lookup, chain: MakeChain) -> Iterable[tuple[ListenerId, Part]]:
     if point.served is not None and point.served.protocol == "https":
-        yield id_, filter_chain.build(point.served, (point.served,), http_filters)
+        yield id_, chain(point.served, (point.served,), look)
 
 
 def _closed(
@@ -184,6 +198,4 @@ def _with_certificates(one: _Chain, gateway: Key, build: str, look: Lookup, made
     usable = certificates and left.issuperset(set(listener_.secrets).difference(listener_.certificates))
     if isinstance(one.of, Stream):
         return one.of.with_certificates(certificates if usable else ())
-    return (
-        filter_chain.build(replace(one.of, certificates=certificates), (one.of,), made.http_filters) if usable else None
-    )
+    return made.chain(replace(one.of, certificates=certificates), (one.of,), look) if usable else None

@@ -12,13 +12,13 @@ from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.meta import Key
-from xds_server.model.policy import BackendTLSPolicy, XBackend
+from xds_server.model.policy import BackendTLSPolicy, XBackend, XTelemetryPolicy
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import NOT_SECURED, Backend
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import backend_tls, policy_statuses, x_backends
+from xds_server.semantics import backend_tls, policy_statuses, telemetry, x_backends
 from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.policy_statuses import PolicyStatus
 
@@ -44,6 +44,7 @@ def build(
     functions: Mapping[str, Callable[[Key, Any, Lookup, Asked], PolicyStatus | None]] = {
         "BackendTLSPolicy": _backend_tls,
         "XBackend": _x_backend,
+        "XTelemetryPolicy": _telemetry,
     }
     uses = tables.uses.by("service", lambda id_, _: ((id_[1].kind, id_[1].service),))
     asked = Asked(tables, rejected, uses)
@@ -93,6 +94,18 @@ def _x_backend(key: Key, backend: XBackend, look: Lookup, asked: Asked) -> Polic
     }
     controller, most = asked.tables.world.controller_name, policy_statuses.MOST_ANCESTORS_OF_BACKENDS
     return policy_statuses.status(backend.metadata.generation, by_gateway, controller, most)
+
+
+def _telemetry(key: Key, policy: XTelemetryPolicy, look: Lookup, asked: Asked) -> PolicyStatus | None:
+    world = asked.tables.world
+    found = []
+    for gateway in telemetry.targets(key, policy):
+        known = look.get(world.gateways, gateway) is not None
+        if known and not look.get(asked.tables.ours, gateway):
+            continue
+        found.append(telemetry.Target(gateway, known, telemetry.policy_of(gateway, look, world)))
+    by_gateway = dict(telemetry.judge(key, policy, found, look, world))
+    return policy_statuses.status(policy.metadata.generation, by_gateway, world.controller_name) if found else None
 
 
 def _claimed(target: backend_tls.TargetId, look: Lookup, asked: Asked) -> tuple[backend_tls.Claimed, set[Key]]:

@@ -9,7 +9,7 @@ from xds_server.model.core import ClusterTrustBundle, ConfigMap, EndpointSlice, 
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key
-from xds_server.model.policy import XBackend
+from xds_server.model.policy import XBackend, XTelemetryPolicy
 from xds_server.semantics.certificates import KeptSecret
 
 CONTROLLER_NAME = "xds-server.dev/gateway-controller"
@@ -72,6 +72,8 @@ class World:
     """By namespace, and name and value of each label."""
     listener_sets: Table[Key, ListenerSet]
     listener_sets_by_gateway: Index[Key, Key, ListenerSet]
+    telemetry: Index[Key, Key, XTelemetryPolicy]
+    """By the Gateways that they are about."""
     default_gateways: Index[str, Key, Gateway]
     """By the scope that they serve."""
     controller_name: str = CONTROLLER_NAME
