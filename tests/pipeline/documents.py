@@ -79,6 +79,30 @@ def secret(name: str, host: str, *, key: str = "", namespace: str = "default") -
     return document("Secret", name, None, namespace) | {"stringData": data}
 
 
+def authorities(name: str, host: str, namespace: str = "default") -> Document:
+    """A ConfigMap with a bundle of authorities."""
+    return filled_in(document("ConfigMap", name, namespace=namespace) | {"data": {"ca.crt": f"${{cert:{host}}}"}})
+
+
+def policy(name: str, service: str, hostname: str = "a.e.com", *, section: str = "", **metadata: Any) -> Document:
+    """A BackendTLSPolicy that trusts the ConfigMap `ca`."""
+    target = {"group": "", "kind": "Service", "name": service, **({"sectionName": section} if section else {})}
+    trusted = [{"group": "", "kind": "ConfigMap", "name": "ca"}]
+    spec = {"targetRefs": [target], "validation": {"hostname": hostname, "caCertificateRefs": trusted}}
+    return document("BackendTLSPolicy", name, spec, **metadata)
+
+
+def x_backend(name: str, **spec: Any) -> Document:
+    """An XBackend: Pods with app=a, unless `spec` says otherwise."""
+    pods = {"type": "EndpointSelector", "endpointSelector": {"matchLabels": {"app": "a"}}, "port": {"number": 80}}
+    return document("XBackend", name, pods | spec)
+
+
+def pod(name: str, address: str, *, ready: bool = True, **labels: str) -> Document:
+    status = {"podIPs": [{"ip": address}], "conditions": [{"type": "Ready", "status": str(ready)}]}
+    return document("Pod", name, labels=labels) | {"status": status}
+
+
 def namespace(name: str, **labels: str) -> Document:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
@@ -245,6 +269,7 @@ _STREAM_ROUTES = st.builds(
 )
 _ALL: Document = {"namespaces": {"from": "All"}}
 _BOTH: Document = {"parentRefs": [{"name": name, "namespace": "default"} for name in ("g1", "g2")]}
+_X = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "x"}
 BASE = (
     gateway(
         "g1",
@@ -259,7 +284,7 @@ BASE = (
         listener("l2", 53, protocol="UDP", allowedRoutes=_ALL),
         listener("l3", 53, protocol="TCP", allowedRoutes=_ALL),
     ),
-    document("HTTPRoute", "r1", _BOTH | {"rules": [rule("/", backend("s1"), backend("s2", weight=2))]}),
+    document("HTTPRoute", "r1", _BOTH | {"rules": [rule("/", backend("s1"), backend("s2", weight=2), _X)]}),
     document("HTTPRoute", "r2", _BOTH | {"hostnames": ["*.e.com", "x.b.e.com"], "rules": [rule("/p", backend("s2"))]}),
     document("HTTPRoute", "r3", _BOTH | {"rules": [rule("/q", backend("s1", namespace="default"))]}, "other"),
     *(service(name, ns) for name in ("s1", "s2") for ns in ("default", "other")),
@@ -268,6 +293,9 @@ BASE = (
     secret("c", "a.e.com"),
 )
 """Where histories begin."""
+
+_NOT_SHOWING = gateway("g2", listener("l0", 80, hostname="*.b.e.com", allowedRoutes=_ALL))
+_SHOWING = _NOT_SHOWING | {"spec": _NOT_SHOWING["spec"] | {"tls": {"backend": {"clientCertificateRef": {"name": "c"}}}}}
 
 DOCUMENTS = st.one_of(
     _ROUTES,
@@ -289,6 +317,29 @@ DOCUMENTS = st.one_of(
         st.sampled_from("cd"),
         _NAMESPACES,
         st.sampled_from(["a.e.com", "a.e.com", "b.e.com"]),
+    ),
+    st.builds(
+        lambda name, of, section, host, created: policy(name, of, host, section=section, creationTimestamp=created),
+        st.sampled_from(["p1", "p2"]),
+        st.sampled_from(["s1", "s2"]),
+        st.sampled_from(["", "p", "none"]),
+        st.sampled_from(["a.e.com", "b.e.com"]),
+        _TIMES,
+    ),
+    st.sampled_from(
+        [authorities("ca", "a.e.com"), authorities("ca", "b.e.com"), authorities("ca", "a.e.com", "other")]
+    ),
+    st.sampled_from([_SHOWING, _NOT_SHOWING]),
+    st.sampled_from(
+        [
+            x_backend("x"),
+            x_backend("x", protocol="H2C"),
+            x_backend("x", type="ExternalHostname", externalHostname={"hostname": "a.e.com"}),
+            pod("a", "10.1.0.1", app="a"),
+            pod("a", "10.1.0.1", ready=False, app="a"),
+            pod("b", "10.1.0.2", app="a"),
+            pod("b", "10.1.0.2", app="b"),
+        ]
     ),
     st.builds(lambda name, team: namespace(name, team=team), _NAMESPACES, st.sampled_from("ab")),
     st.sampled_from(

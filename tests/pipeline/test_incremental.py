@@ -43,7 +43,10 @@ class Run:
         resources = {change: (one.version, one.references) for change, one in self.published.items()}
         return (
             resources,
-            *(dict(table.items()) for table in (statuses.classes, statuses.gateways, statuses.routes)),
+            *(
+                dict(table.items())
+                for table in (statuses.classes, statuses.gateways, statuses.routes, statuses.policies)
+            ),
         )
 
     def hold(self, number: int) -> None:

@@ -11,12 +11,14 @@ import pytest
 
 from tests.pipeline.documents import (
     Document,
+    authorities,
     backend,
     document,
     gateway,
     grant,
     listener,
     namespace,
+    policy,
     put,
     remove,
     route,
@@ -369,3 +371,48 @@ def test_a_minute_begins(pipeline: Pipeline) -> None:
     settle(pipeline)
     tell(expires + 32 * day + 1)
     assert settle(pipeline).calls == Counter()
+
+
+def test_a_policy_is_another_cluster(pipeline: Pipeline) -> None:
+    """Only routes to its Service are built again, and only if it is another policy than before."""
+    put(pipeline, authorities("ca", "a.e.com"), policy("p", "s3"))
+    trace = settle(pipeline)
+    assert trace.published == [
+        "clusters default/s3:80/auto gone",
+        "clusters default/s3:80/auto/tls/default/p",
+        "routes http-80",
+        "secrets ca/backendtlspolicy/default/p",
+    ]
+    assert trace.calls["rules"] == trace.calls["placed"] == ROUTES // SERVICES
+
+
+def test_a_changed_policy_is_one_cluster(pipeline: Pipeline) -> None:
+    put(pipeline, policy("p", "s3", "b.e.com"))
+    trace = settle(pipeline)
+    assert trace.published == ["clusters default/s3:80/auto/tls/default/p"]
+    assert trace.calls == Counter(
+        {
+            "backend_tls.targets": 1,
+            "authorities": 1,
+            "backends.verifications": 1,
+            "clusters": 1,
+            "gateway.clusters": 1,
+            "statuses.policies": 1,
+        }
+    )
+
+
+def test_other_authorities_are_one_secret(pipeline: Pipeline) -> None:
+    put(pipeline, authorities("ca", "b.e.com"))
+    trace = settle(pipeline)
+    assert trace.published == ["secrets ca/backendtlspolicy/default/p"]
+    assert trace.calls == Counter(
+        {
+            "authorities": 1,
+            "clusters": 1,
+            "secrets.parts": 1,
+            "gateway.secrets": 1,
+            "gateway.clusters": 1,
+            "statuses.policies": 1,
+        }
+    )

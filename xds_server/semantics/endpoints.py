@@ -1,7 +1,9 @@
 """EndpointSlices to the endpoints that take traffic on one port of a Service.
 
 Source: EndpointSlice API conditions; as kube-proxy does, endpoints that are terminating but still serve are used when
-there is no ready one.
+there is no ready one. An address takes the share of any other, wherever it is: `trafficDistribution`, the hints that
+it leaves in EndpointSlices and `internalTrafficPolicy` say what a node may keep to itself, and what is made here is for
+all proxies of a Gateway, on whichever nodes and in whichever zones they run. Zones are told to Envoy all the same.
 """
 
 from collections.abc import Iterable

@@ -58,9 +58,23 @@ CHECKS = (
         "XDS0906",
         "A policy asks for what there is not",
         ERROR,
-        "A value of the policy is none that the API has, so backends could not be verified as it asks.",
+        "A value of the policy, or of the XBackend, is none that the API has there. Nobody is connected to, rather than"
+        " to somebody else or without what was asked for.",
         "Correct the field that the message names.",
         (Told("Policy", "Accepted", "Invalid"),),
+    ),
+    Check(
+        "XDS0907",
+        "A backend has no certificate to be shown",
+        ERROR,
+        "The XBackend is to be shown a client certificate, and the Secret that it refers to does not exist, holds none"
+        " that can be used, or is in another namespace without a ReferenceGrant there. Nobody is connected to.",
+        "Give the Secret, with tls.crt and tls.key; for one of another namespace a ReferenceGrant from kind XBackend.",
+        (
+            Told("Policy", "Accepted", "InvalidClientCertificateRef"),
+            Told("Policy", "Accepted", "RefNotPermitted"),
+        ),
+        field="spec.tls.clientCertificateRef",
     ),
     Check(
         "XDS0990",

@@ -36,15 +36,15 @@ CHECKS = (
         ERROR,
         "Backends of another namespace can be used where a ReferenceGrant in that namespace allows it. Whether the"
         " backend exists is not told.",
-        "Have a ReferenceGrant from the route's kind and namespace to kind Service made in the backend's namespace.",
+        "Have a ReferenceGrant from the route's kind and namespace to the backend's kind made in its namespace.",
         (Told("Route", "ResolvedRefs", "RefNotPermitted"), Told("Route", "ResolvedRefs", "", "no ReferenceGrant in")),
     ),
     Check(
         "XDS0705",
         "A backend is of a kind that is not one",
         ERROR,
-        "Backends are Services of the core API. Objects of other kinds are not read here.",
-        "Refer to a Service.",
+        "Backends are Services of the core API and XBackends. Objects of other kinds are not read here.",
+        "Refer to a Service or an XBackend.",
         (Told("Route", "ResolvedRefs", "InvalidKind"), Told("Route", "ResolvedRefs", "", "is not a kind of backend")),
     ),
     Check(
