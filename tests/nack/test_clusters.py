@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -39,8 +40,8 @@ async def test_a_bad_cluster_costs_the_rules_that_use_it(
 ) -> None:
     build = cluster.build
 
-    def sometimes_bad(backend: Backend) -> Part:
-        part = build(backend)
+    def sometimes_bad(backend: Backend, *more: Any, **named: Any) -> Part:
+        part = build(backend, *more, **named)
         return spoilt(part, spoil) if backend.service.name == "bad" else part
 
     monkeypatch.setattr(cluster, "build", sometimes_bad)
