@@ -1,13 +1,16 @@
 """What is predicted is what a real Envoy answers: which rule, which status, which Location, for hundreds of requests."""
 
 import random
+import ssl
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.traffic.client import Answer, Connection, connected
-from tests.traffic.harness import GATEWAY, World
+from tests.traffic.harness import GATEWAY, World, service
+from tests.traffic.streams import greeting, name_of
 from tests.traffic.test_tls import secret
 from tests.traffic.tls import trusting
 from xds_server.pipeline.predict import predict
@@ -207,3 +210,65 @@ async def test_predictions_of_every_server_name_with_every_host(world: World) ->
             if differences := _differences(found, got):
                 wrong.append((request, differences, got.status, found.rule, found.answer))
     assert wrong == []
+
+
+SERVER_NAMES = ["a.secure.org", "b.secure.org", "x.b.secure.org", "secure.org", "any.net"]
+GREETERS = ("one", "two", "three")
+
+
+def _streams(dice: random.Random) -> str:
+    """Listeners that end TLS and hand on the bytes, one of them without a certificate; and a port of TCP."""
+    certificate = {"certificateRefs": [{"name": dice.choice(["cert", "cert", "cert", "lost"])}]}
+    hostnames = dice.sample(["", "*.secure.org", "a.secure.org", "any.net"], 3)
+    listeners: list[dict[str, Any]] = [
+        {"name": f"l{index}", "port": 443, "protocol": "TLS", "tls": {"mode": "Terminate", **certificate}}
+        | ({"hostname": hostname} if hostname else {})
+        for index, hostname in enumerate(hostnames)
+    ]
+    listeners.append({"name": "tcp", "port": 9000, "protocol": "TCP"})
+    made: list[dict[str, Any]] = [
+        {"kind": "Gateway", "metadata": {"name": "gateway"}, "spec": {"gatewayClassName": "x", "listeners": listeners}}
+    ]
+    for index in range(5):
+        kind = dice.choice(["TLSRoute", "TLSRoute", "TLSRoute", "TCPRoute"])
+        parents: dict[str, Any] = {"name": "gateway"}
+        if kind == "TLSRoute" and dice.random() < 0.3:
+            parents["sectionName"] = f"l{dice.randrange(3)}"
+        name = dice.choice([*GREETERS, *GREETERS, "missing", "empty"])
+        spec = {"parentRefs": [parents], "rules": [{"backendRefs": [{"name": name, "port": 8080}]}]}
+        if kind == "TLSRoute":
+            spec["hostnames"] = dice.sample([*SERVER_NAMES[:3], "any.net", "*.secure.org", "*.org"], 2)
+        created = f"202{dice.randrange(3)}-01-01T00:00:00Z"
+        made.append({"kind": kind, "metadata": {"name": f"r{index}", "creationTimestamp": created}, "spec": spec})
+    made.append({"kind": "Service", "metadata": {"name": "empty"}, "spec": {"ports": [{"port": 8080}]}})
+    return yaml.safe_dump_all(made)
+
+
+async def test_predictions_of_connections(world: World) -> None:
+    """Backends speak first, so that a connection tells who has it, or that nobody does."""
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    async with AsyncExitStack() as stack:
+        for name in GREETERS:
+            await world.change(service(name, [await stack.enter_async_context(greeting(name))]))
+        kinds = set()
+        for seed in range(12):
+            await world.serve(secret("cert", CERTIFIED), _streams(random.Random(seed)))
+            for request in (
+                *(Request("tls", name, 443, sni=name) for name in SERVER_NAMES),
+                Request("tcp", "any", 9000),
+            ):
+                found = predict(world.control.pipeline, GATEWAY, request)
+                (step,) = found.backends or (None,)
+                expected = (
+                    "" if step is None or found.answer.kind == "closed" else step.object.split()[1].partition("/")[2]
+                )
+                try:
+                    got = await name_of(
+                        world.port(request.port), anyone if request.secure else None, request.sni or None
+                    )
+                except (ssl.SSLError, ConnectionError):
+                    got = ""
+                assert got == expected, (seed, request, found)
+                kinds.add(found.answer.kind)
+    assert kinds == {"backend", "closed"}

@@ -23,8 +23,10 @@ from xds_server.semantics.attach import ParentVerdict, Route
 from xds_server.semantics.listeners import AttachPoint
 
 MOST = 3
-_UNLIKE = 3
-"""What a path or hostname counts that is not even similar; everything else that does not hold counts 1."""
+_LIKE, _UNLIKE = 2, 3
+"""What a path counts that is similar to the request's, and one that is not, as a hostname that is not; everything else
+that does not hold counts 1.
+"""
 _DROPPED = 2
 _TOO_FAR = 6
 _ALIKE = 0.8
@@ -40,7 +42,7 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is looked for. `alike` are hostnames that are similar to the request's."""
+    """What is looked for. `alike` are hostnames that are similar to the request's; `path` compares with its path."""
 
     pipeline: Pipeline
     gateway: Key
@@ -48,6 +50,7 @@ class _Asked:
     request: Request
     host: str
     alike: frozenset[str]
+    path: "SequenceMatcher[str]"
 
 
 def nearest(pipeline: Pipeline, gateway: Key, arrival: Arrival, request: Request) -> tuple[Miss, ...]:
@@ -56,7 +59,8 @@ def nearest(pipeline: Pipeline, gateway: Key, arrival: Arrival, request: Request
     routes = [(key, route) for key, route in pipeline.tables.routes.items() if key[0] in DIALECTS]
     names = {one for _, route in routes for one in _hostnames(route)}
     alike = frozenset(get_close_matches(host, sorted(names), n=MOST, cutoff=_ALIKE))
-    asked = _Asked(pipeline, gateway, arrival, request, host, alike)
+    path = SequenceMatcher(None, "", _folded(request.bare_path), autojunk=False)
+    asked = _Asked(pipeline, gateway, arrival, request, host, alike, path)
     found = [one for index, (key, route) in enumerate(routes) for one in _of_route(asked, key, route, index)]
     found.sort(key=lambda one: (one.distance, one.order))
     return tuple(one.miss for one in found[:MOST])
@@ -84,7 +88,7 @@ def _of_route(asked: _Asked, key: RouteKey, route: Route, order: int) -> Iterato
     farther, why = place
     best: tuple[int, Miss] | None = None
     for rule in row.rules:
-        distance, missed = _of_rule(rule, asked.request)
+        distance, missed = _of_rule(rule, asked)
         if missed is not None and (best is None or distance < best[0]):
             best = (distance, Miss(Source(rule.id.owner, rule.id.place), missed))
         elif missed is None and why is not None:
@@ -97,24 +101,26 @@ def _of_route(asked: _Asked, key: RouteKey, route: Route, order: int) -> Iterato
         yield _Found(best[0] + farther, order, why or best[1])
 
 
-def _of_rule(rule: Rule, request: Request) -> tuple[int, str | None]:
+def _of_rule(rule: Rule, asked: _Asked) -> tuple[int, str | None]:
     """How many things do not hold, and the first of them."""
     distance, first = 0, None
-    for field, why in matching.misses(rule.match, request):
+    for field, why in matching.misses(rule.match, asked.request):
         first = first or why
-        distance += _UNLIKE if field == "path" and not _alike(rule.match.path.value, request.bare_path) else 1
+        if field != "path":
+            distance += 1
+        else:
+            distance += _LIKE if _alike(rule.match.path.value, asked.path) else _UNLIKE
     return distance, first
 
 
-def _alike(value: str, path: str) -> bool:
-    """Do they differ in case, in a final slash or in a few letters?"""
-    one, other = value.lower().rstrip("/"), path.lower().rstrip("/")
-    if one == other:
-        return True
-    longest = max(len(one), len(other))
-    if min(len(one), len(other)) < longest * _ALIKE / (2 - _ALIKE):
-        return False
-    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _ALIKE
+def _folded(path: str) -> str:
+    return path.lower().rstrip("/")
+
+
+def _alike(value: str, path: "SequenceMatcher[str]") -> bool:
+    """Do they differ in case, in a final slash or in a few letters? The quick ratios are never below the ratio."""
+    path.set_seq1(_folded(value))
+    return min(path.real_quick_ratio(), path.quick_ratio()) >= _ALIKE and path.ratio() >= _ALIKE
 
 
 def _place(asked: _Asked, key: RouteKey, route: Route) -> tuple[int, Miss | None] | None:
