@@ -6,6 +6,7 @@ set; a later one loses against all before it, which go on undisturbed.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from xds_server.model.gateway import Listener
 from xds_server.model.meta import Condition
@@ -23,7 +24,7 @@ Entry = tuple[ListenerId, Listener]
 def find(own: Sequence[Entry], later: Iterable[Entry]) -> dict[ListenerId, Condition]:
     """The Conflicted condition of each listener that has one; `later` are those of ListenerSets, first come first."""
     found = _among(own)
-    taken: dict[tuple[str, int], list[Entry]] = {}
+    taken: dict[tuple[str, int], _Taken] = {}
     for entry in own:
         _take(taken, entry)
     for entry in later:
@@ -35,31 +36,59 @@ def find(own: Sequence[Entry], later: Iterable[Entry]) -> dict[ListenerId, Condi
     return found
 
 
-def _take(taken: dict[tuple[str, int], list[Entry]], entry: Entry) -> None:
-    if (transport := TRANSPORTS.get(entry[1].protocol)) is not None:
-        taken.setdefault((transport, entry[1].port), []).append(entry)
+@dataclass(slots=True)
+class _Taken:
+    """Who has a port: the first of each protocol and of each hostname, with the number of its turn."""
+
+    turns: int = 0
+    by_protocol: dict[str, tuple[int, Entry]] = field(default_factory=dict)
+    by_hostname: dict[str, tuple[int, Entry]] = field(default_factory=dict)
 
 
-def _with(taken: dict[tuple[str, int], list[Entry]], entry: Entry) -> Condition | None:
+def _take(taken: dict[tuple[str, int], _Taken], entry: Entry) -> None:
+    if (transport := TRANSPORTS.get(entry[1].protocol)) is None:
+        return
+    port = taken.setdefault((transport, entry[1].port), _Taken())
+    port.by_protocol.setdefault(entry[1].protocol, (port.turns, entry))
+    port.by_hostname.setdefault(normalise(entry[1].hostname), (port.turns, entry))
+    port.turns += 1
+
+
+def _with(taken: dict[tuple[str, int], _Taken], entry: Entry) -> Condition | None:
+    """The conflict with the first that has what this one asks for."""
     listener = entry[1]
     transport = TRANSPORTS.get(listener.protocol)
-    for id_, other in taken.get((transport, listener.port), ()) if transport else ():
-        whose = f"listener {id_.name} of {id_.owner}"
-        protocols = {listener.protocol, other.protocol}
-        if len(protocols) > 1 and not protocols <= BY_SERVER_NAME:
-            message = f"port {listener.port} is taken with protocol {other.protocol} by {whose}"
-            return conditions.conflicted("ProtocolConflict", message)
-        if normalise(listener.hostname) == normalise(other.hostname):
-            message = f"port {listener.port} and hostname {normalise(listener.hostname)} are taken by {whose}"
-            return conditions.conflicted("HostnameConflict" if len(protocols) == 1 else "ProtocolConflict", message)
-    return None
+    port = taken.get((transport, listener.port)) if transport else None
+    if port is None:
+        return None
+    hostname = normalise(listener.hostname)
+    rivals = [one for protocol, one in port.by_protocol.items() if _apart(listener.protocol, protocol)]
+    if hostname in port.by_hostname:
+        rivals.append(port.by_hostname[hostname])
+    if not rivals:
+        return None
+    _, (id_, other) = min(rivals, key=lambda one: one[0])
+    whose = f"listener {id_.name} of {id_.owner}"
+    if _apart(listener.protocol, other.protocol):
+        message = f"port {listener.port} is taken with protocol {other.protocol} by {whose}"
+        return conditions.conflicted("ProtocolConflict", message)
+    message = f"port {listener.port} and hostname {hostname} are taken by {whose}"
+    return conditions.conflicted(
+        "HostnameConflict" if listener.protocol == other.protocol else "ProtocolConflict", message
+    )
+
+
+def _apart(one: str, other: str) -> bool:
+    """Can the two protocols not share a port?"""
+    return one != other and not {one, other} <= BY_SERVER_NAME
 
 
 def _among(entries: Iterable[Entry]) -> dict[ListenerId, Condition]:
     """Conflicts among a Gateway's own listeners: all of them are rejected."""
     by_port: dict[tuple[str, int], list[Entry]] = {}
     for entry in entries:
-        _take(by_port, entry)
+        if (transport := TRANSPORTS.get(entry[1].protocol)) is not None:
+            by_port.setdefault((transport, entry[1].port), []).append(entry)
     found: dict[ListenerId, Condition] = {}
     for (_, port), group in by_port.items():
         protocols = sorted({listener.protocol for _, listener in group})

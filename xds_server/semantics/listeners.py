@@ -138,10 +138,10 @@ def judge(
     for id_, overlap in tls_overlap.find(secured).items():
         verdicts[id_] = replace(verdicts[id_], overlapping=overlap)
     of_gateway = tuple(verdicts[id_] for id_, _ in own)
-    sets = dict(refused)
-    for set_key, _ in allowed:
-        of_set = [one for id_, one in verdicts.items() if id_.set == set_key]
-        sets[set_key] = listener_sets.verdict(of_set, accepted)
+    of_set: dict[Key, list[ListenerVerdict]] = {set_key: [] for set_key, _ in allowed}
+    for id_, _ in later:
+        of_set[id_.set].append(verdicts[id_])
+    sets = dict(refused) | {set_key: listener_sets.verdict(found, accepted) for set_key, found in of_set.items()}
     return Judged(points.items(), GatewayVerdict(ours=True, accepted=accepted, listeners=of_gateway, sets=sets))
 
 
