@@ -32,7 +32,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----"
         (ListenerId(GATEWAY, "http"), "infra/web http -"),
         (Scope(GATEWAY, 80), "infra/web 80 -"),
         ((Scope(GATEWAY, 443, "a.b"), "*"), "infra/web 443 a.b *"),
-        (Backend(Key("a", "b"), 80), "a/b 80 auto - Service"),
+        (Backend(Key("a", "b"), 80), "a/b 80 auto - Service -"),
         (PlacedId("HTTPRoute", Key("a", "b"), GATEWAY, 80, "http"), "HTTPRoute a/b infra/web 80 http"),
         (HoldId(GATEWAY, "1.40.0", ResourceType.ROUTE, "x"), "infra/web 1.40.0 routes x"),
         (frozenset({"b", "a"}), "a,b"),
