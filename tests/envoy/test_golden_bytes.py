@@ -34,7 +34,7 @@ from xds_server.envoy import (
 )
 from xds_server.filters import FILTERS
 from xds_server.model.meta import Key
-from xds_server.routing.backend import Backend, InvalidBackend, Protocol, of_port
+from xds_server.routing.backend import Backend, InvalidBackend, Protocol, Verification, of_port
 from xds_server.routing.hostname import ANY
 from xds_server.routing.listener import Bind, ClientCertificates, Listener, ListenerId
 from xds_server.routing.match import Match, PathKind, PathMatch
@@ -54,6 +54,9 @@ TLS = Listener(ListenerId(Key("shop", "gateway"), "tls"), 443, "tls", "shop.exam
 PASSTHROUGH = Listener(ListenerId(Key("shop", "gateway"), "tls"), 443, "passthrough", "shop.example.com")
 TCP = Listener(ListenerId(Key("shop", "gateway"), "tcp"), 5432, "tcp", ANY)
 UDP = Listener(ListenerId(Key("shop", "gateway"), "udp"), 53, "udp", ANY)
+SECURED = Backend(Key("shop", "cart"), 8080, tls=Key("shop", "strict"), certificate=Key("shop", "client"))
+VERIFICATION = Verification("cart.example.com", ("cart.example.com",), ("spiffe://example.com/cart",))
+OUTSIDE = Backend(Key("shop", "api"), 443, kind="XBackend")
 CLUSTERED = Bind()
 LOCAL = Bind("127.0.0.1", ((80, 8080), (443, 8443)), ((53, 8053),), share_port=False)
 Bytes = Callable[[], bytes]
@@ -105,6 +108,9 @@ CASES: dict[str, tuple[type[betterproto2.Message], Bytes]] = {
     "cluster-auto": (Cluster, lambda: _cluster("auto")),
     "cluster-http1": (Cluster, lambda: _cluster("http1")),
     "cluster-http2": (Cluster, lambda: _cluster("http2")),
+    "cluster-tls": (Cluster, lambda: cluster.build(SECURED, VERIFICATION).data),
+    "cluster-dns": (Cluster, lambda: cluster.build(OUTSIDE, hostname="api.example.com").data),
+    "cluster-closed": (Cluster, lambda: cluster.closed(SECURED).data),
     "cluster-tcp": (Cluster, lambda: _cluster("tcp")),
     "cluster-udp": (Cluster, lambda: cluster.build(of_port(Key("shop", "gateway"), 53)).data),
     "route-configuration-http": (RouteConfiguration, lambda: virtual_host.route_configuration(HTTP.scope, ()).data),

@@ -128,18 +128,18 @@ class Traffic:
 class World:
     """One control plane and what talks to it."""
 
-    def __init__(self, *, checks: bool = False) -> None:
+    def __init__(self, *, checks: bool = False, **options: Any) -> None:
         self.backend = ""
         self.envoys: list[RealEnvoy] = []
         self.ports: dict[Key, int] = {}
-        self._checks = checks
+        self._options = {"checks": checks, **options}
         self._objects: dict[tuple[str, Key], Object] = {}
         self._stack = AsyncExitStack()
         self._round = asyncio.Event()
         self._renew("127.0.0.1:0")
 
     def _renew(self, address: str) -> None:
-        options = Options(any_class=True, checks=self._checks, strict=True)
+        options = Options(any_class=True, **self._options, strict=True)
         self.control = Control(build(options), batch_seconds=0.005, batch_max_seconds=0.05)
         self.serving = Serving(self.control.catalog, self.control, ServeOptions(address=address, limits=LIMITS))
         self.control.wake = self.serving.wake
