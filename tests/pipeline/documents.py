@@ -185,6 +185,7 @@ _FILTERS = st.sampled_from(
         {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}},
         {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/n"}}},
         {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "s2", "port": 80}}},
+        {"type": "CORS", "cors": {"allowOrigins": ["https://*.e.com"], "allowHeaders": ["*"]}},
         {"type": "CORS"},
     ]
 )
@@ -267,6 +268,28 @@ _STREAM_ROUTES = st.builds(
     st.lists(_HOSTS, min_size=1, max_size=3, unique=True),
     st.lists(_BACKENDS, max_size=2),
 )
+_TRAFFIC = st.builds(
+    lambda name, ns, created, targets, more: document(
+        "XBackendTrafficPolicy",
+        name,
+        {"targetRefs": [{"group": "", "kind": "Service", "name": target} for target in targets]} | more,
+        ns,
+        creationTimestamp=created,
+    ),
+    st.sampled_from(["t1", "t2"]),
+    _NAMESPACES,
+    _TIMES,
+    st.lists(st.sampled_from(["s1", "s2", "s3"]), min_size=1, max_size=2, unique=True),
+    st.sampled_from(
+        [
+            {"retryConstraint": {}},
+            {"retryConstraint": {"budget": {"percent": 5}}},
+            {"sessionPersistence": {"cookie": {}}},
+            {"sessionPersistence": {"type": "Header", "header": {"name": "x-s"}}, "retryConstraint": {}},
+            {"sessionPersistence": {"type": "Header"}},
+        ]
+    ),
+)
 _ALL: Document = {"namespaces": {"from": "All"}}
 _BOTH: Document = {"parentRefs": [{"name": name, "namespace": "default"} for name in ("g1", "g2")]}
 _X = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "x"}
@@ -341,6 +364,7 @@ DOCUMENTS = st.one_of(
             pod("b", "10.1.0.2", app="b"),
         ]
     ),
+    _TRAFFIC,
     st.builds(lambda name, team: namespace(name, team=team), _NAMESPACES, st.sampled_from("ab")),
     st.sampled_from(
         [

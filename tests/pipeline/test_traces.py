@@ -225,6 +225,55 @@ def test_a_service_goes_and_comes(pipeline: Pipeline) -> None:
     assert trace.calls["rules"] == uses
 
 
+def traffic(spec: Document, **metadata: object) -> Document:
+    """A policy for one Service that ten routes use."""
+    targets = {"targetRefs": [{"group": "", "kind": "Service", "name": "s6"}]}
+    return document("XBackendTrafficPolicy", "t", targets | spec, **metadata)
+
+
+POLICY = Counter(
+    {
+        "trafficpolicies": 1,
+        "trafficpolicies.winners": 1,
+        "trafficpolicies.sessions": 1,
+        "trafficpolicies.budgets": 1,
+        "statuses.policies": 1,
+    }
+)
+
+
+def test_a_limit_of_retries_is_one_cluster(pipeline: Pipeline) -> None:
+    put(pipeline, traffic({"retryConstraint": {}}))
+    trace = settle(pipeline)
+    assert trace.calls == POLICY + Counter({"clusters": 1, "gateway.clusters": 1})
+    assert trace.published == ["clusters default/s6:80/auto"]
+
+
+def test_a_session_is_for_the_routes_that_lead_to_the_service(pipeline: Pipeline) -> None:
+    """What the policy said of retries stays: its cluster is not looked at."""
+    put(pipeline, traffic({"retryConstraint": {}, "sessionPersistence": {"cookie": {}}}))
+    trace = settle(pipeline)
+    uses = ROUTES // SERVICES
+    once = dict.fromkeys(("rules", "placed", "entries", "segments", "virtual_hosts"), uses)
+    assert trace.calls == POLICY + Counter({**once, "gateway.routes": 1}) + Counter(
+        {"uses": uses, "statuses.routes": uses}
+    )
+    assert trace.published == ["routes http-80"]
+
+
+def test_another_generation_of_a_policy_is_its_status_alone(pipeline: Pipeline) -> None:
+    same = {"retryConstraint": {}, "sessionPersistence": {"cookie": {}}}
+    put(pipeline, traffic(same, generation=2))
+    trace = settle(pipeline)
+    assert trace == Trace(
+        Counter({"trafficpolicies": 1, "statuses.policies": 1}),
+        [],
+        {"xbackendtrafficpolicies", "policies", "statuses.policies"},
+    )
+    remove(pipeline, "XBackendTrafficPolicy", "t")
+    assert settle(pipeline).published == ["clusters default/s6:80/auto", "routes http-80"]
+
+
 def test_a_grant_goes_and_only_its_readers_run(pipeline: Pipeline) -> None:
     remove(pipeline, "ReferenceGrant", "far", "other")
     trace = settle(pipeline)

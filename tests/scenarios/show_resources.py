@@ -56,6 +56,8 @@ def cluster(message: Json) -> Json:
     if shown["speaks"] == "datagrams of a port":
         del constants["perConnectionBufferLimitBytes"]
         del constants["lbPolicy"]  # round robin, the first of the enum
+    if (budget := _retry_budget(body)) is not None:
+        shown["retries"] = budget
     return shown | secured | _rest(body, constants)
 
 
@@ -71,6 +73,18 @@ def _found_by_dns(body: Json) -> str:
     (locality,) = body.pop("loadAssignment")["endpoints"]
     (endpoint,) = locality["lbEndpoints"]
     return _address(endpoint["endpoint"]["address"])
+
+
+def _retry_budget(body: Json) -> Json | None:
+    """Takes the limit of retries out of `body`."""
+    (limits,) = body["circuitBreakers"]["thresholds"]
+    budget: Json | None = limits.get("retryBudget")
+    if budget is None:
+        return None
+    body["circuitBreakers"] = {"thresholds": [{name: value for name, value in limits.items() if name != "retryBudget"}]}
+    percent = budget.pop("budgetPercent").get("value", 0)
+    shown = {"percent": percent, "interval": budget.pop("budgetInterval"), "least": budget.pop("minRetryConcurrency")}
+    return shown | budget
 
 
 def _speaks(name: str, body: Json) -> str:

@@ -51,6 +51,8 @@ REASONS = {
     ("Gateway", "ResolvedRefs", "False"): {"RefNotPermitted", "InvalidClientCertificateRef", "ListenersNotResolved"},
     ("BackendTLSPolicy", "Accepted", "True"): {"Accepted"},
     ("BackendTLSPolicy", "Accepted", "False"): {"Conflicted", "Invalid", "TargetNotFound", "NoValidCACertificate"},
+    ("XBackendTrafficPolicy", "Accepted", "True"): {"Accepted"},
+    ("XBackendTrafficPolicy", "Accepted", "False"): {"Conflicted", "Invalid", "TargetNotFound"},
     ("BackendTLSPolicy", "ResolvedRefs", "True"): {"ResolvedRefs"},
     ("BackendTLSPolicy", "ResolvedRefs", "False"): {"InvalidCACertificateRef", "InvalidKind"},
     ("XTelemetryPolicy", "Accepted", "True"): {"Accepted"},

@@ -141,6 +141,43 @@ spec:
         assert len(recorder.heads) == 1
 
 
+BUDGET = """
+kind: XBackendTrafficPolicy
+metadata: {name: few}
+spec:
+  targetRefs: [{group: "", kind: Service, name: recorder}]
+  retryConstraint: {budget: {percent: 0}, minRetryRate: {count: 1}}
+"""
+
+
+async def test_retries_beyond_the_budget_are_not_made(world: World) -> None:
+    """Twenty requests fail at the same time; a client then gets the answer of its only try."""
+    route = """
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  rules:
+  - retry: {attempts: 1, codes: [503], backoff: 50ms}
+    backendRefs: [{name: recorder, port: 8080}]
+"""
+
+    async def together() -> int:
+        recorder.gate.clear()
+        before = len(recorder.heads)
+        asked = asyncio.create_task(world.many(20, "/"))
+        await recorder.count(before + 20)
+        recorder.gate.set()
+        assert {answer.status for answer in await asked} == {503}
+        return await recorder.count() - before
+
+    async with recording() as recorder:
+        recorder.status = 503
+        await world.serve(GATEWAY, route, service("recorder", [recorder.address]))
+        assert await together() == 40
+        await world.serve(GATEWAY, route, service("recorder", [recorder.address]), BUDGET)
+        assert 21 <= await together() < 30
+
+
 async def test_a_wait_before_each_try(world: World) -> None:
     """Each wait is a part of the backoff, drawn anew, so that clients do not come back together."""
     route = """

@@ -233,3 +233,35 @@ async def test_calls(world: World, pods: dict[str, str]) -> None:
         kept = ("x-session", first.headers["x-session"])
         answers = [await client.get("/shop.Cart/Get", headers=[call, kept]) for _ in range(20)]
     assert {answer.told["name"] for answer in answers} == {first.told["name"]}
+
+
+POLICY = """
+kind: XBackendTrafficPolicy
+metadata: {name: sticky}
+spec:
+  targetRefs: [{group: "", kind: Service, name: x}]
+  sessionPersistence: {cookie: {}}
+"""
+TWO_RULES = """
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  rules:
+  - matches: [{path: {value: /one}}]
+    backendRefs: [{name: x, port: 8080}]
+  - matches: [{path: {value: /split}}]
+    backendRefs: [{name: x, port: 8080}, {name: y, port: 8080}]
+"""
+
+
+async def test_sessions_with_a_service(world: World, pods: dict[str, str]) -> None:
+    """One pod for all routes that lead to the Service; the other half of a split is spread as ever."""
+    await world.serve(GATEWAY, TWO_RULES, POLICY)
+    first = await world.get("/one")
+    kept = shown(cookies(first))
+    assert await stays(world, "/one", kept) == first.told["name"]
+    names = {await world.name("/split", headers=kept) for _ in range(80)}
+    assert {name for name in names if name[0] == "x"} == {first.told["name"]}
+    assert len({name for name in names if name[0] == "y"}) == PODS
+    await world.serve(GATEWAY, TWO_RULES)
+    assert "set-cookie" not in (await world.get("/one")).headers

@@ -9,9 +9,10 @@ from envoy_data_plane.envoy.config.cluster import v3 as api
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint_api
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
+from envoy_data_plane.envoy.type import v3 as type_v3
 
 from xds_server.envoy import kit, names, tls
-from xds_server.routing.backend import Backend, Protocol, Verification
+from xds_server.routing.backend import Backend, Protocol, RetryBudget, Verification
 from xds_server.wire.construct import any_of, fast
 from xds_server.wire.encode import encode
 from xds_server.wire.part import Owner, Part
@@ -24,6 +25,8 @@ Endpoint = fast(endpoint_api.Endpoint)
 EdsClusterConfig = fast(api.ClusterEdsClusterConfig)
 CircuitBreakers = fast(api.CircuitBreakers)
 Thresholds = fast(api.CircuitBreakersThresholds)
+Budget = fast(api.CircuitBreakersThresholdsRetryBudget)
+Percent = fast(type_v3.Percent)
 HttpProtocolOptions = fast(http.HttpProtocolOptions)
 ExplicitHttpConfig = fast(http.HttpProtocolOptionsExplicitHttpConfig)
 Http1 = fast(core.Http1ProtocolOptions)
@@ -38,11 +41,17 @@ _BYTES = ("tcp", "tls", "udp")
 _EDS = kit.ads(wait=False)
 
 
-def build(backend: Backend, verification: Verification | None = None, *, hostname: str | None = None) -> Part:
+def build(
+    backend: Backend,
+    verification: Verification | None = None,
+    *,
+    hostname: str | None = None,
+    budget: RetryBudget | None = None,
+) -> Part:
     """The cluster of one backend. Routes that name it answer 500 while it does not exist.
 
     With `verification` it is connected to over TLS, to whom the authorities of its secret vouch for alone. With
-    `hostname` DNS tells where it is.
+    `hostname` DNS tells where it is. With `budget` retries are limited.
     """
     if backend.kind == "Gateway":
         return _of_port(backend)
@@ -55,7 +64,8 @@ def build(backend: Backend, verification: Verification | None = None, *, hostnam
     discovery = api.ClusterDiscoveryType.EDS if hostname is None else api.ClusterDiscoveryType.STRICT_DNS
     if verification is not None:
         own.transport_socket = tls.originate(backend, verification)
-    return Part(name, encode(own) + _shared(backend.protocol, discovery), owners=_owners(backend))
+    rest = _shared(backend.protocol, discovery) if budget is None else _encoded(backend.protocol, discovery, budget)
+    return Part(name, encode(own) + rest, owners=_owners(backend))
 
 
 def _found_by_dns(name: str, hostname: str, port: int) -> api.Cluster:
@@ -114,13 +124,24 @@ def _no_limits() -> api.CircuitBreakersThresholds:
 @cache
 def _shared(protocol: Protocol, discovery: api.ClusterDiscoveryType = api.ClusterDiscoveryType.EDS) -> bytes:
     """What all clusters of a protocol have in common. Protobuf lets a message's fields be concatenated."""
+    return _encoded(protocol, discovery, None)
+
+
+def _encoded(protocol: Protocol, discovery: api.ClusterDiscoveryType, budget: RetryBudget | None) -> bytes:
+    limits = _no_limits()
+    if budget is not None:  # counts instead of max_retries
+        limits.retry_budget = Budget(
+            budget_percent=Percent(value=budget.percent),
+            budget_interval=kit.milliseconds(budget.interval),
+            min_retry_concurrency=budget.least,
+        )
     return encode(
         Cluster(
             type=discovery,
             connect_timeout=CONNECT_TIMEOUT,
             per_connection_buffer_limit_bytes=BUFFER_LIMIT_BYTES,
             lb_policy=api.ClusterLbPolicy.LEAST_REQUEST,
-            circuit_breakers=CircuitBreakers(thresholds=[_no_limits()]),
+            circuit_breakers=CircuitBreakers(thresholds=[limits]),
             typed_extension_protocol_options={}
             if protocol in _BYTES
             else {HTTP_OPTIONS: any_of(_http_options(protocol))},

@@ -76,12 +76,13 @@ def _cluster(backend: Backend, _: Sequence[None], look: Lookup, how: Secured, wo
         row = x_backends.served(backend.service, look, world)
         if row is None or row.problem is not None:
             return cluster.closed(backend)
+    budget = look.get(world.retry_budgets, backend.object)
     hostname = backends.hostname(backend.endpoints, look, world)
     secured_by = backend.authorities
     if secured_by is None:
-        return cluster.build(backend, hostname=hostname)
+        return cluster.build(backend, hostname=hostname, budget=budget)
     verification = look.get(how.verifications, secured_by)
     trusted = look.get(how.authorities, secured_by)
     if not isinstance(verification, Verification) or trusted is None or not trusted.usable:
         return cluster.closed(backend)
-    return cluster.build(backend, verification, hostname=hostname)
+    return cluster.build(backend, verification, hostname=hostname, budget=budget)

@@ -17,12 +17,13 @@ from xds_server.model.core import Pod
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
-from xds_server.pipeline import backends, secrets, streams
+from xds_server.pipeline import backends, secrets, streams, traffic_policies
 from xds_server.pipeline.backends import Secured
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.secrets import Uses
 from xds_server.pipeline.streams import Streams
+from xds_server.pipeline.traffic_policies import TrafficPolicies
 from xds_server.routing.backend import Backend
 from xds_server.routing.feature import Place
 from xds_server.routing.hostname import ancestors, is_wildcard, specificity
@@ -112,6 +113,7 @@ class GatewayTables:
     uses: Table[tuple[Key, Backend, User], None]
     clusters: Table[Backend, Part]
     secured: Secured
+    traffic: TrafficPolicies
     secret_uses: Uses
     secrets: Table[SecretId, Part]
 
@@ -119,7 +121,8 @@ class GatewayTables:
 def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     """Creates the tables from listeners to the parts of resources."""
     kinds = inputs.kinds
-    world = _world(graph, inputs, options)
+    traffic = traffic_policies.build(graph, kinds["XBackendTrafficPolicy"])
+    world = _world(graph, inputs, traffic, options)
     authorities = secrets.authorities(graph, kinds, world)
     secured = backends.secured(graph, kinds, world, authorities)
     judge = partial(listeners.judge, world=world, authorities=authorities)
@@ -166,12 +169,13 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         uses=uses,
         clusters=clusters,
         secured=secured,
+        traffic=traffic,
         secret_uses=secret_uses,
         secrets=secrets.parts(graph, secret_uses, world.certificates, authorities),
     )
 
 
-def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
+def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Options) -> World:
     """The tables that rules may ask."""
     kinds = inputs.kinds
     services = graph.derive("services.served", kinds["Service"], lambda k, row, _: [(k, served_service(row))])
@@ -191,6 +195,8 @@ def _world(graph: Graph, inputs: Inputs, options: Options) -> World:
         x_backends=kinds["XBackend"],
         pods_by_label=pods.by("label", _labels),
         tls_targets=targets.by("service", lambda id_, _: (id_.service,)),
+        sessions=traffic.sessions,
+        retry_budgets=traffic.budgets,
         lapses=graph.derive("certificates.lapses", certificates, partial(_lapse, clock=inputs.clock)),
         secrets=kinds["Secret"],
         config_maps=kinds["ConfigMap"],

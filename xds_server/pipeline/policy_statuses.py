@@ -4,23 +4,24 @@ A kind is a line in `build` and a function.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
-from xds_server.model.meta import Key
-from xds_server.model.policy import BackendTLSPolicy, XBackend, XTelemetryPolicy
-from xds_server.pipeline.gateway import GatewayTables
+from xds_server.model.meta import Key, ObjectRef
+from xds_server.model.policy import BackendTLSPolicy, XBackend, XBackendTrafficPolicy, XTelemetryPolicy
+from xds_server.pipeline.gateway import GatewayTables, RouteKey
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import NOT_SECURED, Backend
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import backend_tls, policy_statuses, telemetry, x_backends
+from xds_server.semantics import backend_tls, policy_statuses, telemetry, traffic_policies, x_backends
 from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.policy_statuses import PolicyStatus
+from xds_server.semantics.routes.rules import RouteRules
 
 PolicyKey = tuple[str, Key]
 """Kind and key."""
@@ -35,6 +36,8 @@ class Asked:
     """By owner."""
     uses: Index[tuple[str, Key], tuple[Key, Backend, Any], None]
     """By kind and key of a backend."""
+    missing: Index[ObjectRef, RouteKey, RouteRules]
+    """By what they name as a backend that does not exist."""
 
 
 def build(
@@ -45,9 +48,11 @@ def build(
         "BackendTLSPolicy": _backend_tls,
         "XBackend": _x_backend,
         "XTelemetryPolicy": _telemetry,
+        "XBackendTrafficPolicy": _backend_traffic,
     }
     uses = tables.uses.by("service", lambda id_, _: ((id_[1].kind, id_[1].service),))
-    asked = Asked(tables, rejected, uses)
+    missing = tables.rules.by("missing", lambda _, row: row.missing)
+    asked = Asked(tables, rejected, uses, missing)
     policies = graph.union("policies", {kind: inputs.kinds[kind] for kind in functions})
     return graph.derive("statuses.policies", policies, partial(_status, functions=functions, asked=asked))
 
@@ -123,6 +128,32 @@ def _claimed(target: backend_tls.TargetId, look: Lookup, asked: Asked) -> tuple[
     return backend_tls.Claimed(
         target, missing=False, rival=backend_tls.rival(target, look, asked.tables.world)
     ), gateways
+
+
+def _backend_traffic(key: Key, policy: XBackendTrafficPolicy, look: Lookup, asked: Asked) -> PolicyStatus | None:
+    tables = asked.tables
+    traffic = look.get(tables.traffic.policies, key)
+    assert traffic is not None
+    claims: dict[Key, list[traffic_policies.Claimed]] = {}
+    for target in traffic.targets:
+        winner = look.get(tables.traffic.winners, target)
+        rival = winner.policy if winner is not None and winner.policy != key else None
+        claimed = traffic_policies.Claimed(target, missing=False, rival=rival)
+        for gateway in {gateway for gateway, *_ in look.keys(asked.uses, (target.kind, target.key))}:
+            claims.setdefault(gateway, []).append(claimed)
+        for gateway in _missing(target, look, asked):
+            claims.setdefault(gateway, []).append(replace(claimed, missing=True))
+    by_gateway = {gateway: traffic_policies.judge(traffic, found) for gateway, found in claims.items()}
+    if not by_gateway:
+        return None
+    return policy_statuses.status(policy.metadata.generation, by_gateway, tables.world.controller_name)
+
+
+def _missing(target: ObjectRef, look: Lookup, asked: Asked) -> set[Key]:
+    """The Gateways with a route that names as a backend what does not exist."""
+    claims = asked.tables.claims_by_route
+    routes = look.keys(asked.missing, target)
+    return {id_.listener.gateway for route in routes for id_ in look.keys(claims, route)}
 
 
 def _rejections(kind: str, key: Key, gateway: Key, look: Lookup, asked: Asked) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Backends: where traffic may go, and what is told about those that cannot be reached."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.routing.secret import SecretId
 
 Protocol = Literal["auto", "http1", "http2", "grpc", "tcp", "tls", "udp"]
@@ -47,6 +47,11 @@ class Backend(NamedTuple):
         return self._replace(certificate=certificate)
 
     @property
+    def object(self) -> ObjectRef:
+        """What it is a port of."""
+        return ObjectRef(self.kind, *self.service)
+
+    @property
     def endpoints(self) -> EndpointsId:
         """Where it is."""
         return EndpointsId(self.service, self.port, "udp" if self.protocol == "udp" else "tcp", self.kind)
@@ -82,6 +87,17 @@ def of_port(gateway: Key, port: int) -> Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """How many retries a backend is sent at a time: `percent` of the requests of the last `interval` (milliseconds) and
+    of those under way, but `least` in any case.
+    """
+
+    percent: int
+    interval: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
 class InvalidBackend:
     """A reference that cannot be used: its share of the traffic is answered with 500.
 
@@ -90,8 +106,10 @@ class InvalidBackend:
 
     reason: str
     message: str
+    missing: ObjectRef | None = None
+    """The object that does not exist, where that is the reason."""
 
 
 def located(found: Backend | InvalidBackend, field: str) -> Backend | InvalidBackend:
     """What a reference came to; where it cannot be used, told with the field that refers."""
-    return found if isinstance(found, Backend) else InvalidBackend(found.reason, f"{field}: {found.message}")
+    return found if isinstance(found, Backend) else replace(found, message=f"{field}: {found.message}")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.httproute import BackendObjectReference
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.routing.backend import NOT_SECURED, Backend, EndpointsId, InvalidBackend, Protocol
 from xds_server.semantics import backend_tls, x_backends
 from xds_server.semantics.grants import Referrer, permitted
@@ -51,7 +51,8 @@ def resolve(
         return x_backends.resolve(target, spoken, look, world)
     service = look.get(world.services, target)
     if service is None:
-        return InvalidBackend("BackendNotFound", f"Service {target} does not exist")
+        gone = ObjectRef("Service", *target)
+        return InvalidBackend("BackendNotFound", f"{gone} does not exist", gone)
     if reference.port is None:
         return InvalidBackend("BackendNotFound", f"Service {target}: the reference names no port")
     port = _port(target, service, reference.port, spoken, world)

@@ -9,12 +9,14 @@ import re
 from dataclasses import replace
 from hashlib import sha256
 
+from xds_server.flow.lookup import Lookup
 from xds_server.model.httproute import CookieConfig, HeaderConfig, SessionPersistence
 from xds_server.model.rules import syntax
 from xds_server.routing.backend import Backend
 from xds_server.routing.feature import Refused
 from xds_server.routing.rule import Session
 from xds_server.semantics import durations
+from xds_server.semantics.world import World
 
 _PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
 """RFC 6265 path-value: no control character, no `;`; no blank either."""
@@ -26,6 +28,17 @@ def parse(spec: SessionPersistence | None, field: str) -> Session | Refused | No
         return None
     found = _parse(spec)
     return Refused("UnsupportedValue", f"{field}.{found}") if isinstance(found, str) else found
+
+
+def of_backend(backend: Backend, look: Lookup, world: World) -> Session | None:
+    """The session that is asked for with the backend's endpoints, the same for all routes that lead there: by itself
+    where it is an XBackend, else by a policy.
+    """
+    own = look.get(world.x_backends, backend.service) if backend.kind == "XBackend" else None
+    session = parse(own.spec.session_persistence, "sessionPersistence") if own else None
+    if session is None:
+        session = look.get(world.sessions, backend.object)
+    return named(session, "backend", backend) if isinstance(session, Session) else None
 
 
 def named(session: Session, scope: str, backend: Backend) -> Session:

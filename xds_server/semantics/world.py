@@ -8,8 +8,10 @@ from xds_server.flow.table import Index, Table
 from xds_server.model.core import ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Pod, ReferenceGrant, Service
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.model.policy import XBackend, XTelemetryPolicy
+from xds_server.routing.backend import RetryBudget
+from xds_server.routing.rule import Session
 from xds_server.semantics.certificates import KeptSecret
 
 CONTROLLER_NAME = "xds-server.dev/gateway-controller"
@@ -60,6 +62,9 @@ class World:
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
     certificates: Table[Key, Any]
+    sessions: Table[ObjectRef, Session]
+    """By Service or XBackend: what a policy asks for."""
+    retry_budgets: Table[ObjectRef, RetryBudget]
     lapses: Table[Key, str]
     """Why clients refuse certificates now: before their time, or after it."""
     secrets: Table[Key, KeptSecret]

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from xds_server.flow.lookup import Lookup
-from xds_server.model.meta import Condition, Key
+from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.model.policy import XBackend
 from xds_server.routing.backend import NO_CERTIFICATE, NOT_SECURED, Backend, InvalidBackend, Protocol, Verification
 from xds_server.routing.endpoint import ServingEndpoint
+from xds_server.routing.feature import Refused
 from xds_server.routing.secret import SecretId
-from xds_server.semantics import backend_tls, client_certificates, conditions
+from xds_server.semantics import backend_tls, client_certificates, conditions, sessions
 from xds_server.semantics.authorities import Asked, Authorities
 from xds_server.semantics.grants import Referrer
 from xds_server.semantics.world import EXPERIMENTAL_GROUP, ServedPod, World
@@ -97,6 +98,11 @@ def _problem(backend: XBackend) -> tuple[str, str] | None:
     if not message and spec.tls.mode != "None":
         found = verification(backend)
         message = found if isinstance(found, str) else ""
+    session = sessions.parse(spec.session_persistence, "sessionPersistence")
+    if not message and isinstance(session, Refused):
+        message = session.message
+    if not message and session is not None and spec.type != "EndpointSelector":
+        message = f"sessionPersistence: is for Pods, not for type {spec.type}"
     return ("Invalid", message) if message else None
 
 
@@ -148,7 +154,8 @@ def resolve(target: Key, spoken: str, look: Lookup, world: World) -> Backend | I
     """What a backendRef to it stands for, where a route hands on `spoken`."""
     found = served(target, look, world)
     if found is None:
-        return InvalidBackend("BackendNotFound", f"XBackend {target} does not exist")
+        gone = ObjectRef(KIND, *target)
+        return InvalidBackend("BackendNotFound", f"{gone} does not exist", gone)
     protocol = SPEAKS[spoken].get(found.protocol)
     if protocol is None and found.protocol in PROTOCOLS:
         message = f"XBackend {target}: {found.protocol} is not what a route for {spoken} hands on"

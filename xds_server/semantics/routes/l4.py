@@ -9,7 +9,7 @@ from xds_server.routing.rule import Action, Rule, RuleId, WeightedBackend
 from xds_server.semantics import backends
 from xds_server.semantics.backends import Spoken
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge
+from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge, route_rules
 from xds_server.semantics.world import World
 
 EVERYTHING = Match(PathMatch(PathKind.PREFIX, "/"))
@@ -41,5 +41,4 @@ def translate(
         outcomes.append(RuleOutcome(action, ((0, EVERYTHING),), unresolved=unresolved, backends=usable))
         id_ = RuleId(kind, key, index, 0, rule.name or "")
         rules.append(Rule(id_, EVERYTHING, action, route.metadata.creation_timestamp))
-    needed = dict.fromkeys(backend for outcome in outcomes for backend in outcome.backends)
-    return RouteRules(tuple(rules), tuple(needed)), judge(outcomes)
+    return route_rules(rules, outcomes), judge(outcomes)

@@ -7,6 +7,7 @@ route serves on (Gateway API `PartiallyInvalid`).
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from xds_server.flow.lookup import Lookup
@@ -20,7 +21,7 @@ from xds_server.routing.rule import Action, Fault, Rule, RuleId, Session, Weight
 from xds_server.semantics import backends, patterns, sessions
 from xds_server.semantics.backends import Spoken
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge
+from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge, route_rules
 from xds_server.semantics.world import World
 
 Features = Mapping[str, Feature[Any, Any, Any]]
@@ -54,6 +55,7 @@ class _Translation:
     features: Features
     world: World
     resolve: Callable[[api.BackendObjectReference], Backend | InvalidBackend]
+    session: Callable[[Backend], Session | None]
 
 
 def translate(
@@ -67,7 +69,8 @@ def translate(
 
     allowed = {type_: feature for type_, feature in features.items() if dialect.kind in feature.kinds}
     written: tuple[RouteRule, ...] = route.spec.rules
-    translation = _Translation(ObjectRef(dialect.kind, *key), dialect, allowed, world, resolve)
+    session = partial(sessions.of_backend, look=look, world=world)
+    translation = _Translation(ObjectRef(dialect.kind, *key), dialect, allowed, world, resolve, session)
     outcomes = [_rule(f"rules[{i}]", rule, translation) for i, rule in enumerate(written)]
     created = route.metadata.creation_timestamp
     rules = tuple(
@@ -75,8 +78,7 @@ def translate(
         for i, (rule, outcome) in enumerate(zip(written, outcomes, strict=True))
         for j, match in outcome.matches
     )
-    needed = dict.fromkeys(backend for outcome in outcomes for backend in outcome.backends)
-    return RouteRules(rules, tuple(needed)), judge(outcomes)
+    return route_rules(rules, outcomes), judge(outcomes)
 
 
 def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
@@ -90,8 +92,8 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
     session = sessions.parse(rule.session_persistence, f"{place}.sessionPersistence")
     if isinstance(session, Refused):
         refusals.append(session)
-    elif session is not None:
-        weighted = _with_sessions(weighted, session, f"{how.route} {rule.name or place}")
+    else:
+        weighted = tuple(_with_session(entry, session, f"{how.route} {rule.name or place}", how) for entry in weighted)
     settings = how.dialect.settings(rule, place)
     if isinstance(settings, Refused):
         refusals.append(settings)
@@ -117,13 +119,12 @@ def _backends(filters: Iterable[Applied], features: Features) -> list[Backend | 
     return [backend for one in filters for backend in features[one.type].backends(one.config)]
 
 
-def _with_sessions(weighted: tuple[WeightedBackend, ...], session: Session, scope: str) -> tuple[WeightedBackend, ...]:
-    return tuple(
-        replace(entry, session=sessions.named(session, scope, entry.backend))
-        if isinstance(entry.backend, Backend)
-        else entry
-        for entry in weighted
-    )
+def _with_session(entry: WeightedBackend, own: Session | None, scope: str, how: _Translation) -> WeightedBackend:
+    """The rule's own session counts before that of a backend."""
+    if isinstance(entry.backend, InvalidBackend):
+        return entry
+    session = sessions.named(own, scope, entry.backend) if own else how.session(entry.backend)
+    return replace(entry, session=session) if session else entry
 
 
 def _told(refused: Refused) -> str:

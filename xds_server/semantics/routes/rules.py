@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xds_server.model.meta import Condition
+from xds_server.model.meta import Condition, ObjectRef
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.match import Match
 from xds_server.routing.rule import Action, Rule
@@ -12,10 +12,11 @@ from xds_server.semantics import conditions
 
 @dataclass(frozen=True, slots=True)
 class RouteRules:
-    """The rules of one route, and every backend that they need a cluster for."""
+    """The rules of one route, every backend that they need a cluster for, and what they name that does not exist."""
 
     rules: tuple[Rule, ...]
     backends: tuple[Backend, ...]
+    missing: tuple[ObjectRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class RuleOutcome:
     reason: str = ""
     unresolved: tuple[InvalidBackend, ...] = ()
     backends: tuple[Backend, ...] = ()
+
+
+def route_rules(rules: Sequence[Rule], outcomes: Sequence[RuleOutcome]) -> RouteRules:
+    """The rules of a route with what they need."""
+    needed = dict.fromkeys(backend for outcome in outcomes for backend in outcome.backends)
+    missing = dict.fromkeys(one.missing for outcome in outcomes for one in outcome.unresolved if one.missing)
+    return RouteRules(tuple(rules), tuple(needed), tuple(missing))
 
 
 def judge(outcomes: Sequence[RuleOutcome]) -> RulesVerdict:
