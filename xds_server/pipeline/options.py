@@ -25,6 +25,10 @@ class Options:
     """Where proxies find the authorities that BackendTLSPolicies call `System`; Debian and Envoy images have it."""
     allow_external_names: bool = False
     """Serve Services of type ExternalName, which reach around network policy (CVE-2021-25740)."""
+    channel: str = "experimental"
+    """The release channel of the CRDs that there are; in files every field counts."""
+    bundle_version: str = ""
+    """The release of gateway-api that the CRDs are of, such as v1.7.0; empty where there are none (files)."""
     strict: bool = False
     """Raise what a function raises instead of keeping the last good rows (tests)."""
     repeated_matches_limit: int = DEFAULT_LIMIT

@@ -90,5 +90,5 @@ def build(options: Options) -> Pipeline:
         tables=tables,
         outputs=outputs,
         publisher=Publisher(outputs),
-        statuses=statuses.build(graph, all_inputs, tables),
+        statuses=statuses.build(graph, all_inputs, tables, options),
     )

@@ -16,12 +16,14 @@ from xds_server.pipeline import policy_statuses
 from xds_server.pipeline.gateway import GatewayTables, RouteKey
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
+from xds_server.pipeline.options import Options
 from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
 from xds_server.semantics import statuses
 from xds_server.semantics.attach import Claim, ParentVerdict, Route
+from xds_server.semantics.features import supported
 from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.policy_statuses import PolicyStatus
 from xds_server.semantics.spread import limited
@@ -30,6 +32,7 @@ from xds_server.semantics.statuses import (
     GatewayStatus,
     ListenerSetStatus,
     Losses,
+    Program,
     Rejected,
     RouteStatus,
     Served,
@@ -72,11 +75,13 @@ class _Asked:
     rejected: Index[Any, HoldId, Hold]
 
 
-def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
+def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options) -> Statuses:
     """Creates the tables of statuses."""
+    advertised = [name for feature in options.features.values() for name in feature.advertises]
+    program = Program(options.controller_name, supported(advertised, options.channel), options.bundle_version)
     kinds = inputs.kinds
     controller = tables.world.controller_name
-    classes = graph.derive("statuses.classes", kinds["GatewayClass"], partial(_class, controller=controller))
+    classes = graph.derive("statuses.classes", kinds["GatewayClass"], partial(_class, program=program))
     rejected = inputs.holds.by("owner", _owners)
     rejected_clusters = inputs.holds.by("cluster", _clusters)
     route = partial(
@@ -91,8 +96,8 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables) -> Statuses:
     return Statuses(classes, gateways, sets, routes, policy_statuses.build(graph, inputs, tables, rejected))
 
 
-def _class(key: Key, row: GatewayClass, _: Lookup, controller: str) -> Iterable[tuple[Key, GatewayClassStatus]]:
-    status = statuses.gateway_class_status(row, controller)
+def _class(key: Key, row: GatewayClass, _: Lookup, program: Program) -> Iterable[tuple[Key, GatewayClassStatus]]:
+    status = statuses.gateway_class_status(row, program)
     return [(key, status)] if status else []
 
 

@@ -1,5 +1,7 @@
 """GatewayClasses: whose is a Gateway? Only the class's controllerName decides."""
 
+import re
+
 from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.meta import Condition, Key
@@ -9,19 +11,25 @@ from xds_server.semantics.world import World
 ISTIO_CLASS = "istio"
 
 
-def class_conditions(class_: GatewayClass, controller_name: str) -> tuple[Condition, ...]:
-    """The conditions of a class; none for a class of another controller."""
+RELEASE = re.compile(r"v1\.([0-7])\.\d+(-.*)?")
+"""Releases of gateway-api whose CRDs are read as they are meant."""
+
+
+def class_conditions(class_: GatewayClass, controller_name: str, bundle_version: str = "") -> tuple[Condition, ...]:
+    """The conditions of a class; none for a class of another controller. Objects of CRDs of a release that is not
+    known are served as well as they can be.
+    """
     if class_.spec.controller_name != controller_name:
         return ()
     if class_.spec.parameters_ref is not None:
         reference = class_.spec.parameters_ref
-        return (
-            conditions.not_accepted(
-                "InvalidParameters",
-                f"parametersRef {reference.kind}/{reference.name}: a class takes no parameters",
-            ),
-        )
-    return (conditions.accepted("The class is served."),)
+        message = f"parametersRef {reference.kind}/{reference.name}: a class takes no parameters"
+        accepted = conditions.not_accepted("InvalidParameters", message)
+    else:
+        accepted = conditions.accepted("The class is served.")
+    if not bundle_version:
+        return (accepted,)
+    return accepted, conditions.supported_version(bundle_version, known=RELEASE.fullmatch(bundle_version) is not None)
 
 
 def serves(gateway: Gateway, look: Lookup, world: World) -> bool:

@@ -99,6 +99,15 @@ def gateway_accepted(valid: int, total: int) -> Condition:
     return not_accepted("ListenersNotValid", "None of the listeners is valid.")
 
 
+def supported_version(bundle_version: str, *, known: bool) -> Condition:
+    """SupportedVersion, of the CRDs that a class is of."""
+    if known:
+        message = f"CRDs of gateway-api {bundle_version} are supported."
+        return _condition("SupportedVersion", _TRUE, "SupportedVersion", message)
+    message = f"CRDs of gateway-api {bundle_version} are not known here; what is known of them is served."
+    return _condition("SupportedVersion", _FALSE, "UnsupportedVersion", message)
+
+
 def addresses_assigned() -> Condition:
     """AddressesAssigned=True (GEP-5093)."""
     return _condition("AddressesAssigned", _TRUE, "AddressesAssigned", "Every address is assigned.")

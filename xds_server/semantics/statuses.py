@@ -66,10 +66,26 @@ class RouteStatus(Struct, frozen=True):
     parents: tuple[RouteParentStatus, ...]
 
 
+class SupportedFeature(Struct, frozen=True):
+    """An entry of a class's supportedFeatures."""
+
+    name: str
+
+
 class GatewayClassStatus(Struct, frozen=True):
-    """GatewayClass.status."""
+    """GatewayClass.status; `supported_features` are in order of their names' bytes."""
 
     conditions: tuple[Condition, ...]
+    supported_features: tuple[SupportedFeature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is the same for all classes: features, and the release of the CRDs, empty where nobody knows."""
+
+    controller_name: str
+    features: tuple[str, ...] = ()
+    bundle_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +115,15 @@ class Losses:
 NO_LOSSES = Losses()
 
 
-def gateway_class_status(class_: GatewayClass, controller_name: str) -> GatewayClassStatus | None:
+def gateway_class_status(class_: GatewayClass, program: Program) -> GatewayClassStatus | None:
     """The status of a class of ours, None for others'."""
-    found = classes.class_conditions(class_, controller_name)
-    return GatewayClassStatus(conditions=conditions.observed(found, class_.metadata.generation)) if found else None
+    found = classes.class_conditions(class_, program.controller_name, program.bundle_version)
+    if not found:
+        return None
+    return GatewayClassStatus(
+        conditions=conditions.observed(found, class_.metadata.generation),
+        supported_features=tuple(SupportedFeature(name) for name in program.features),
+    )
 
 
 @dataclass(frozen=True, slots=True)
