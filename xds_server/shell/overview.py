@@ -25,6 +25,7 @@ _SHOWN_FAILURES: Final = 20
 _VIRTUAL_HOST: Final = f"{PREFIX}envoy.config.route.v3.VirtualHost"
 _MESSAGES: Final = {
     "placed": _VIRTUAL_HOST,
+    "users": _VIRTUAL_HOST,
     "entries": _VIRTUAL_HOST,
     "segments": _VIRTUAL_HOST,
     "virtual_hosts.headers": _VIRTUAL_HOST,
