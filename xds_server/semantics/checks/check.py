@@ -17,7 +17,8 @@ class Severity(StrEnum):
 
 class Told(NamedTuple):
     """A sign of a condition. What is empty may be anything; `words`, a regular expression, is searched for in the
-    message. `of` is what has the condition: GatewayClass, Gateway, ListenerSet, Listener, Route or Policy.
+    message. `of` is what has the condition: GatewayClass, Gateway, ListenerSet, Listener, Route or Policy, which
+    is an XBackend too.
     """
 
     of: str = ""

@@ -1,6 +1,6 @@
 """XDS09xx: policies, and whatever has conditions that no other family knows."""
 
-from xds_server.semantics.checks.check import ERROR, FOLLOWS, Check, Told
+from xds_server.semantics.checks.check import ERROR, LIVE, Check, Told
 
 CHECKS = (
     Check(
@@ -24,14 +24,12 @@ CHECKS = (
     ),
     Check(
         "XDS0903",
-        "A policy trusts nobody",
+        "Nobody is trusted who could verify a backend",
         ERROR,
-        "None of the authorities that it refers to can be used, so that no backend could be verified. Requests are"
+        "None of the authorities that the policy, or the XBackend, refers to can be used. Requests are"
         " answered with 5xx, and never sent unverified.",
         "Mend the authorities.",
         (Told("Policy", "Accepted", "NoValidCACertificate"),),
-        field="spec.validation.caCertificateRefs",
-        unshown=FOLLOWS,
     ),
     Check(
         "XDS0904",
@@ -75,6 +73,16 @@ CHECKS = (
             Told("Policy", "Accepted", "RefNotPermitted"),
         ),
         field="spec.tls.clientCertificateRef",
+    ),
+    Check(
+        "XDS0908",
+        "Envoy rejected how backends are to be verified",
+        ERROR,
+        "Envoy refused what the policy or the XBackend means; the message has its words. Nobody is connected to"
+        " unverified.",
+        "Change what Envoy's words are about. Since checks should have caught it, tell the maintainers.",
+        (Told("Policy", "Accepted", "", "^Envoy rejected it"),),
+        unshown=LIVE,
     ),
     Check(
         "XDS0990",

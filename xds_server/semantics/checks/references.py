@@ -7,9 +7,9 @@ CHECKS = (
         "XDS0701",
         "A backend does not exist",
         ERROR,
-        "There is no Service of that name in that namespace (the route's, unless the reference names another). Its"
+        "There is no Service or XBackend of that name in that namespace (the route's, unless it names another). Its"
         " share of the requests is answered with 500.",
-        "Give the Service, or correct name and namespace of the reference.",
+        "Give the backend, or correct name and namespace of the reference.",
         (Told("Route", "ResolvedRefs", "", "does not exist$"),),
     ),
     Check(
