@@ -85,6 +85,20 @@ CHECKS = (
         unshown=LIVE,
     ),
     Check(
+        "XDS0909",
+        "A collector of spans cannot be used",
+        ERROR,
+        "What the provider refers to does not exist, is no kind of backend, or is in another namespace without a"
+        " ReferenceGrant there. Nothing is traced, and traffic goes on.",
+        "Correct backendRef of the provider, or give the backend; for one of another namespace a ReferenceGrant.",
+        (
+            Told("Policy", "ResolvedRefs", "", r"^tracing\.provider\."),
+            Told("Policy", "ResolvedRefs", "BackendNotFound"),
+            Told("Policy", "ResolvedRefs", "RefNotPermitted"),
+        ),
+        field="spec.tracing.provider.backendRef",
+    ),
+    Check(
         "XDS0990",
         "A policy has a fault",
         ERROR,
