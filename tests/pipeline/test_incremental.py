@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.pipeline.documents import BASE, DOCUMENTS, Document, put, remove
+from tests.pipeline.gateway_documents import GATEWAY_DOCUMENTS
+from xds_server.infra.local_addresses import place
+from xds_server.model.gateway import GatewayAddress
 from xds_server.model.meta import Key
 from xds_server.pipeline import program
 from xds_server.pipeline.holds import Hold, HoldId
@@ -22,6 +25,8 @@ from xds_server.xds.resource import Resource
 
 QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUILD = "1.40.0"
+EXPIRY = 78_857_280
+"""The minute in which the certificates of tests expire, 2119-12-08."""
 
 
 class Run:
@@ -45,7 +50,13 @@ class Run:
             resources,
             *(
                 dict(table.items())
-                for table in (statuses.classes, statuses.gateways, statuses.routes, statuses.policies)
+                for table in (
+                    statuses.classes,
+                    statuses.gateways,
+                    statuses.listener_sets,
+                    statuses.routes,
+                    statuses.policies,
+                )
             ),
         )
 
@@ -83,6 +94,10 @@ class Run:
             run.pipeline.inputs.holds.put(id_, hold)
         for key, bind in inputs.binds.items():
             run.pipeline.inputs.binds.put(key, bind)
+        for key, placement in inputs.placements.items():
+            run.pipeline.inputs.placements.put(key, placement)
+        for unit, number in inputs.clock.items():
+            run.pipeline.inputs.clock.put(unit, number)
         run.settle()
         return run
 
@@ -92,7 +107,11 @@ steps = st.one_of(
     DOCUMENTS,
     DOCUMENTS,
     DOCUMENTS,
+    GATEWAY_DOCUMENTS,
+    GATEWAY_DOCUMENTS,
     st.just("settle"),
+    st.sampled_from([("time", EXPIRY + minutes) for minutes in (-3_000_000, -1, 0, 1, 2, 1_440, 50_000)]),
+    st.sampled_from([(GatewayAddress(value="127.0.0.1"),), ()]).map(lambda asked: ("place", asked)),
     st.integers(0, 30).map(lambda number: ("remove", number)),
     st.integers(0, 1000).map(lambda number: ("hold", number)),
     st.integers(0, 1).map(lambda number: ("release", number)),
@@ -119,6 +138,10 @@ def test_incremental_is_from_scratch(found: list[Any]) -> None:
             case ("release", number):
                 for id_ in list(run.pipeline.inputs.holds.keys())[number:]:
                     run.pipeline.inputs.holds.remove(id_)
+            case ("time", minute):
+                run.pipeline.inputs.tell_time(minute)
+            case ("place", asked):
+                run.pipeline.inputs.placements.put(Key("default", "g1"), place(asked, "127.0.0.1"))
             case Bind():
                 run.pipeline.inputs.binds.put(Key("default", "g1"), step)
             case dict():

@@ -88,10 +88,10 @@ def insecure_frontend(message: str) -> Condition:
     return _condition("InsecureFrontendValidationMode", _TRUE, "ConfigurationChanged", message)
 
 
-def gateway_accepted(valid: int, total: int) -> Condition:
-    """The Gateway's Accepted from the number of its valid listeners."""
+def gateway_accepted(valid: int, total: int, note: str = "") -> Condition:
+    """The Gateway's Accepted from the number of its valid listeners; a note is on what is odd, but not wrong."""
     if valid == total:
-        return accepted("The Gateway is accepted.")
+        return accepted(f"The Gateway is accepted, but: {note}." if note else "The Gateway is accepted.")
     if valid:
         return _condition(
             "Accepted", _TRUE, "ListenersNotValid", f"{total - valid} of {total} listeners are not valid."

@@ -28,6 +28,7 @@ from xds_server.semantics import (
 )
 from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.frontend_validation import Check, Checks
+from xds_server.semantics.infrastructure import NONE, Infrastructure
 from xds_server.semantics.listener_certificates import ListenerCertificates
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.tls_overlap import Secured
@@ -96,6 +97,7 @@ class GatewayVerdict:
     accepted: Condition | None = None
     listeners: tuple[ListenerVerdict, ...] = ()
     sets: Mapping[Key, SetVerdict] | None = None
+    infrastructure: Infrastructure = NONE
 
     def listener_set(self, key: Key) -> SetVerdict | None:
         """The verdict of a ListenerSet of this Gateway."""
@@ -122,7 +124,8 @@ def judge(
         for id_, one in (*own, *later)
     }
     valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
-    accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own))
+    made = infrastructure.carried(key, gateway.spec.infrastructure)
+    accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own), made.note)
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
     secured: list[Secured] = []
@@ -142,7 +145,10 @@ def judge(
     for id_, _ in later:
         of_set[id_.set].append(verdicts[id_])
     sets = dict(refused) | {set_key: listener_sets.verdict(found, accepted) for set_key, found in of_set.items()}
-    return Judged(points.items(), GatewayVerdict(ours=True, accepted=accepted, listeners=of_gateway, sets=sets))
+    return Judged(
+        points.items(),
+        GatewayVerdict(ours=True, accepted=accepted, listeners=of_gateway, sets=sets, infrastructure=made),
+    )
 
 
 def _served(
