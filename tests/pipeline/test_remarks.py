@@ -162,12 +162,18 @@ def test_listeners_that_overlap() -> None:
     ]
 
 
-def test_a_policy_that_applies_to_nothing() -> None:
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("BackendTLSPolicy", {"validation": {"hostname": "s.e.com", "wellKnownCACertificates": "System"}}),
+        ("XBackendTrafficPolicy", {"retryConstraint": {"budget": {"percent": 10, "interval": "5s"}}}),
+    ],
+)
+def test_a_policy_that_applies_to_nothing(kind: str, spec: Document) -> None:
     def policy(name: str, target: str) -> Document:
-        validation = {"hostname": "s.e.com", "wellKnownCACertificates": "System"}
         targets = [{"group": "", "kind": "Service", "name": target}]
-        return document("BackendTLSPolicy", name, {"targetRefs": targets, "validation": validation})
+        return document(kind, name, {"targetRefs": targets, **spec})
 
     given = [gateway("gw", listener("http")), route("a", rules=[rule("/", backend("s1"))]), *S1]
     found = told([*given, policy("used", "s1"), policy("unused", "s2")])
-    assert found == [("XDS1030", "BackendTLSPolicy default/unused", "spec.targetRefs")]
+    assert found == [("XDS1030", f"{kind} default/unused", "spec.targetRefs")]

@@ -148,8 +148,9 @@ def _validity(secret: Key, certificate: Certificate, now: datetime) -> Remark | 
 
 
 def _policies(pipeline: Pipeline) -> Iterator[Remark]:
-    for key in pipeline.inputs.kinds["BackendTLSPolicy"]:
-        status = pipeline.statuses.policies.get(("BackendTLSPolicy", key))
-        if status is None or not status.ancestors:
-            message = "no route that is served uses a Service that it is about"
-            yield Remark("XDS1030", ObjectRef("BackendTLSPolicy", *key), "spec.targetRefs", message)
+    for kind in ("BackendTLSPolicy", "XBackendTrafficPolicy"):
+        for key in pipeline.inputs.kinds[kind]:
+            status = pipeline.statuses.policies.get((kind, key))
+            if status is None or not status.ancestors:
+                message = "no route that is served uses a backend that it is about"
+                yield Remark("XDS1030", ObjectRef(kind, *key), "spec.targetRefs", message)

@@ -5,10 +5,10 @@ from xds_server.semantics.checks.check import ERROR, LIVE, Check, Told
 CHECKS = (
     Check(
         "XDS0901",
-        "A policy's target has no such port",
+        "A policy's target is not there",
         ERROR,
-        "sectionName of a targetRef is the name of a port of the Service, and the Service has none of that name.",
-        "Correct sectionName, or leave it out for all ports of the Service.",
+        "There is no object of the name in its targetRef, or no port of the name in sectionName.",
+        "Correct name or sectionName; without sectionName a policy is about all ports of a Service.",
         (Told("Policy", "Accepted", "TargetNotFound"),),
         field="spec.targetRefs",
     ),
