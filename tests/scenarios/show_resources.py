@@ -25,6 +25,7 @@ _CODES = {
     "PERMANENT_REDIRECT": 308,
 }
 _ANSWER_421 = {"name": "misdirected", "match": {"prefix": "/"}, "directResponse": {"status": 421}}
+_ANSWER_404 = {"name": "no route", "match": {"prefix": "/"}, "directResponse": {"status": 404}}
 _UNLIMITED = 4_294_967_295
 
 
@@ -247,15 +248,30 @@ def route_configuration(message: Json) -> Json:
     constants = {"validateClusters": False, "ignorePortInHostMatching": True}
     shown = _rest(body, constants)
     for host in hosts:
+        assert not host.keys() - {"name", "domains", "routes", "typedPerFilterConfig"}
+        filters, routes = _requests(host.get("typedPerFilterConfig", {})), host.get("routes", [])
         if host["name"] == MISDIRECTED:
-            assert host["routes"] == [_ANSWER_421]
-            assert not host.keys() - {"name", "domains", "routes"}
-            shown["421"] = host["domains"]
+            assert routes == [_ANSWER_421]
+            shown["421"] = {"requests": filters, "hosts": host["domains"]} if filters else host["domains"]
             continue
         assert host["domains"] == [host["name"]]
-        shown[host["name"]] = [_route(one) for one in host.get("routes", [])]
-        assert not host.keys() - {"name", "domains", "routes"}
+        if filters:
+            assert routes.pop() == _ANSWER_404
+            shown[host["name"]] = {"requests": filters, "routes": [_route(one) for one in routes]}
+        else:
+            shown[host["name"]] = [_route(one) for one in routes]
     return shown
+
+
+def _requests(message: Json) -> list[Json]:
+    """What requests of a listener meet before a route is chosen."""
+    if not message:
+        return []
+    (chain,) = message.values()
+    assert list(message) == ["listener-filters"]
+    filters = chain["filterChain"]["filters"]
+    assert [one["name"] for one in filters] == [f"requests[{i}]" for i in range(len(filters))]
+    return [check(one["typedConfig"]) for one in filters]
 
 
 def _route(message: Json) -> Json:
@@ -456,7 +472,7 @@ def check(message: Json) -> Json:
     if (buffer := body.pop("withRequestBody", None)) is not None:
         shown["body"] = buffer["maxRequestBytes"]
     if body.pop("clearRouteCache", False):
-        shown["routes"] = True
+        shown["chooses"] = "routes"
     return shown | body
 
 

@@ -80,6 +80,7 @@ REASONS = {
     },
     ("Listener", "Accepted", "True"): {"Accepted"},
     ("Listener", "Accepted", "False"): {
+        "InvalidListenerFilter",
         "PortUnavailable",
         "UnsupportedProtocol",
         "UnsupportedValue",
@@ -90,6 +91,7 @@ REASONS = {
     ("Listener", "ResolvedRefs", "True"): {"ResolvedRefs"},
     ("Listener", "ResolvedRefs", "False"): {
         "InvalidCertificateRef",
+        "InvalidListenerFilterRef",
         "InvalidRouteKinds",
         "RefNotPermitted",
         "InvalidCACertificateRef",

@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as api
 
-from xds_server.envoy import access_log, kit, names, session, tracing
+from xds_server.envoy import access_log, kit, listener_filters, names, session, tracing
 from xds_server.routing.listener import Listener, Scope
 from xds_server.routing.tracing import Tracing
 from xds_server.wire.construct import any_of, fast
@@ -52,7 +52,7 @@ def build(
         codec_type=api.HttpConnectionManagerCodecType.AUTO,
         stat_prefix=name,
         rds=Rds(config_source=kit.ads(wait=True), route_config_name=name),
-        http_filters=[*http_filters, *session.FILTERS, _ROUTER],
+        http_filters=[listener_filters.IDLE, *http_filters, *session.FILTERS, _ROUTER],
         server_name=listener.server_name,
         use_remote_address=True,
         internal_address_config=InternalAddressConfig(cidr_ranges=[NOBODY]),

@@ -1,6 +1,7 @@
 """Virtual hosts and RouteConfigurations, joined from the bytes of their children."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from envoy_data_plane.envoy.config.route import v3 as api
 
@@ -24,6 +25,12 @@ MISDIRECTED = "misdirected requests"
 """The virtual host of what is other listeners'; no hostname has a space."""
 MISDIRECTED_ROUTE = "misdirected"
 """Its route, as access logs tell it."""
+FILTERS_PREFIX = "filters of "
+"""What the id of the leaf with a listener's own filters has before the listener."""
+CLOSED = "closed"
+"""The route of a virtual host that is not to be served, as access logs tell it."""
+NO_ROUTE = "no route"
+"""The route of what no other takes, as access logs tell it, and the id of its leaf."""
 
 
 def segment(host: str, routes: Iterable[Part]) -> Part:
@@ -45,15 +52,43 @@ def join(top: Part, segments: Iterable[Part]) -> Part:
     return Part(host, splice(api.RouteConfiguration, "virtual_hosts", [body]), parts=parts)
 
 
-def misdirected(domains: Iterable[str]) -> Part:
+def filtered(top: Part, segments: Iterable[Part], filters: Part | None) -> Part:
+    """The virtual host of a listener that may have filters of its own: they see its requests, routed or not."""
+    return join(top, segments if filters is None else [filters, *segments, UNROUTED])
+
+
+def filters_leaf(settings: Mapping[str, Any], owner: Owner) -> Part:
+    """The leaf with a listener's own filters. What is rejected of it closes the virtual host: nothing goes past it."""
+    return Part(
+        f"{FILTERS_PREFIX}{owner}",
+        encode(VirtualHost(typed_per_filter_config=dict(settings))),
+        owners=(owner,),
+        fallback=closed,
+    )
+
+
+def closed(filters: Part) -> Part:
+    """In place of a listener's filters: 500, whatever is asked for."""
+    return Part(filters.id, _everything(CLOSED, 500), owners=filters.owners)
+
+
+def misdirected(domains: Iterable[str], filters: Part | None = None) -> Part:
     """One virtual host for all hosts that other listeners own: 421, whatever is asked for."""
     top = Part(f"{HEADER_PREFIX}{MISDIRECTED}", encode(VirtualHost(name=MISDIRECTED, domains=list(domains))))
-    answer = Route(
-        name=MISDIRECTED_ROUTE,
-        match=RouteMatch(prefix="/"),
-        direct_response=DirectResponseAction(status=MISDIRECTED_REQUEST),
+    answer = Part(MISDIRECTED_ROUTE, _everything(MISDIRECTED_ROUTE, MISDIRECTED_REQUEST))
+    return join(top, [answer] if filters is None else [filters, answer])
+
+
+def _everything(name: str, status: int) -> bytes:
+    """A route for all requests."""
+    answer = DirectResponseAction(status=status)
+    return splice(
+        api.VirtualHost, "routes", [encode(Route(name=name, match=RouteMatch(prefix="/"), direct_response=answer))]
     )
-    return join(top, [Part(MISDIRECTED_ROUTE, splice(api.VirtualHost, "routes", [encode(answer)]))])
+
+
+UNROUTED = Part(NO_ROUTE, _everything(NO_ROUTE, 404))
+"""Envoy runs what a virtual host configures only for requests that one of its routes takes."""
 
 
 def route_configuration(scope: Scope, virtual_hosts: Iterable[Part]) -> Part:

@@ -10,6 +10,7 @@ The check of a rule or backend is a composite filter, which looks for its settin
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation_rules
@@ -207,6 +208,7 @@ EXTERNAL_AUTH: Feature[HTTPRouteFilter, ExternalAuth, route_v3.Route] = Feature(
     describe=_describe,
     response=_response,
     backends=lambda auth: (auth.backend,),
+    before_routing=partial(check, routes=True),
     chain=tuple(HttpFilter(name=name, typed_config=any_of(Composite())) for name in (ON_RULES, ON_BACKENDS)),
     guards=True,
     once=True,

@@ -57,7 +57,7 @@ def _over_tls(pipeline: Pipeline, serving: list[AttachPoint], on_port: list[Atta
     if not request.secure:
         return Arrival(answer=_closed(f"port {request.port} speaks TLS, the request does not"))
     found = _owner(serving, request.sni.lower())
-    owner = _owner((point for point in on_port if point.accepted), request.sni.lower())
+    owner = _owner((point for point in on_port if point.owns_hosts), request.sni.lower())
     unserved = owner is not None and owner.served is None
     if found is None or (unserved and "TLS" in (found.protocol, owner.protocol if owner else "")):
         return Arrival(answer=_closed(_why_no_server_name(request, serving, owner)))
@@ -77,7 +77,7 @@ def _plain(pipeline: Pipeline, serving: list[AttachPoint], on_port: list[AttachP
     if request.scheme not in HTTP_SCHEMES:
         return Arrival(serving[0], answer=_closed("the listener speaks HTTP: ask with an http or grpc URL"))
     host = arriving.host(request.authority)
-    owner = _owner((point for point in on_port if point.accepted), host)
+    owner = _owner((point for point in on_port if point.owns_hosts), host)
     if problem := arriving.refusal(request):
         return Arrival(owner, answer=Answer("response", 400, why=problem))
     if owner is None:
@@ -92,7 +92,7 @@ def _http(pipeline: Pipeline, point: AttachPoint, on_port: list[AttachPoint], re
     host = arriving.host(request.authority)
     secure = point.protocol == "HTTPS"
     scope = Scope(point.id.gateway, point.port, point.hostname if secure else "")
-    accepted = [one for one in on_port if one.accepted]
+    accepted = [one for one in on_port if one.owns_hosts]
     owner = _owner(accepted, host)
     if secure and owner is not None and owner.hostname != point.hostname:
         why = f"host {host} is that of listener {owner.id.name}, the connection's server name led to {point.id.name}"
@@ -136,10 +136,10 @@ def why_not_served(pipeline: Pipeline, point: AttachPoint) -> str:
     for set_ in (verdict.sets or {}).values():
         own += [one for one in set_.listeners if one.id == point.id]
     for one in own:
-        for condition in (one.accepted, one.resolved):
+        for condition in (one.owns_hosts, one.resolved):
             if condition.status == "False":
                 return f"{condition.reason}: {condition.message}"
-    accepted = verdict.accepted
+    accepted = verdict.owns_hosts
     return f"{accepted.reason}: {accepted.message}" if accepted and accepted.status == "False" else "it has no kind"
 
 

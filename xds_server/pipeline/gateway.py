@@ -17,7 +17,7 @@ from xds_server.model.core import Pod
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
-from xds_server.pipeline import backends, secrets, streams, traffic_policies
+from xds_server.pipeline import backends, before_routing, secrets, streams, traffic_policies
 from xds_server.pipeline.backends import Secured
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
@@ -63,8 +63,8 @@ class PlacedId(NamedTuple):
     protocol: Protocol
 
 
-User = tuple[str, PlacedId | Key]
-"""Who names a backend: ("route", where it is placed) or ("tracing", the Gateway)."""
+User = tuple[str, PlacedId | ListenerId | Key]
+"""Who names a backend: ("route", where it is placed), ("listener", its id) or ("tracing", the Gateway)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,8 @@ class GatewayTables:
     claims_by_host: Index[ScopeHost, ClaimId, Claim]
     claims_by_route: Index[RouteKey, ClaimId, Claim]
     tracing: Table[Key, Tracing]
+    listener_filters: Table[ListenerId, Part]
+    """The leaf with what requests of a listener meet before a route is chosen, for listeners that have any."""
     uses: Table[tuple[Key, Backend, User], None]
     clusters: Table[Backend, Part]
     secured: Secured
@@ -125,7 +127,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     world = _world(graph, inputs, traffic, options)
     authorities = secrets.authorities(graph, kinds, world)
     secured = backends.secured(graph, kinds, world, authorities)
-    judge = partial(listeners.judge, world=world, authorities=authorities)
+    judge = partial(listeners.judge, world=world, authorities=authorities, features=options.features)
     points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], judge)
     by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
     ours = graph.derive("gateways.ours", verdicts, lambda key, row, _: [(key, True)] if row.ours else [])
@@ -142,8 +144,8 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     by_host = entries.by("host", lambda id_, _: ((id_[0], id_[1]),), order=lambda _, entry: entry.order)
     segments = graph.group("segments", by_host, _segment)
     tracing = graph.derive("tracing", ours, partial(_tracing, world=world, secured=secured))
-    users: dict[str, Table[Any, Any]] = {"route": placed, "tracing": tracing}
-    uses = graph.derive("uses", graph.union("users", users), _uses)
+    users: dict[str, Table[Any, Any]] = {"route": placed, "listener": points, "tracing": tracing}
+    uses = graph.derive("uses", graph.union("users", users), partial(_uses, secured=secured, options=options))
     clusters = backends.clusters(graph, uses, secured, world)
     secret_uses = secrets.uses(graph, points, uses)
     return GatewayTables(
@@ -166,6 +168,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         claims_by_route=claims_by_route,
         claims_by_host=claims.by("host", _scope_host),
         tracing=tracing,
+        listener_filters=before_routing.build(graph, points, secured, options),
         uses=uses,
         clusters=clusters,
         secured=secured,
@@ -332,7 +335,14 @@ def _tracing(gateway: Key, _: bool, look: Lookup, world: World, secured: Secured
     return [] if found is None else [(gateway, found.reached(secured.certificate(gateway, look)))]
 
 
-def _uses(user: User, row: Placed | Tracing, _: Lookup) -> Iterable[tuple[tuple[Key, Backend, User], None]]:
+def _uses(
+    user: User, row: Placed | AttachPoint | Tracing, look: Lookup, secured: Secured, options: Options
+) -> Iterable[tuple[tuple[Key, Backend, User], None]]:
     id_ = user[1]
-    gateway = id_.gateway if isinstance(id_, PlacedId) else id_
-    return [((gateway, backend, user), None) for backend in row.backends]
+    gateway = id_ if isinstance(id_, Key) else id_.gateway
+    found: Iterable[Backend]
+    if isinstance(row, AttachPoint):
+        found = before_routing.backends(row.served, look, secured, options)
+    else:
+        found = row.backends
+    return [((gateway, backend, user), None) for backend in found]

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xds_server.envoy.virtual_host import HEADER_PREFIX, MISDIRECTED
+from xds_server.envoy.virtual_host import FILTERS_PREFIX, HEADER_PREFIX, MISDIRECTED
 from xds_server.routing.hostname import ancestors
 from xds_server.wire.changed import Change, change_of, changed_fields
 from xds_server.wire.decode import to_json
 from xds_server.wire.part import Part, leaves
 
 _VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
+_SETTINGS = (HEADER_PREFIX, FILTERS_PREFIX)
+"""Leaves of what a virtual host has besides routes."""
 _WORDS = 5
 """How many words the id of a rule's leaf has: kind, namespace, name, rule, match."""
 
@@ -81,7 +83,7 @@ def _routes_of(host: Part | None) -> dict[str, Part]:
     """The leaves of rules by id, in order; of one that comes again, with a wider host's, the first is tried."""
     found: dict[str, Part] = {}
     for leaf in leaves(host) if host else ():
-        if not leaf.id.startswith(HEADER_PREFIX):
+        if not leaf.id.startswith(_SETTINGS):
             found.setdefault(leaf.id, leaf)
     return found
 
@@ -90,7 +92,7 @@ def _settings(old: Part | None, new: Part | None) -> tuple[str, ...]:
     """The fields that differ in what a virtual host has besides routes."""
     if old is None or new is None:
         return ()
-    tops = ([leaf for leaf in leaves(side) if leaf.id.startswith(HEADER_PREFIX)] for side in (old, new))
+    tops = ([leaf for leaf in leaves(side) if leaf.id.startswith(_SETTINGS)] for side in (old, new))
     one, other = (to_json(_VIRTUAL_HOST, b"".join(leaf.data for leaf in top)) for top in tops)
     return tuple(changed_fields(one, other))
 

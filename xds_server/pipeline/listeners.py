@@ -99,7 +99,7 @@ def _sockets(point: AttachPoint, protocol: str) -> tuple[Socket, ...]:
 
 def _socket(id_: ListenerId, point: AttachPoint) -> tuple[Socket, ...]:
     """The socket of a listener that owns hosts, served or not."""
-    return (Socket(id_.gateway, point.transport, point.port),) if point.accepted else ()
+    return (Socket(id_.gateway, point.transport, point.port),) if point.owns_hosts else ()
 
 
 def _http_chain(
@@ -129,7 +129,7 @@ def _closed(
     """What keeps a wider listener from answering where no route is. An HTTPS listener that cannot be served leaves
     its connections to a wider one that answers 404, but not to one that would hand them on.
     """
-    if not point.accepted or point.protocol not in ("TLS", "TCP", "HTTPS"):
+    if not point.owns_hosts or point.protocol not in ("TLS", "TCP", "HTTPS"):
         return
     if point.protocol == "HTTPS":
         others = look.rows(sockets, Socket(id_.gateway, "tcp", point.port)) if point.served is None else ()

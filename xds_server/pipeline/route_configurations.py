@@ -3,7 +3,7 @@
 A part that is held for an Envoy build gives that build a variant.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -39,11 +39,14 @@ class HostHeader:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The virtual hosts, those of one RouteConfiguration, and the hostnames of a port's accepted listeners."""
+    """The virtual hosts, those of one RouteConfiguration, the hostnames of a port's listeners that own them, and what
+    requests of a listener meet before a route is chosen.
+    """
 
     table: Table[ScopeHost, Variants]
     by_scope: Index[Scope, ScopeHost, Variants]
     owned: Table[Socket, Hostnames]
+    filters: Table[ListenerId, Part]
 
 
 def build(graph: Graph, tables: GatewayTables, holds: Holds, binds: Binds) -> Table[Scope, Variants]:
@@ -52,7 +55,7 @@ def build(graph: Graph, tables: GatewayTables, holds: Holds, binds: Binds) -> Ta
     hosts = graph.derive("virtual_hosts", headers, partial(_virtual_host, tables=tables, holds=holds))
     accepted = tables.listeners.by("accepted of socket", _socket)
     owned = graph.group("hostnames", accepted, lambda _, points, __: hostnames(point.hostname for point in points))
-    found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)), owned)
+    found = Hosts(hosts, hosts.by("scope", lambda id_, _: (id_[0],)), owned, tables.listener_filters)
     scopes = tables.listeners.by("scope", _scope)
     routes_of = partial(_route_configuration, hosts=found, holds=holds, binds=binds)
     return graph.group("gateway.routes", scopes, routes_of)
@@ -64,8 +67,8 @@ def _scope(_: ListenerId, point: AttachPoint) -> tuple[Scope, ...]:
 
 
 def _socket(id_: ListenerId, point: AttachPoint) -> tuple[Socket, ...]:
-    """An accepted listener owns its hosts, whoever serves it."""
-    return (Socket(id_.gateway, point.transport, point.port),) if point.accepted else ()
+    """Where it owns its hosts, whoever serves it."""
+    return (Socket(id_.gateway, point.transport, point.port),) if point.owns_hosts else ()
 
 
 def _header(key: ScopeHost, claims: Sequence[Claim], look: Lookup, tables: GatewayTables) -> HostHeader | None:
@@ -90,17 +93,27 @@ def _virtual_host(
     wider = [pattern for pattern in ancestors(host) if covers(row.listener.hostname, pattern)]
     found = [look.get(tables.segments, (row.listener.id, pattern)) for pattern in (host, *wider)]
     segments = [part for part in found if part is not None]
-    plain = virtual_host.join(row.header, segments)
+    filters = look.get(tables.listener_filters, row.listener.id)
+    plain = virtual_host.filtered(row.header, segments, filters)
     builds = []
     for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
         kept = [_held_segment(part, hold_of) for part in segments]
         same = all(new is old for new, old in zip(kept, segments, strict=True))
         top = serve(row.header, hold_of(row.header.id))
-        if same and top is row.header:
+        held = _held_filters(filters, hold_of)
+        if same and top is row.header and held is filters:
             continue
-        without = left_out([row.header, *(leaf for part in segments for leaf in part.parts)], hold_of)
-        builds.append(Variant(name, virtual_host.join(top, kept) if top else None, without))
+        own = (row.header,) if filters is None else (row.header, filters)
+        without = left_out([*own, *(leaf for part in segments for leaf in part.parts)], hold_of)
+        builds.append(Variant(name, virtual_host.filtered(top, kept, held) if top else None, without))
     yield key, Variants(plain, tuple(builds))
+
+
+def _held_filters(filters: Part | None, hold_of: HoldOf) -> Part | None:
+    """Never none in place of some: what is under suspicion and was never good closes the virtual host meanwhile."""
+    if filters is None:
+        return None
+    return serve(filters, hold_of(filters.id)) or virtual_host.closed(filters)
 
 
 def _held_segment(part: Part, hold_of: HoldOf) -> Part:
@@ -110,7 +123,7 @@ def _held_segment(part: Part, hold_of: HoldOf) -> Part:
 
 def _route_configuration(
     scope: Scope,
-    __: Sequence[AttachPoint],
+    points: Sequence[AttachPoint],
     look: Lookup,
     *,
     hosts: Hosts,
@@ -121,7 +134,8 @@ def _route_configuration(
     bind = look.get(binds.table, scope.gateway) or binds.default
     if bind is None or not bind.serves(scope.port):
         return None
-    rows = [*look.rows(hosts.by_scope, scope), *_without_routes(scope, look, hosts)]
+    filters = {point.hostname: look.get(hosts.filters, point.id) for point in points}
+    rows = [*look.rows(hosts.by_scope, scope), *_without_routes(scope, filters, look, hosts, holds)]
     plain = virtual_host.route_configuration(scope, [row.base for row in rows])
     builds = []
     for name, _ in holds.variants(scope.gateway, ResourceType.ROUTE, look):
@@ -132,17 +146,32 @@ def _route_configuration(
     return Variants(plain, tuple(builds))
 
 
-def _without_routes(scope: Scope, look: Lookup, hosts: Hosts) -> Iterable[Variants]:
+def _without_routes(
+    scope: Scope, filters: Mapping[str, Part | None], look: Lookup, hosts: Hosts, holds: Holds
+) -> Iterable[Variants]:
     """What no route takes is not the business of a wider listener.
 
     All HTTP listeners of a port share a scope: each has its hostname there, with 404. An HTTPS listener has its own,
-    so that of others' hosts the client learns that it came by the wrong connection.
+    so that of others' hosts the client learns that it came by the wrong connection. `filters` are those of the
+    listeners by hostname: they see these requests, too, and so need virtual hosts where 404 would do without.
     """
     found = look.get(hosts.owned, Socket(scope.gateway, "tcp", scope.port))
     if found is None:
         return
+    bare: list[tuple[Callable[[Part | None], Part], Part | None]] = []
     for hostname in (scope.hostname,) if scope.hostname else found.all:
-        if hostname != ANY and look.get(hosts.table, (scope, hostname)) is None:
-            yield Variants(virtual_host.join(virtual_host.header(hostname, ()), ()))
-    if scope.hostname and (others := found.of_others(scope.hostname)):
-        yield Variants(virtual_host.misdirected(others))
+        own = filters.get(hostname)
+        if (hostname != ANY or own) and look.get(hosts.table, (scope, hostname)) is None:
+            bare.append((partial(virtual_host.filtered, virtual_host.header(hostname, ()), ()), own))
+    if scope.hostname:
+        own, others = filters.get(scope.hostname), found.of_others(scope.hostname)
+        if others:
+            bare.append((partial(virtual_host.misdirected, others), own))
+        if own and ANY not in (scope.hostname, *others):
+            bare.append((partial(virtual_host.filtered, virtual_host.header(ANY, ()), ()), own))
+    for make, own in bare:
+        builds = []
+        for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
+            if own is not None and (held := _held_filters(own, hold_of)) is not own:
+                builds.append(Variant(name, make(held), left_out((own,), hold_of)))
+        yield Variants(make(own), tuple(builds))

@@ -61,6 +61,7 @@ class Feature(Generic[Spec, Config, Message]):
     chain: filters that every chain for HTTP has in the order of FILTERS, idle until a route configures them; being
         there always, they cost no connection when the first route needs them. Idle, not switched off: Envoy switches
         on what the first route asks for, which a listener's filters may change (docs/decisions/0007).
+    before_routing: its filter for a listener, before a route is chosen; without it no listener may have it.
     kinds: the kinds of routes that may have the filter.
     answers: the filter answers itself, backends are not asked.
     describe: what the filter does, in words that follow its type.
@@ -80,6 +81,7 @@ class Feature(Generic[Spec, Config, Message]):
     wrap: Callable[[Config, list[Message], Place], list[Message]] | None = None
     backends: Callable[[Config], tuple[Backend | InvalidBackend, ...]] = field(default=lambda _: ())
     chain: tuple[Any, ...] = ()
+    before_routing: Callable[[Config], Any] | None = None
     kinds: tuple[str, ...] = ("HTTPRoute",)
     answers: bool = False
     describe: Callable[[Config], str] | None = None

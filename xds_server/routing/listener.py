@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.routing.feature import Applied
 from xds_server.routing.secret import SecretId
 
 Protocol = Literal["http", "https", "tls", "passthrough", "tcp", "udp"]
@@ -71,6 +72,8 @@ class Listener:
     certificates: tuple[SecretId, ...] = ()
     server_name: str = "envoy"
     clients: ClientCertificates | None = None
+    filters: tuple[Applied, ...] = ()
+    """What requests meet before a route is chosen."""
 
     @property
     def socket(self) -> Socket:

@@ -190,7 +190,7 @@ def _hosts(point: AttachPoint, written: tuple[str, ...], points: Iterable[Attach
     others = [
         other.hostname
         for other in points
-        if other.accepted
+        if other.owns_hosts
         and (other.port, other.transport) == (point.port, point.transport)
         and other.hostname != point.hostname
     ]

@@ -13,6 +13,7 @@ from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Table
 from xds_server.model import gateway as api
 from xds_server.model.meta import Condition, Key
+from xds_server.routing.feature import Applied
 from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
 from xds_server.routing.secret import SecretId
@@ -23,6 +24,7 @@ from xds_server.semantics import (
     infrastructure,
     listener_certificates,
     listener_conflicts,
+    listener_filters,
     listener_sets,
     tls_overlap,
 )
@@ -30,6 +32,7 @@ from xds_server.semantics.authorities import Authorities
 from xds_server.semantics.frontend_validation import Check, Checks
 from xds_server.semantics.infrastructure import NONE, Infrastructure
 from xds_server.semantics.listener_certificates import ListenerCertificates
+from xds_server.semantics.listener_filters import Features, Filters
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.tls_overlap import Secured
 from xds_server.semantics.world import GROUP, World
@@ -49,14 +52,14 @@ _TLS_MODES: dict[str, Protocol] = {"Terminate": "tls", "Passthrough": "passthrou
 class AttachPoint:
     """A listener as routes see it. `served` is None while it cannot take traffic; routes attach all the same.
 
-    An `accepted` one owns its hosts, served or not: no wider listener answers for them.
+    One that `owns_hosts` does so served or not: no wider listener answers for them.
     """
 
     id: ListenerId
     port: int
     protocol: str
     hostname: str
-    accepted: bool
+    owns_hosts: bool
     kinds: tuple[str, ...]
     namespaces: api.RouteNamespaces
     served: Listener | None
@@ -80,6 +83,8 @@ class ListenerVerdict:
     overlapping: Condition | None = None
     unserved: str = "Invalid"
     """The reason of Programmed while it is not served."""
+    filters: tuple[Applied, ...] = ()
+    owns_hosts: bool = False
 
     @property
     def name(self) -> str:
@@ -108,7 +113,13 @@ Entry = tuple[ListenerId, api.Listener]
 
 
 def judge(
-    key: Key, gateway: api.Gateway, look: Lookup, world: World, authorities: Table[SecretId, Authorities]
+    key: Key,
+    gateway: api.Gateway,
+    look: Lookup,
+    world: World,
+    authorities: Table[SecretId, Authorities],
+    *,
+    features: Features,
 ) -> Judged[ListenerId, AttachPoint, GatewayVerdict]:
     """The rows and verdict of one Gateway."""
     if not classes.serves(gateway, look, world):
@@ -119,10 +130,11 @@ def judge(
     conflicts = listener_conflicts.find(own, later)
     server_name = classes.server_name(gateway)
     checks = Checks(key, gateway, look, authorities)
-    judged = {
-        id_: _checked(_judge_listener(id_, one, conflicts.get(id_), look, world), one, checks)
-        for id_, one in (*own, *later)
-    }
+    judged = {}
+    for id_, listener in (*own, *later):
+        filters = listener_filters.judge(id_, listener, features, look=look, world=world)
+        found = _checked(_judge_listener(id_, listener, conflicts.get(id_), look, world), listener, checks)
+        judged[id_] = (_filtered(found[0], filters), *found[1:])
     valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
     made = infrastructure.carried(key, gateway.spec.infrastructure)
     accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own), made.note)
@@ -133,10 +145,10 @@ def judge(
         verdict, shown, check = judged[id_]
         if accepted.status != "True":
             verdict = replace(verdict, served=False)
-        served = _served(id_, listener, shown, check, server_name) if verdict.served else None
+        served = _served(verdict, listener, shown, check, server_name) if verdict.served else None
         points[id_] = point = _point(id_, listener, verdict, served)
         verdicts[id_] = verdict
-        if point.accepted and listener.protocol in listener_conflicts.BY_SERVER_NAME:
+        if point.owns_hosts and listener.protocol in listener_conflicts.BY_SERVER_NAME:
             secured.append(Secured(id_, point.port, point.hostname, shown.names))
     for id_, overlap in tls_overlap.find(secured).items():
         verdicts[id_] = replace(verdicts[id_], overlapping=overlap)
@@ -152,15 +164,16 @@ def judge(
 
 
 def _served(
-    id_: ListenerId, listener: api.Listener, shown: ListenerCertificates, check: Check | None, server_name: str
+    verdict: ListenerVerdict, listener: api.Listener, shown: ListenerCertificates, check: Check | None, server_name: str
 ) -> Listener:
     return Listener(
-        id_,
+        verdict.id,
         listener.port,
         _PROTOCOLS.get(listener.protocol) or _TLS_MODES[listener.tls.mode if listener.tls else ""],
         normalise(listener.hostname),
         tuple(map(SecretId.certificate, shown.secrets)),
         server_name,
+        filters=verdict.filters,
         clients=check.clients if check else None,
     )
 
@@ -171,7 +184,7 @@ def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, se
         port=listener.port,
         protocol=listener.protocol,
         hostname=normalise(listener.hostname),
-        accepted=verdict.accepted.status == "True",
+        owns_hosts=verdict.owns_hosts,
         kinds=verdict.kinds,
         namespaces=listener.allowed_routes.namespaces,
         served=served,
@@ -222,6 +235,17 @@ def _checked(
 def _ends_tls(listener: api.Listener) -> bool:
     ends = listener.tls is not None and listener.tls.mode == "Terminate"
     return listener.protocol == "HTTPS" or (listener.protocol == "TLS" and ends)
+
+
+def _filtered(verdict: ListenerVerdict, filters: Filters) -> ListenerVerdict:
+    """With what its filters say. It owns its hosts whatever they say: nobody else serves them without the filters."""
+    accepted = verdict.accepted.status == "True"
+    verdict = replace(verdict, filters=filters.applied, owns_hosts=accepted)
+    if filters.accepted is not None and accepted:
+        verdict = replace(verdict, accepted=filters.accepted)
+    if filters.resolved is not None:
+        verdict = replace(verdict, resolved=conditions.not_resolved_for([verdict.resolved, filters.resolved]))
+    return verdict if filters.usable else replace(verdict, served=False)
 
 
 def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:
