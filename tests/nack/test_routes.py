@@ -11,6 +11,7 @@ from tests.nack.harness import (
     HOST,
     World,
     gateway,
+    made,
     route,
     rule,
     service,
@@ -183,3 +184,19 @@ async def test_a_route_that_moves_to_another_host_is_searched_once() -> None:
         await world.quiet()
         assert len(rounds) < 12
         assert world.conditions("moving")["PartiallyInvalid"].status == "True"
+
+
+async def test_a_listener_without_routes_that_comes_with_a_bad_rule() -> None:
+    """Its virtual host is one of the suspects, though no route made it."""
+    async with World() as world:
+        await world.change(gateway(), route("one"))
+        await world.start_envoy()
+        listeners = [{"name": "web", "port": 80, "protocol": "HTTP"}]
+        listeners += [{**listeners[0], "name": host, "hostname": f"{host}.example.org"} for host in "abc"]
+        spec = {"gatewayClassName": "any", "listeners": listeners}
+        metadata = {"name": GATEWAY.name, "namespace": GATEWAY.namespace, "generation": 2}
+        more = made({"kind": "Gateway", "metadata": metadata, "spec": spec})
+        await world.change(more, route("bad", with_bad_path()), route("two"))
+        await world.quiet()
+        assert [await world.get(path) for path in ("/one", "/two", "/bad")] == [200, 200, 404]
+        assert await world.get("/one", host="a.example.org") == 404

@@ -30,7 +30,7 @@ FILTERS_PREFIX = "filters of "
 CLOSED = "closed"
 """The route of a virtual host that is not to be served, as access logs tell it."""
 NO_ROUTE = "no route"
-"""The route of what no other takes, as access logs tell it, and the id of its leaf."""
+"""The route of what no other takes, as access logs tell it."""
 
 
 def segment(host: str, routes: Iterable[Part]) -> Part:
@@ -44,17 +44,16 @@ def header(host: str, owners: Iterable[Owner]) -> Part:
     return Part(f"{HEADER_PREFIX}{host}", encode(VirtualHost(name=host, domains=[host])), owners=tuple(owners))
 
 
-def join(top: Part, segments: Iterable[Part]) -> Part:
-    """The virtual host of one domain: its own routes, then those of the wider hosts that cover it."""
-    parts = (top, *segments)
+def join(top: Part, segments: Iterable[Part], filters: Part | None = None) -> Part:
+    """The virtual host of one domain: its own routes, then those of the wider hosts that cover it. `filters` are the
+    listener's own: they see its requests, routed or not. What comes last is always the same, so it is no part that
+    could be blamed for anything.
+    """
     host = top.id.removeprefix(HEADER_PREFIX)
-    body = b"".join([part.data for part in parts])
+    parts = (top, *segments) if filters is None else (top, filters, *segments)
+    last = _MISDIRECTED if host == MISDIRECTED else b"" if filters is None else _UNROUTED
+    body = b"".join([part.data for part in parts] + [last])
     return Part(host, splice(api.RouteConfiguration, "virtual_hosts", [body]), parts=parts)
-
-
-def filtered(top: Part, segments: Iterable[Part], filters: Part | None) -> Part:
-    """The virtual host of a listener that may have filters of its own: they see its requests, routed or not."""
-    return join(top, segments if filters is None else [filters, *segments, UNROUTED])
 
 
 def filters_leaf(settings: Mapping[str, Any], owner: Owner) -> Part:
@@ -72,11 +71,9 @@ def closed(filters: Part) -> Part:
     return Part(filters.id, _everything(CLOSED, 500), owners=filters.owners)
 
 
-def misdirected(domains: Iterable[str], filters: Part | None = None) -> Part:
-    """One virtual host for all hosts that other listeners own: 421, whatever is asked for."""
-    top = Part(f"{HEADER_PREFIX}{MISDIRECTED}", encode(VirtualHost(name=MISDIRECTED, domains=list(domains))))
-    answer = Part(MISDIRECTED_ROUTE, _everything(MISDIRECTED_ROUTE, MISDIRECTED_REQUEST))
-    return join(top, [answer] if filters is None else [filters, answer])
+def misdirected(domains: Iterable[str]) -> Part:
+    """The leaf that names the virtual host for all hosts that other listeners own: 421, whatever is asked for."""
+    return Part(f"{HEADER_PREFIX}{MISDIRECTED}", encode(VirtualHost(name=MISDIRECTED, domains=list(domains))))
 
 
 def _everything(name: str, status: int) -> bytes:
@@ -87,7 +84,8 @@ def _everything(name: str, status: int) -> bytes:
     )
 
 
-UNROUTED = Part(NO_ROUTE, _everything(NO_ROUTE, 404))
+_MISDIRECTED = _everything(MISDIRECTED_ROUTE, MISDIRECTED_REQUEST)
+_UNROUTED = _everything(NO_ROUTE, 404)
 """Envoy runs what a virtual host configures only for requests that one of its routes takes."""
 
 

@@ -155,7 +155,7 @@ def check(auth: ExternalAuth, *, routes: bool = False) -> ext_authz.ExtAuthz:
         message.decoder_header_mutation_rules = _rules(auth)
     if auth.headers:
         message.allowed_headers = ListStringMatcher(patterns=_exactly(auth.headers))
-    if auth.body:
+    if auth.body > 0:
         message.with_request_body = BufferSettings(max_request_bytes=auth.body)
     return message
 

@@ -92,13 +92,13 @@ def _http(pipeline: Pipeline, point: AttachPoint, on_port: list[AttachPoint], re
     host = arriving.host(request.authority)
     secure = point.protocol == "HTTPS"
     scope = Scope(point.id.gateway, point.port, point.hostname if secure else "")
-    accepted = [one for one in on_port if one.owns_hosts]
-    owner = _owner(accepted, host)
+    owning = [one for one in on_port if one.owns_hosts]
+    owner = _owner(owning, host)
     if secure and owner is not None and owner.hostname != point.hostname:
         why = f"host {host} is that of listener {owner.id.name}, the connection's server name led to {point.id.name}"
         return Arrival(point, answer=Answer("response", MISDIRECTED, why=why))
     headers = pipeline.graph.tables[HOST_HEADERS]
-    without_routes = {one.hostname for one in ([point] if secure else accepted)} - {ANY}
+    without_routes = {one.hostname for one in ([point] if secure else owning)} - {ANY}
     for pattern in (host, *ancestors(host)):
         row = headers.get((scope, pattern))
         if row is not None:
@@ -136,10 +136,10 @@ def why_not_served(pipeline: Pipeline, point: AttachPoint) -> str:
     for set_ in (verdict.sets or {}).values():
         own += [one for one in set_.listeners if one.id == point.id]
     for one in own:
-        for condition in (one.owns_hosts, one.resolved):
+        for condition in (one.accepted, one.resolved):
             if condition.status == "False":
                 return f"{condition.reason}: {condition.message}"
-    accepted = verdict.owns_hosts
+    accepted = verdict.accepted
     return f"{accepted.reason}: {accepted.message}" if accepted and accepted.status == "False" else "it has no kind"
 
 

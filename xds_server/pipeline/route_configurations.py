@@ -3,7 +3,7 @@
 A part that is held for an Envoy build gives that build a variant.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -12,6 +12,7 @@ from xds_server.envoy import virtual_host
 from xds_server.flow.graph import Graph
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
+from xds_server.model.meta import Key
 from xds_server.pipeline.gateway import GatewayTables, ScopeHost
 from xds_server.pipeline.holds import HoldOf, Holds, Variant, Variants, left_out, serve, serve_all
 from xds_server.pipeline.listeners import Binds
@@ -94,19 +95,26 @@ def _virtual_host(
     found = [look.get(tables.segments, (row.listener.id, pattern)) for pattern in (host, *wider)]
     segments = [part for part in found if part is not None]
     filters = look.get(tables.listener_filters, row.listener.id)
-    plain = virtual_host.filtered(row.header, segments, filters)
+    yield key, _joined(scope.gateway, row.header, segments, filters, look=look, holds=holds)
+
+
+def _joined(
+    gateway: Key, header: Part, segments: Sequence[Part], filters: Part | None, *, look: Lookup, holds: Holds
+) -> Variants:
+    """A virtual host as everyone gets it, and as single builds get it."""
+    plain = virtual_host.join(header, segments, filters)
     builds = []
-    for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
+    for name, hold_of in holds.variants(gateway, ResourceType.ROUTE, look):
         kept = [_held_segment(part, hold_of) for part in segments]
         same = all(new is old for new, old in zip(kept, segments, strict=True))
-        top = serve(row.header, hold_of(row.header.id))
+        top = serve(header, hold_of(header.id))
         held = _held_filters(filters, hold_of)
-        if same and top is row.header and held is filters:
+        if same and top is header and held is filters:
             continue
-        own = (row.header,) if filters is None else (row.header, filters)
+        own = (header,) if filters is None else (header, filters)
         without = left_out([*own, *(leaf for part in segments for leaf in part.parts)], hold_of)
-        builds.append(Variant(name, virtual_host.filtered(top, kept, held) if top else None, without))
-    yield key, Variants(plain, tuple(builds))
+        builds.append(Variant(name, virtual_host.join(top, kept, held) if top else None, without))
+    return Variants(plain, tuple(builds))
 
 
 def _held_filters(filters: Part | None, hold_of: HoldOf) -> Part | None:
@@ -158,20 +166,16 @@ def _without_routes(
     found = look.get(hosts.owned, Socket(scope.gateway, "tcp", scope.port))
     if found is None:
         return
-    bare: list[tuple[Callable[[Part | None], Part], Part | None]] = []
+    bare: list[tuple[Part, Part | None]] = []
     for hostname in (scope.hostname,) if scope.hostname else found.all:
         own = filters.get(hostname)
         if (hostname != ANY or own) and look.get(hosts.table, (scope, hostname)) is None:
-            bare.append((partial(virtual_host.filtered, virtual_host.header(hostname, ()), ()), own))
+            bare.append((virtual_host.header(hostname, ()), own))
     if scope.hostname:
         own, others = filters.get(scope.hostname), found.of_others(scope.hostname)
         if others:
-            bare.append((partial(virtual_host.misdirected, others), own))
+            bare.append((virtual_host.misdirected(others), own))
         if own and ANY not in (scope.hostname, *others):
-            bare.append((partial(virtual_host.filtered, virtual_host.header(ANY, ()), ()), own))
-    for make, own in bare:
-        builds = []
-        for name, hold_of in holds.variants(scope.gateway, ResourceType.ROUTE, look):
-            if own is not None and (held := _held_filters(own, hold_of)) is not own:
-                builds.append(Variant(name, make(held), left_out((own,), hold_of)))
-        yield Variants(make(own), tuple(builds))
+            bare.append((virtual_host.header(ANY, ()), own))
+    for header, own in bare:
+        yield _joined(scope.gateway, header, (), own, look=look, holds=holds)
