@@ -25,7 +25,7 @@ def test_every_filter_of_every_file_is_listed_once() -> None:
 def test_features_are_advertised_once() -> None:
     advertised = [name for one in FILTERS for name in one.advertises]
     assert len(advertised) == len(set(advertised))
-    assert all(name.startswith("HTTPRoute") for name in advertised)
+    assert all(name.startswith(("HTTPRoute", "GatewayListenerFilters")) for name in advertised)
 
 
 def test_members_fit_each_other() -> None:

@@ -20,6 +20,7 @@ def lines(found: Prediction) -> Iterator[str]:
             yield _line(depth, f"certificate: {certificate}{_allowed(', '.join(one.grants))}")
         if one.client_certificates:
             yield _line(depth, f"certificates of clients are {one.client_certificates}")
+        yield from _filters(depth, one.filters)
     if found.host:
         yield _line(depth, f"host {found.host}")
         depth += 1

@@ -197,6 +197,7 @@ EXTERNAL_AUTH: Feature[HTTPRouteFilter, ExternalAuth, route_v3.Route] = Feature(
     name="external-auth",
     type="ExternalAuth",
     advertises=(
+        "GatewayListenerFilters",
         "HTTPRouteExternalAuth",
         "HTTPRouteExternalAuthForwardBody",
         "HTTPRouteExternalAuthGRPC",

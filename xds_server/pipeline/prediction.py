@@ -22,7 +22,8 @@ class Source:
 class ListenerStep:
     """The listener that takes the connection. `hostname` is "*" for all; it shows `certificates`, which `grants` allow.
 
-    `client_certificates` are "required" or "asked for", or nothing is said of them.
+    `client_certificates` are "required" or "asked for", or nothing is said of them. `filters` see the
+    request before a rule is chosen; what they change of it may lead to another rule.
     """
 
     source: Source
@@ -32,6 +33,7 @@ class ListenerStep:
     certificates: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
     client_certificates: str = ""
+    filters: "tuple[FilterStep, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def listener(pipeline: Pipeline, point: AttachPoint) -> ListenerStep:
         certificates=tuple(f"{one.kind} {one.key}" for one in certificates),
         grants=tuple(one for one in grants if one),
         client_certificates="" if clients is None else "required" if clients.required else "asked for",
+        filters=filters(point.served.filters if point.served else ()),
     )
 
 
