@@ -167,3 +167,35 @@ def test_sent_where_nothing_listens() -> None:
     found = invoke("explain", URL, TASK, "--address", address)
     assert found.status == 1
     assert "NOT as predicted: an answer of a backend was expected" in found.out.splitlines()[-1]
+
+
+def test_a_listener_that_asks_first(tmp_path: Path) -> None:
+    """What its filters do is told before a rule is, and what the rule's do with it."""
+    auth = "{type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: auth, port: 9000}}}"
+    missing = auth.replace("name: auth", "name: missing")
+    (tmp_path / "all.yaml").write_text(
+        f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: gateway}}
+spec:
+  gatewayClassName: any
+  listeners: [{{name: web, port: 80, protocol: HTTP, filters: {{requests: [{auth}]}}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: shop}}
+spec:
+  parentRefs: [{{name: gateway}}]
+  rules: [{{filters: [{missing}], backendRefs: [{{name: auth, port: 9000}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: auth}}
+spec: {{ports: [{{port: 9000}}]}}
+"""
+    )
+    found = invoke("explain", "http://example.com/", str(tmp_path))
+    told = [line.strip() for line in found.out.splitlines()]
+    assert "ExternalAuth: Service default/auth port 9000 is asked over gRPC" in told
+    assert any(line.startswith("ExternalAuth: everything is denied: ") and "missing" in line for line in told)

@@ -148,3 +148,15 @@ def test_what_a_virtual_host_has_besides_routes() -> None:
 
 def _more(top: Part) -> Part:
     return Part(top.id, top.data + b"\x12\x01b")
+
+
+def test_filters_of_a_listener_are_settings_of_its_hosts() -> None:
+    """What their last route answers is no route of anybody."""
+    auth = {"protocol": "GRPC", "grpc": {}, "backendRef": {"name": "s1", "port": 80}}
+    requests = [{"type": "ExternalAuth", "externalAuth": auth}]
+    checked = gateway("gw", listener("http", hostname="*.e.com", filters={"requests": requests}))
+    plain = gateway("gw", listener("http", hostname="*.e.com"))
+    before, after = routes(plain, shop(A)), routes(checked, shop(A))
+    for old, new in ((before, after), (after, before)):
+        changes = {one.host: (one.change, one.routes, one.fields) for one in host_changes(old, new)}
+        assert changes == dict.fromkeys(("*.e.com", "shop.e.com"), ("changed", (), ("typed_per_filter_config",)))

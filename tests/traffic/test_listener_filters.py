@@ -8,7 +8,7 @@ import pytest_asyncio
 from grpc import StatusCode
 
 from tests.traffic.authorization import Authorization, Denial, grpc_authorization, http_authorization
-from tests.traffic.client import connected, http2
+from tests.traffic.client import connected, http2, raw
 from tests.traffic.grpc_backend import client, grpc_backend
 from tests.traffic.harness import World, service
 from tests.traffic.tls import trusting
@@ -322,3 +322,14 @@ async def test_a_listener_of_a_set(world: World, asked: tuple[Authorization, ...
     first.deny = Denial(401)
     assert await world.status("/", host=HOST) == 401
     assert len(first.asked) == 2
+
+
+async def test_what_has_no_path_reaches_nobody(world: World, asked: tuple[Authorization, ...]) -> None:
+    """It matches no route, so Envoy answers by itself, before any filter."""
+    first, _ = asked
+    await world.serve(gateway(filtered("name: all, port: 80, protocol: HTTP", FIRST)), route(to("a")))
+    for target in ("OPTIONS *", "CONNECT example.com:80"):
+        answer = await raw(world.port(), f"{target} HTTP/1.1\r\nHost: example.com\r\n\r\n".encode())
+        assert answer.status in (400, 403, 404)
+        assert b"name" not in answer.body
+    assert not first.asked
