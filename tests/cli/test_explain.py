@@ -197,5 +197,6 @@ spec: {{ports: [{{port: 9000}}]}}
     )
     found = invoke("explain", "http://example.com/", str(tmp_path))
     told = [line.strip() for line in found.out.splitlines()]
-    assert "ExternalAuth: Service default/auth port 9000 is asked over gRPC" in told
-    assert any(line.startswith("ExternalAuth: everything is denied: ") and "missing" in line for line in told)
+    assert "ExternalAuth: Service default/auth port 9000 is asked over gRPC whether the request may pass" in told
+    assert any(line.startswith("ExternalAuth: ") and "Service default/missing does not exist" in line for line in told)
+    assert told[-1].startswith("=> 403")

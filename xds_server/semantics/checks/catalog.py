@@ -41,7 +41,7 @@ _OF = {"GatewayClass": "GatewayClass", "Gateway": "Gateway", "ListenerSet": "Lis
 )
 _PATH = r"[a-z]\w*(?:\[[^\]]*\]|\.\w+)*"
 _FIELD = re.compile(rf"({_PATH}): |({_PATH}) (?=was rejected by Envoy)")
-_NEXT = re.compile(r"; (?=(?:rules|addresses|tls\.certificateRefs)\[\d+\])")
+_NEXT = re.compile(r"; (?=(?:rules|addresses|filters\.requests|tls\.certificateRefs)\[\d+\])")
 _DROPPED = re.compile(r"^(?:Dropped Rule|Fall Back): ")
 
 

@@ -71,6 +71,50 @@ CHECKS = (
         unshown=FOLLOWS,
     ),
     Check(
+        "XDS0408",
+        "A listener's filter is of a type that is not supported",
+        ERROR,
+        "Before a route is chosen requests can meet filters of type ExternalAuth. A listener is never served without"
+        " one of its filters, so it is not served; its hosts stay its own.",
+        "Take the filter out of filters.requests, or put it on the rules of routes.",
+        (
+            Told("Listener", "Accepted", "UnsupportedValue", r"filter \w+ is not supported"),
+            Told("Listener", "ResolvedRefs", "InvalidListenerFilterRef", "is not a kind of filter"),
+        ),
+        field="filters.requests",
+    ),
+    Check(
+        "XDS0409",
+        "A listener's filter cannot be read",
+        ERROR,
+        "A value of the filter has no meaning, or the listener's protocol carries no requests. The listener is not"
+        " served; its hosts stay its own.",
+        "Correct the value that the message names.",
+        (Told("Listener", "Accepted", "InvalidListenerFilter"),),
+        field="filters.requests",
+    ),
+    Check(
+        "XDS0410",
+        "The service that a listener's filter asks cannot be used",
+        ERROR,
+        "The reference names nothing that could be asked. The listener is not served rather than without its filter;"
+        " its hosts stay its own.",
+        "Give the Service and its port, or correct the reference.",
+        (Told("Listener", "ResolvedRefs", "InvalidListenerFilterRef"),),
+        field="filters.requests",
+    ),
+    Check(
+        "XDS0411",
+        "A listener's filter may not ask a service of another namespace",
+        ERROR,
+        "Services of another namespace can be used where a ReferenceGrant in that namespace allows it, to the object in"
+        " which the listener is written. Whether the Service exists is not told.",
+        "Have a ReferenceGrant from the kind (Gateway or ListenerSet) and namespace of that object to kind Service"
+        " made in the Service's namespace.",
+        (Told("Listener", "ResolvedRefs", "", r"^filters\.requests\[\d+\]: .*no ReferenceGrant in"),),
+        field="filters.requests",
+    ),
+    Check(
         "XDS0490",
         "A listener has a fault",
         ERROR,
