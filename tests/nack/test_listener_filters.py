@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.nack.harness import GATEWAY, World, made, route, rule
+from tests.nack.harness import GATEWAY, World, made, route, rule, until
 from xds_server.filters import BY_TYPE
 from xds_server.filters.external_auth import EXTERNAL_AUTH, ExternalAuth, check
 from xds_server.model.document import Object
@@ -47,12 +47,12 @@ async def test_a_rejected_filter_closes_its_listener() -> None:
             listener = world.gateway_conditions("checked")
             assert (listener["Accepted"].status, listener["Programmed"].status) == ("True", "False")
             assert "path_prefix" in listener["Programmed"].message
-            assert world.gateway_conditions("web")["Programmed"].status == "True"
+            await until(lambda: world.gateway_conditions("web")["Programmed"].status == "True")
             assert world.gateway_conditions()["Programmed"].status == "True"
             await world.change(gateway("", generation=3))
             await world.quiet()
             assert await world.get("/two", host=CHECKED) == 200
-            assert world.gateway_conditions("checked")["Programmed"].status == "True"
+            await until(lambda: world.gateway_conditions("checked")["Programmed"].status == "True")
         assert traffic.all_good(["/one"])
 
 
