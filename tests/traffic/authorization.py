@@ -15,6 +15,8 @@ from envoy_data_plane.envoy.service.auth import v3 as auth
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.rpc import Status
 
+from tests.traffic.authority import Pair
+
 SERVICE = "envoy.service.auth.v3.Authorization"
 _OK, _DENIED = 0, 7
 
@@ -85,15 +87,20 @@ def _options(headers: dict[str, str]) -> list[HeaderValueOption]:
 
 
 @asynccontextmanager
-async def grpc_authorization() -> AsyncIterator[Authorization]:
-    """One that speaks Envoy's protocol, on a free port."""
+async def grpc_authorization(pair: Pair | None = None) -> AsyncIterator[Authorization]:
+    """One that speaks Envoy's protocol, on a free port; over TLS where it has a certificate."""
     service = Authorization()
     method = grpc.unary_unary_rpc_method_handler(
         service.over_grpc, request_deserializer=auth.CheckRequest.parse, response_serializer=bytes
     )
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Check": method}),))
-    service.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if pair is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        shown = grpc.ssl_server_credentials([(pair.key.encode(), pair.certificate.encode())])
+        port = server.add_secure_port("127.0.0.1:0", shown)
+    service.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield service

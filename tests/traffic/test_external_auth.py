@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.traffic.authority import Authority
 from tests.traffic.authorization import Authorization, Denial, grpc_authorization, http_authorization
 from tests.traffic.backend import recording
 from tests.traffic.client import connected, http2
 from tests.traffic.harness import World, service
+from tests.traffic.tls_backend import tls_backend
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -293,3 +295,33 @@ async def test_preflights_are_not_asked_about(world: World, protocol: str, asked
     answer = await world.request("PUT", "/", headers=origin)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, "https://page.example.com")
     assert await world.status("/", headers={"Access-Control-Request-Method": "PUT"}) == 401
+
+
+async def test_a_service_that_speaks_tls(world: World) -> None:
+    """Connected to as its BackendTLSPolicy says, for rules and listeners alike; nobody else is believed."""
+    ours, foreign = Authority("ours"), Authority("foreign")
+    trusted = {name: one.pem.replace("\n", "\\n") for name, one in (("ours", ours), ("foreign", foreign))}
+    maps = "".join(
+        f'kind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{ca.crt: "{pem}"}}\n---\n'
+        for name, pem in trusted.items()
+    )
+
+    def policy(target: str, ca: str) -> str:
+        refs = f'caCertificateRefs: [{{group: "", kind: ConfigMap, name: {ca}}}]'
+        return (
+            f"kind: BackendTLSPolicy\nmetadata: {{name: {target}}}\n"
+            f'spec: {{targetRefs: [{{group: "", kind: Service, name: {target}}}], '
+            f"validation: {{hostname: auth.example.com, {refs}}}}}\n---\n"
+        )
+
+    pair = ours.issue("auth.example.com")
+    async with grpc_authorization(pair) as over_grpc, tls_backend("over-http", pair) as over_http:
+        both = service("tls-grpc", [over_grpc.address]) + service("tls-http", [over_http]) + maps
+        for protocol, name in (("GRPC", "tls-grpc"), ("HTTP", "tls-http")):
+            checked = GATEWAY.replace("HTTP}]", f"HTTP, filters: {{requests: [{auth(protocol, name=name)}]}}}}]")
+            for gateway, filters in ((GATEWAY, auth(protocol, name=name)), (checked, "")):
+                for ca, status in (("foreign", 403), ("missing", 403), ("ours", 200)):
+                    await world.serve(gateway, both, policy(name, ca), route(filters))
+                    assert await world.status("/") == status, (protocol, filters, ca)
+                await world.serve(gateway, both, route(filters))
+                assert await world.status("/") == 403, "in plain text to TLS"
