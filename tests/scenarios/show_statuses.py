@@ -40,6 +40,8 @@ PLAIN = {
 REASONS = {
     ("GatewayClass", "Accepted", "True"): {"Accepted"},
     ("GatewayClass", "Accepted", "False"): {"InvalidParameters", "Unsupported", "UnsupportedVersion"},
+    ("GatewayClass", "SupportedVersion", "True"): {"SupportedVersion"},
+    ("GatewayClass", "SupportedVersion", "False"): {"UnsupportedVersion"},
     ("Gateway", "Accepted", "True"): {"Accepted", "ListenersNotValid"},
     ("Gateway", "Accepted", "False"): {"ListenersNotValid", "Invalid", "InvalidParameters", "UnsupportedAddress"},
     ("Gateway", "Programmed", "True"): {"Programmed"},
