@@ -46,9 +46,8 @@ golden: $(STAMP) ## rewrite the expected output of all scenarios; read the diffe
 bench: $(STAMP) ## how fast, each figure beside its floor
 	$(BIN)/python -m tests.bench $(ARGS)
 
-docs: $(STAMP) ## write the pages of docs that are made from code
-	$(BIN)/python docs/generate.py
-	$(BIN)/python -m tests.faults.page > docs/faults.md
+docs: $(STAMP) ## write docs/checks and docs/gateway-api.md from the code, examples and scenarios
+	$(BIN)/python -m docs.generate
 
 protos: $(STAMP) ## generate xds_server/pb from protos/
 	$(BIN)/python protos/generate.py

@@ -1,4 +1,5 @@
-"""Writes docs/checks from the catalogue and from docs/checks/examples, each of which is checked and shows its code.
+"""Writes docs/checks from the catalogue and from docs/checks/examples, each of which is checked and shows its code, and
+docs/gateway-api.md.
 
 `make docs`. A test compares what is there with what this would write.
 """
@@ -8,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from docs import gateway_api
 from xds_server.app import offline
 from xds_server.cli.findings import Finding, findings
 from xds_server.semantics.checks import pages
@@ -92,6 +94,7 @@ def main() -> int:
             path.unlink()
     for name, text in files.items():
         (folder / name).write_text(text)
+    (ROOT / gateway_api.PAGE).write_text(gateway_api.page())
     return 0
 
 
