@@ -219,6 +219,26 @@ def route(
     )
 
 
+FAR = "far"
+"""A namespace for backends that need a grant."""
+
+
+def granting(kind: str) -> str:
+    """A grant of that namespace for routes of a kind."""
+    return (
+        f"kind: ReferenceGrant\nmetadata: {{name: grant, namespace: {FAR}}}\nspec:\n"
+        f"  from: [{{group: gateway.networking.k8s.io, kind: {kind}, namespace: default}}]\n"
+        '  to: [{group: "", kind: Service}]\n---\n'
+    )
+
+
+def far(document: str) -> str:
+    """A Service and its endpoints in that namespace, or a route to it."""
+    return document.replace("namespace: default", f"namespace: {FAR}").replace(
+        "backendRefs: [{", f"backendRefs: [{{namespace: {FAR}, "
+    )
+
+
 async def logged(world: World, what: str, count: int = 1) -> list[str]:
     """The lines of the access log that hold a text, once there are so many."""
 

@@ -11,7 +11,19 @@ import pytest
 import pytest_asyncio
 
 from tests.traffic.harness import World, service
-from tests.traffic.streams import connection, gateway, greeting, logged, name_of, names_of, route, unused_port
+from tests.traffic.streams import (
+    FAR,
+    connection,
+    far,
+    gateway,
+    granting,
+    greeting,
+    logged,
+    name_of,
+    names_of,
+    route,
+    unused_port,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,6 +102,31 @@ async def test_all_listeners_or_some(world: World) -> None:
     assert await name_of(world.port(5432)) == "one"
     assert await name_of(world.port(5433)) == "two"
     assert await world.status("/") == 404
+
+
+async def test_a_port_or_a_port_and_a_section(world: World) -> None:
+    """Listeners by the port alone, and by both; where the two do not meet nobody is reached."""
+    second = "name: more, port: 5433, protocol: TCP"
+    by_port = route("TCPRoute", "port", "one").replace("name: gateway", "name: gateway, port: 5432")
+    both = route("TCPRoute", "both", "two", section="more").replace("name: gateway", "name: gateway, port: 5433")
+    neither = route("TCPRoute", "neither", "three", section="db", created="2020").replace(
+        "name: gateway", "name: gateway, port: 5433"
+    )
+    await world.serve(gateway(TCP, second), by_port, both, neither)
+    assert [await name_of(world.port(port)) for port in (5432, 5433)] == ["one", "two"]
+
+
+async def test_a_backend_of_another_namespace(world: World) -> None:
+    """Served with a grant, closed without and again once it is gone."""
+    async with greeting("distant") as address:
+        there = far(service("distant", [address]))
+        ours = far(route("TCPRoute", "db", "distant"))
+        await world.serve(gateway(TCP), f"kind: Namespace\nmetadata: {{name: {FAR}}}\n---\n", there, ours)
+        assert await name_of(world.port(5432)) == ""
+        await world.change(granting("TCPRoute"))
+        assert await name_of(world.port(5432)) == "distant"
+        await world.remove("ReferenceGrant", "grant", FAR)
+        assert await name_of(world.port(5432)) == ""
 
 
 async def test_new_endpoints_leave_connections_alone(world: World) -> None:

@@ -12,8 +12,11 @@ import pytest_asyncio
 from tests.traffic.client import connected
 from tests.traffic.harness import World, service
 from tests.traffic.streams import (
+    FAR,
     connection,
+    far,
     gateway,
+    granting,
     greeting,
     logged,
     name_of,
@@ -24,6 +27,7 @@ from tests.traffic.streams import (
     tls,
 )
 from tests.traffic.tls import certificate_of, trusting
+from xds_server.model.meta import Key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,6 +101,62 @@ async def test_nobody_to_have_it(world: World, backend: str) -> None:
     )
     assert await closed(world, "a.example.com")
     assert await closed(world, "b.example.com")
+
+
+async def test_server_names_in_common(world: World) -> None:
+    """What a route's names and the listener's have in common is served, and nothing else, on each of four ports."""
+    own = {443: "a.example.com", 444: "*.example.com", 445: "", 446: "b.example.com"}
+    names = {
+        443: ("a.example.com", "non.matching.com"), 444: ("example.com", "b.example.com", "*.a.example.com"),
+        445: ("c.example.com",), 446: ("*.example.com",),
+    }  # fmt: skip
+    await world.serve(
+        gateway(*(tls(f"l{port}", host, port=port) for port, host in own.items())),
+        *(handed_on(f"r{port}", "one", *names[port], section=f"l{port}") for port in own),
+    )
+    for port, good, bad in (
+        (443, ("a.example.com",), ("non.matching.com", "b.example.com")),
+        (444, ("b.example.com",), ("example.com", "c.example.com", "a.example.com")),
+        (445, ("c.example.com",), ("a.example.com",)),
+        (446, ("b.example.com",), ("a.example.com",)),
+    ):
+        for host in good:
+            assert await who(world, host, port=port) == "one", (port, host)
+        for host in bad:
+            assert await closed(world, host, port=port), (port, host)
+
+
+async def test_backends_that_may_not_be_referred_to(world: World) -> None:
+    """Of an unknown kind, and of another namespace until a grant allows it."""
+    odd = handed_on("odd", "one", "a.example.com").replace("{name: one", "{group: example.com, kind: Odd, name: one")
+    slice_ = world.control.pipeline.inputs.kinds["EndpointSlice"].get(Key("default", "one"))
+    assert slice_ is not None
+    there = far(service("distant", [f"127.0.0.1:{slice_.ports[0].port}"]))
+    distant = far(handed_on("distant", "distant", "b.example.com"))
+    namespace = f"kind: Namespace\nmetadata: {{name: {FAR}}}\n---\n"
+    await world.serve(gateway(tls("tls")), namespace, there, odd, distant, granting("HTTPRoute"))
+    assert await closed(world, "a.example.com")
+    assert await closed(world, "b.example.com")
+    await world.change(granting("TLSRoute"))
+    assert await who(world, "b.example.com") == "one"
+    await world.remove("ReferenceGrant", "grant", FAR)
+    assert await closed(world, "b.example.com")
+
+
+@pytest.mark.parametrize(
+    ("listener", "older", "newer"),
+    [("a.example.com", "*.example.com", "a.example.com"), ("*.example.com", "*.com", "*.example.com")],
+)
+async def test_the_newer_route_that_is_written_more_exactly(
+    world: World, listener: str, older: str, newer: str
+) -> None:
+    """Though both come to the same server names."""
+    old, new = handed_on("a-older", "one", older, created="2023"), handed_on("b-newer", "two", newer, created="2025")
+    await world.serve(gateway(tls("tls", listener)), old)
+    assert await who(world, "a.example.com") == "one"
+    await world.change(new)
+    assert {await who(world, "a.example.com") for _ in range(5)} == {"two"}
+    await world.remove("TLSRoute", "b-newer")
 
 
 async def test_tls_may_end_here(world: World) -> None:

@@ -11,9 +11,12 @@ import pytest_asyncio
 
 from tests.traffic.harness import World, service
 from tests.traffic.streams import (
+    FAR,
     answering,
     datagram_service,
+    far,
     gateway,
+    granting,
     greeting,
     name_of,
     route,
@@ -79,6 +82,30 @@ async def test_of_several_routes_the_oldest_has_all(world: World) -> None:
     assert set(await sessions(port(world), 20)) == {"one"}
     await world.serve(gateway(UDP), newer)
     assert set(await sessions(port(world), 20)) == {"two"}
+
+
+async def test_all_listeners_or_some(world: World) -> None:
+    """By nothing, by the port, by port and section."""
+    listeners = (UDP, "name: more, port: 54, protocol: UDP", "name: last, port: 55, protocol: UDP")
+    everywhere = route("UDPRoute", "all", "one", created="2025")
+    by_port = route("UDPRoute", "port", "two").replace("name: gateway", "name: gateway, port: 54")
+    both = route("UDPRoute", "both", "three", section="last").replace("name: gateway", "name: gateway, port: 55")
+    await world.serve(gateway(*listeners), everywhere, by_port, both)
+    found = [await sessions(port(world, number), 2) for number in (53, 54, 55)]
+    assert found == [["one"] * 2, ["two"] * 2, ["three"] * 2]
+
+
+async def test_a_backend_of_another_namespace(world: World) -> None:
+    """Served with a grant, dropped without and again once it is gone."""
+    async with answering("distant") as address:
+        there = far(datagram_service("distant", address))
+        ours = far(route("UDPRoute", "dns", "distant"))
+        await world.serve(gateway(UDP), f"kind: Namespace\nmetadata: {{name: {FAR}}}\n---\n", there, ours)
+        assert await sessions(port(world), 2, SILENCE) == ["", ""]
+        await world.change(granting("UDPRoute"))
+        assert await sessions(port(world), 2) == ["distant"] * 2
+        await world.remove("ReferenceGrant", "grant", FAR)
+        assert await sessions(port(world), 2, SILENCE) == ["", ""]
 
 
 async def test_udp_and_tcp_of_one_number(world: World) -> None:
