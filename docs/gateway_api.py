@@ -1,5 +1,5 @@
 """The page docs/gateway-api.md: what of the Gateway API is served, from the code, the scenarios, and what
-docs/gateway_api.yaml says beside.
+docs/gateway_api.yaml and tests/conformance_rows.yaml say beside.
 
 What is made here of the code: which fields there are models for (a test sees that each one is read), which features are
 advertised, which conditions the scenarios show. `make docs` writes the page; a test compares.
@@ -22,6 +22,7 @@ from xds_server.semantics.features import supported
 ROOT = Path(__file__).parents[1]
 PAGE = Path("docs/gateway-api.md")
 NOTES = Path("docs/gateway_api.yaml")
+ROWS = Path("tests/conformance_rows.yaml")
 STATES = {
     "served": "served",
     "part": "in part",
@@ -245,6 +246,43 @@ def _freedom() -> Iterator[str]:
         yield ""
 
 
+# The conformance suite
+
+
+class Row(NamedTuple):
+    """Where something like a test of the suite is shown here, by paths, and what is shown in a cluster only."""
+
+    tests: tuple[str, ...]
+    note: str = ""
+
+
+@cache
+def conformance() -> dict[str, Row]:
+    """By the ShortName of each test of the suite."""
+    found = {}
+    for name, entries in _load((ROOT / ROWS).read_text()).items():
+        tests = tuple(_whole(one) for one in entries if isinstance(one, str))
+        found[name] = Row(tests, next((one["note"] for one in entries if isinstance(one, dict)), ""))
+    return found
+
+
+def _whole(name: str) -> str:
+    """The path of a scenario or test that is named in short."""
+    if name.startswith("tests/"):
+        return name
+    file, _, test = name.partition("::")
+    return f"tests/traffic/{file}.py::{test}" if test else f"tests/scenarios/{name}.md"
+
+
+def _rows() -> Iterator[str]:
+    yield "| test of the suite | shown by |"
+    yield "|---|---|"
+    for name, row in conformance().items():
+        shown = ", ".join(map(linked, row.tests))
+        yield f"| {name} | {shown}{f'. {row.note}' if row.note else ''} |"
+    yield ""
+
+
 def page() -> str:
     """The whole page."""
     said = notes()["text"]
@@ -253,6 +291,7 @@ def page() -> str:
         ("Features", _features()),
         ("Conditions", _conditions()),
         ("Where the API leaves freedom", _freedom()),
+        ("The tests of the conformance suite", _rows()),
     )
     lines = ["# The Gateway API, as it is served\n", said["top"]]
     for title, body in sections:

@@ -14,9 +14,11 @@ from tests.scenarios.show_statuses import REASONS
 ROOT = Path(__file__).parents[1]
 KINDS = list(gateway_api.listed())
 NOTES = gateway_api.notes()
+ROWS = gateway_api.conformance()
 READ = ("served", "part")
 FEATURES = 64
 GATEWAY_FEATURES = 54
+TESTS_OF_THE_SUITE = Path(__file__).with_name("conformance_tests.txt")
 
 
 def test_the_page_is_what_make_docs_writes() -> None:
@@ -87,11 +89,12 @@ def test_every_condition_is_shown_or_explained() -> None:
     assert missing == explained
 
 
-# Choices
+# Choices, and the conformance suite
 
 
 def named_tests() -> list[str]:
-    return [test for group in NOTES["freedom"] for one in group["choices"] for test in one["shown"]]
+    chosen = [test for group in NOTES["freedom"] for one in group["choices"] for test in one["shown"]]
+    return [*chosen, *(test for row in ROWS.values() for test in row.tests)]
 
 
 @pytest.mark.parametrize("name", sorted(set(named_tests())))
@@ -103,3 +106,15 @@ def test_what_is_named_is_there(name: str) -> None:
 
 def test_every_choice_is_shown() -> None:
     assert [one["what"] for group in NOTES["freedom"] for one in group["choices"] if not one["shown"]] == []
+
+
+def test_every_test_of_the_suite_is_a_row() -> None:
+    names = TESTS_OF_THE_SUITE.read_text().split()
+    assert len(names) == 147
+    assert list(ROWS) == names
+
+
+def test_every_row_is_shown() -> None:
+    assert [name for name, row in ROWS.items() if not row.tests] == []
+    listed = [name for name, row in ROWS.items() if len(set(row.tests)) != len(row.tests)]
+    assert listed == []
