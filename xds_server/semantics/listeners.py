@@ -205,8 +205,9 @@ def _judge_listener(
     problems = [problem for problem in (wrong_kinds, certificates.problem) if problem is not None]
     resolved = conditions.not_resolved_for(problems) if problems else conditions.resolved(certificates.note)
     usable = bool(certificates.secrets) if _ends_tls(listener) else True
-    served = accepted.status == "True" and usable and bool(kinds)
-    verdict = ListenerVerdict(id_, kinds, accepted, resolved, conflict, served)
+    understood = accepted.status == "True"
+    served = understood and usable and bool(kinds)
+    verdict = ListenerVerdict(id_, kinds, accepted, resolved, conflict, served, owns_hosts=understood)
     if conflict is not None:
         verdict = replace(verdict, unserved=conflict.reason)
     elif not certificates.configured:
@@ -217,7 +218,9 @@ def _judge_listener(
 def _checked(
     judged: tuple[ListenerVerdict, ListenerCertificates], listener: api.Listener, checks: Checks
 ) -> tuple[ListenerVerdict, ListenerCertificates, Check | None]:
-    """What else is to be said of a listener whose clients are asked for a certificate."""
+    """What else is to be said of a listener whose clients are asked for a certificate. It owns its hosts whatever that
+    is: nobody else serves them to clients that are not asked.
+    """
     verdict, certificates = judged
     check = checks.of(listener.port) if _ends_tls(listener) else None
     if check is None or check.problem is None:
@@ -239,9 +242,8 @@ def _ends_tls(listener: api.Listener) -> bool:
 
 def _filtered(verdict: ListenerVerdict, filters: Filters) -> ListenerVerdict:
     """With what its filters say. It owns its hosts whatever they say: nobody else serves them without the filters."""
-    accepted = verdict.accepted.status == "True"
-    verdict = replace(verdict, filters=filters.applied, owns_hosts=accepted)
-    if filters.accepted is not None and accepted:
+    verdict = replace(verdict, filters=filters.applied)
+    if filters.accepted is not None and verdict.accepted.status == "True":
         verdict = replace(verdict, accepted=filters.accepted)
     if filters.resolved is not None:
         verdict = replace(verdict, resolved=conditions.not_resolved_for([verdict.resolved, filters.resolved]))
