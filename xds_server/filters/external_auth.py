@@ -55,6 +55,7 @@ ON_BACKENDS = "external-auth-backend"
 TIMEOUT = timedelta(seconds=10)
 """How long the service may take; the API has no field for it."""
 _DENIED = 403
+MOST_BODY = 2**31 - 1
 NEVER_TAKEN = (
     ":authority", "host", "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade",
@@ -89,6 +90,8 @@ def _parse(spec: HTTPRouteFilter | ListenerRequestFilter, around: Surroundings[A
         return Refused("UnsupportedValue", f"externalAuth.{problem}")
     backend = around.resolve(auth.backend_ref)
     body = auth.forward_body.max_size if auth.forward_body else 0
+    if not 0 <= body <= MOST_BODY:
+        return Refused("UnsupportedValue", f"externalAuth.forwardBody.maxSize: {body} is not from 0 to {MOST_BODY}")
     if auth.protocol == "GRPC":
         if isinstance(backend, Backend):
             backend = backend._replace(protocol="grpc")

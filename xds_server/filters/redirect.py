@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.config.route import v3 as route_v3
 
 from xds_server.envoy import kit, path_rewrite
 from xds_server.model.httproute import HTTPRouteFilter
+from xds_server.model.rules import syntax
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
 from xds_server.routing.path_change import PathChange
 from xds_server.routing.request import Request, Response
@@ -52,6 +53,8 @@ def _parse(spec: HTTPRouteFilter, around: Surroundings[Any]) -> Redirect | Refus
         return Refused("UnsupportedValue", f"requestRedirect.scheme: {redirect.scheme} is not supported")
     if redirect.status_code not in CODES:
         return Refused("UnsupportedValue", f"requestRedirect.statusCode: {redirect.status_code} is not supported")
+    if redirect.port is not None and (reason := syntax.port(redirect.port)):
+        return Refused("UnsupportedValue", f"requestRedirect.port: {reason}")
     path: PathChange | None = None
     if redirect.path is not None:
         parsed = path_modifier.parse(redirect.path, "requestRedirect.path", around)

@@ -99,7 +99,7 @@ class RetryBudget:
 
 @dataclass(frozen=True, slots=True)
 class InvalidBackend:
-    """A reference that cannot be used: its share of the traffic is answered with 500.
+    """A reference that cannot be used: its share of the traffic is answered with a fault, or closed.
 
     `reason` is a reason of the Route's ResolvedRefs condition.
     """

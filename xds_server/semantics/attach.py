@@ -14,13 +14,14 @@ from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.model.grpcroute import GRPCRoute
 from xds_server.model.httproute import HTTPRoute, ParentReference
+from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
 from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.routing.hostname import covers, intersect, normalise, specificity
 from xds_server.routing.listener import Listener, ListenerId
 from xds_server.semantics import conditions, default_gateways, listener_sets, selectors
 from xds_server.semantics.listeners import AttachPoint
-from xds_server.semantics.world import GROUP, World
+from xds_server.semantics.world import World
 
 Route = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
 
@@ -115,7 +116,7 @@ def judge(
 
 
 def _owner(reference: ParentReference, route: Key) -> ObjectRef | None:
-    if reference.group != GROUP or reference.kind not in ("Gateway", "ListenerSet"):
+    if reference.group != GATEWAY_GROUP or reference.kind not in ("Gateway", "ListenerSet"):
         return None
     return ObjectRef(reference.kind, reference.namespace or route.namespace, reference.name)
 

@@ -8,11 +8,12 @@ from typing import Literal
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.httproute import BackendObjectReference
+from xds_server.model.kinds import EXPERIMENTAL_GROUP
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.routing.backend import NOT_SECURED, Backend, EndpointsId, InvalidBackend, Protocol
 from xds_server.semantics import backend_tls, x_backends
 from xds_server.semantics.grants import Referrer, permitted
-from xds_server.semantics.world import EXPERIMENTAL_GROUP, ServedPort, ServedService, World
+from xds_server.semantics.world import ServedPort, ServedService, World
 
 APP_PROTOCOLS: dict[str, Protocol] = {
     "kubernetes.io/h2c": "http2",

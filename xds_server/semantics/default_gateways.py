@@ -10,9 +10,10 @@ from typing import Protocol
 from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import Gateway
 from xds_server.model.httproute import ParentReference
+from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Condition, Key
 from xds_server.semantics import conditions
-from xds_server.semantics.world import GROUP, World
+from xds_server.semantics.world import World
 
 _NO_SCOPE = ("", "None")
 
@@ -42,7 +43,7 @@ def parents(route: Key, spec: Spec, look: Lookup, world: World) -> Iterator[Pare
     named = {
         Key(one.namespace or route.namespace, one.name)
         for one in spec.parent_refs
-        if (one.group, one.kind, one.section_name, one.port) == (GROUP, "Gateway", None, None)
+        if (one.group, one.kind, one.section_name, one.port) == (GATEWAY_GROUP, "Gateway", None, None)
     }
     for key in look.keys(world.default_gateways, spec.use_default_gateways):
         if key not in named:

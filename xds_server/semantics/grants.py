@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.core import ReferenceGrant
+from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Key, ObjectRef
-from xds_server.semantics.world import GROUP, World
+from xds_server.semantics.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Referrer:
 
     kind: str
     namespace: str
-    group: str = GROUP
+    group: str = GATEWAY_GROUP
 
     @classmethod
     def of(cls, owner: ObjectRef) -> "Referrer":

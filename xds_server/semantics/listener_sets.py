@@ -9,10 +9,11 @@ from typing import Any
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import Gateway
+from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Condition, Key
 from xds_server.semantics import conditions, selectors
-from xds_server.semantics.world import GROUP, World
+from xds_server.semantics.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class SetVerdict:
 def parent_of(key: Key, set_: ListenerSet) -> Key | None:
     """The Gateway that a set belongs to; None where its parentRef names no Gateway."""
     reference = set_.spec.parent_ref
-    if (reference.group, reference.kind) != (GROUP, "Gateway"):
+    if (reference.group, reference.kind) != (GATEWAY_GROUP, "Gateway"):
         return None
     return Key(reference.namespace or key.namespace, reference.name)
 

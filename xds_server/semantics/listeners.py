@@ -12,7 +12,9 @@ from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Table
 from xds_server.model import gateway as api
+from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Condition, Key
+from xds_server.model.rules import syntax
 from xds_server.routing.feature import Applied
 from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
@@ -35,7 +37,7 @@ from xds_server.semantics.listener_certificates import ListenerCertificates
 from xds_server.semantics.listener_filters import Features, Filters
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.tls_overlap import Secured
-from xds_server.semantics.world import GROUP, World
+from xds_server.semantics.world import World
 
 KINDS_BY_PROTOCOL = {
     "HTTP": ("HTTPRoute", "GRPCRoute"),
@@ -255,6 +257,8 @@ def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:
         known = ", ".join(KINDS_BY_PROTOCOL)
         message = f"protocol {listener.protocol} is not supported (supported: {known})"
         return conditions.not_accepted("UnsupportedProtocol", message)
+    if reason := syntax.port(listener.port):
+        return conditions.not_accepted("UnsupportedValue", f"port: {reason}")
     if conflict is not None:
         return conditions.not_accepted(conflict.reason, conflict.message)
     if listener.protocol == "TLS" and (listener.tls is None or listener.tls.mode not in _TLS_MODES):
@@ -270,8 +274,12 @@ def _kinds(listener: api.Listener) -> tuple[tuple[str, ...], Condition | None]:
     possible = KINDS_BY_PROTOCOL.get(listener.protocol, ())
     if not listener.allowed_routes.kinds or not possible:
         return possible, None
-    named = [entry.kind for entry in listener.allowed_routes.kinds if entry.group == GROUP and entry.kind in possible]
-    wrong = [entry for entry in listener.allowed_routes.kinds if entry.group != GROUP or entry.kind not in possible]
+    named = [
+        entry.kind for entry in listener.allowed_routes.kinds if entry.group == GATEWAY_GROUP and entry.kind in possible
+    ]
+    wrong = [
+        entry for entry in listener.allowed_routes.kinds if entry.group != GATEWAY_GROUP or entry.kind not in possible
+    ]
     if not wrong:
         return tuple(dict.fromkeys(named)), None
     names = ", ".join(f"{entry.group}/{entry.kind}" for entry in wrong)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.httproute import ParentReference
+from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Condition, Key, Struct
 from xds_server.semantics import addresses, classes, conditions, default_gateways, frontend_validation
@@ -16,7 +17,6 @@ from xds_server.semantics.attach import ParentVerdict, Route
 from xds_server.semantics.listener_sets import SetVerdict
 from xds_server.semantics.listeners import GatewayVerdict, ListenerVerdict
 from xds_server.semantics.routes.rules import RulesVerdict
-from xds_server.semantics.world import GROUP
 
 
 class SupportedKind(Struct, frozen=True):
@@ -239,7 +239,7 @@ def _listener_status(
     found += [condition for condition in (verdict.conflicted, verdict.overlapping) if condition is not None]
     return ListenerStatus(
         name=verdict.name,
-        supported_kinds=tuple(SupportedKind(group=GROUP, kind=kind) for kind in verdict.kinds),
+        supported_kinds=tuple(SupportedKind(group=GATEWAY_GROUP, kind=kind) for kind in verdict.kinds),
         attached_routes=attached.get(verdict.name, 0),
         conditions=conditions.observed(found, generation),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.httproute import Fraction
-from xds_server.model.kinds import EXPERIMENTAL_GROUP
+from xds_server.model.kinds import EXPERIMENTAL_GROUP, GATEWAY_GROUP
 from xds_server.model.meta import Condition, Key
 from xds_server.model.policy import (
     ParentBasedSampling,
@@ -24,7 +24,7 @@ from xds_server.routing.backend import Backend, InvalidBackend, located
 from xds_server.routing.tracing import ALL, Tag, Tracing
 from xds_server.semantics import backends, conditions
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.world import GROUP, World
+from xds_server.semantics.world import World
 
 ATTRIBUTES = frozenset(
     (
@@ -53,7 +53,7 @@ MODES = ("Enabled", "Disabled", "ImplementationDefault")
 def targets(key: Key, policy: XTelemetryPolicy) -> tuple[Key, ...]:
     """The Gateways that the policy is about."""
     references = policy.spec.target_refs
-    found = (Key(key.namespace, one.name) for one in references if (one.group, one.kind) == (GROUP, "Gateway"))
+    found = (Key(key.namespace, one.name) for one in references if (one.group, one.kind) == (GATEWAY_GROUP, "Gateway"))
     return tuple(dict.fromkeys(found))
 
 
@@ -188,7 +188,7 @@ def judge(
 
 def _note(policy: XTelemetryPolicy) -> str:
     for index, one in enumerate(policy.spec.target_refs):
-        if (one.group, one.kind) != (GROUP, "Gateway"):
+        if (one.group, one.kind) != (GATEWAY_GROUP, "Gateway"):
             what = f"{one.group}/{one.kind}" if one.group else one.kind
             return f"The policy is accepted, but: targetRefs[{index}]: {what} is not a kind of target; Gateway is"
     return ""

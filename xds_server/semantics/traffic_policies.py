@@ -19,6 +19,7 @@ from xds_server.semantics import conditions, durations, sessions
 TARGETS = (("", "Service"), (EXPERIMENTAL_GROUP, "XBackend"))
 """Group and kind of what a policy may be about."""
 _SECOND = 1_000
+_MOST_RETRIES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ def _budget(spec: RetryConstraint) -> RetryBudget | str:
     budget, rate = spec.budget, spec.min_retry_rate
     if not 0 <= budget.percent <= 100:
         return f"budget.percent: {budget.percent} is not from 0 to 100"
-    if rate.count < 1:
-        return f"minRetryRate.count: {rate.count} is less than 1"
+    if not 1 <= rate.count <= _MOST_RETRIES:
+        return f"minRetryRate.count: {rate.count} is not from 1 to {_MOST_RETRIES}"
     lengths = {}
     for field, text in (("budget.interval", budget.interval), ("minRetryRate.interval", rate.interval)):
         try:

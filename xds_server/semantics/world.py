@@ -15,8 +15,6 @@ from xds_server.routing.rule import Session
 from xds_server.semantics.certificates import KeptSecret
 
 CONTROLLER_NAME = "xds-server.dev/gateway-controller"
-GROUP = "gateway.networking.k8s.io"
-EXPERIMENTAL_GROUP = "gateway.networking.x-k8s.io"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from xds_server.flow.lookup import Lookup
+from xds_server.model.kinds import EXPERIMENTAL_GROUP
 from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.model.policy import XBackend
+from xds_server.model.rules import syntax
 from xds_server.routing.backend import NO_CERTIFICATE, NOT_SECURED, Backend, InvalidBackend, Protocol, Verification
 from xds_server.routing.endpoint import ServingEndpoint
 from xds_server.routing.feature import Refused
@@ -19,7 +21,7 @@ from xds_server.routing.secret import SecretId
 from xds_server.semantics import backend_tls, client_certificates, conditions, sessions
 from xds_server.semantics.authorities import Asked, Authorities
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.world import EXPERIMENTAL_GROUP, ServedPod, World
+from xds_server.semantics.world import ServedPod, World
 
 KIND = "XBackend"
 PROTOCOLS = ("TCP", "HTTP", "HTTP2", "HTTP11", "H2C", "MCP", "GRPC", "WSS")
@@ -87,6 +89,8 @@ def _problem(backend: XBackend) -> tuple[str, str] | None:
         message = f"type: {spec.type} is not supported (supported: ExternalHostname, EndpointSelector)"
     elif spec.endpoint_selector is None or not spec.endpoint_selector.match_labels:
         message = "endpointSelector.matchLabels: names no label"
+    if not message and (reason := syntax.port(spec.port.number)):
+        message = f"port.number: {reason}"
     if not message and spec.protocol not in (None, *PROTOCOLS):
         message = f"protocol: {spec.protocol} is not supported (supported: {', '.join(PROTOCOLS)})"
     if not message and spec.tls.mode not in ("None", "ServerOnly", "ClientAndServer"):

@@ -1,6 +1,6 @@
 """XDS04xx: listeners."""
 
-from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, Check, Told
+from xds_server.semantics.checks.check import ERROR, FIRST, FOLLOWS, LIVE, Check, Told
 
 CHECKS = (
     Check(
@@ -113,6 +113,16 @@ CHECKS = (
         " made in the Service's namespace.",
         (Told("Listener", "ResolvedRefs", "", r"^filters\.requests\[\d+\]: .*no ReferenceGrant in"),),
         field="filters.requests",
+    ),
+    Check(
+        "XDS0412",
+        "A listener's port is none",
+        ERROR,
+        "Ports are from 1 to 65535. Other listeners are served.",
+        "Name such a port.",
+        (Told("Listener", "Accepted", "UnsupportedValue", "^port: |^must be 1 to 65535"),),
+        field="port",
+        unshown=FIRST,
     ),
     Check(
         "XDS0490",

@@ -84,9 +84,9 @@ CHECKS = (
         "XDS0808",
         "A redirect cannot be made",
         ERROR,
-        "The scheme is neither http nor https, or the status code none of a redirect.",
-        "Correct scheme or statusCode, or leave them out.",
-        _rule(r"requestRedirect\.(scheme|statusCode)"),
+        "The scheme is neither http nor https, the port is none, or the status code none of a redirect.",
+        "Correct scheme, port or statusCode, or leave them out.",
+        _rule(r"requestRedirect\.(scheme|port|statusCode)"),
     ),
     Check(
         "XDS0809",
@@ -150,6 +150,15 @@ CHECKS = (
         " counts on its session is not served without one, so the rule is answered with 500.",
         "Correct the field that the message names.",
         _rule(r"\.sessionPersistence\b"),
+    ),
+    Check(
+        "XDS0816",
+        "A weight is no share",
+        ERROR,
+        "Weights of backendRefs are from 0 to 1000000. The rule is answered with 500, or its connections are closed.",
+        "Correct the weight.",
+        _rule(r"backendRefs\[\d+\]\.weight: "),
+        unshown=FIRST,
     ),
     Check(
         "XDS0890",

@@ -81,10 +81,4 @@ HTTP = Dialect(
     unusable=500,
     match=_match,
     settings=_settings,
-    advertises=(
-        "HTTPRouteBackendTimeout",
-        "HTTPRouteRequestTimeout",
-        "HTTPRouteRetryCodes",
-        "HTTPRouteRetryConnectionError",
-    ),
 )

@@ -9,7 +9,14 @@ from xds_server.routing.rule import Action, Rule, RuleId, WeightedBackend
 from xds_server.semantics import backends
 from xds_server.semantics.backends import Spoken
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge, route_rules
+from xds_server.semantics.routes.rules import (
+    RouteRules,
+    RuleOutcome,
+    RulesVerdict,
+    judge,
+    route_rules,
+    weight_problem,
+)
 from xds_server.semantics.world import World
 
 EVERYTHING = Match(PathMatch(PathKind.PREFIX, "/"))
@@ -29,6 +36,14 @@ def translate(
         if index > 0:
             message = f"rules[{index}]: a {kind} has one rule"
             outcomes.append(RuleOutcome(Action(), (), (message,), "UnsupportedValue"))
+            continue
+        wrong = [
+            f"rules[{index}].backendRefs[{position}].{reason}"
+            for position, reference in enumerate(rule.backend_refs)
+            if (reason := weight_problem(reference.weight))
+        ]
+        if wrong:
+            outcomes.append(RuleOutcome(Action(), (), tuple(wrong), "UnsupportedValue"))
             continue
         found = [backends.resolve(reference, referrer, SPOKEN[kind], look, world) for reference in rule.backend_refs]
         weighted = tuple(

@@ -21,7 +21,14 @@ from xds_server.routing.rule import Action, Fault, Rule, RuleId, Session, Weight
 from xds_server.semantics import backends, patterns, sessions
 from xds_server.semantics.backends import Spoken
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.routes.rules import RouteRules, RuleOutcome, RulesVerdict, judge, route_rules
+from xds_server.semantics.routes.rules import (
+    RouteRules,
+    RuleOutcome,
+    RulesVerdict,
+    judge,
+    route_rules,
+    weight_problem,
+)
 from xds_server.semantics.world import World
 
 Features = Mapping[str, Feature[Any, Any, Any]]
@@ -33,8 +40,7 @@ NO_BACKEND = "the rule has no backend"
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """In what the kinds of routes differ. `match` reads one entry of matches[], or says what is wrong with it;
-    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields; `advertises`
-    are the API's names of what these bring.
+    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields.
 
     `unusable` is the HTTP status for what cannot be served: 500 as HTTPRoute asks; 503 for gRPC, where it becomes the
     code UNAVAILABLE that GRPCRoute asks for.
@@ -45,7 +51,6 @@ class Dialect:
     unusable: int
     match: Callable[[Any, World], Match | str]
     settings: Callable[[Any, str], dict[str, Any] | Refused]
-    advertises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,5 +226,7 @@ def _weighted(
         at = f"{place}.backendRefs[{index}]"
         filters, refused = _filters(f"{at}.filters", reference.filters, features, here)
         refusals += refused
+        if reason := weight_problem(reference.weight):
+            refusals.append(Refused("UnsupportedValue", f"{at}.{reason}"))
         weighted.append(WeightedBackend(located(around.resolve(reference), at), reference.weight, filters))
     return tuple(weighted), refusals

@@ -41,6 +41,14 @@ class RuleOutcome:
     backends: tuple[Backend, ...] = ()
 
 
+MOST_WEIGHT = 1_000_000
+
+
+def weight_problem(weight: int) -> str:
+    """What is wrong with the weight of a backendRef, beginning with the field; empty for a good one."""
+    return "" if 0 <= weight <= MOST_WEIGHT else f"weight: {weight} is not from 0 to {MOST_WEIGHT}"
+
+
 def route_rules(rules: Sequence[Rule], outcomes: Sequence[RuleOutcome]) -> RouteRules:
     """The rules of a route with what they need."""
     needed = dict.fromkeys(backend for outcome in outcomes for backend in outcome.backends)
