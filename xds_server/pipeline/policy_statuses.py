@@ -114,20 +114,24 @@ def _telemetry(key: Key, policy: XTelemetryPolicy, look: Lookup, asked: Asked) -
 
 
 def _claimed(target: backend_tls.TargetId, look: Lookup, asked: Asked) -> tuple[backend_tls.Claimed, set[Key]]:
-    """A claim, and the Gateways that reach what is claimed; those that only hand on TLS have nothing to do with it."""
-    uses = [(id_[0], id_[1]) for id_ in look.keys(asked.uses, ("Service", target.service))]
+    """A claim, and the Gateways that reach what is claimed, or would; those that only hand on TLS have nothing to do
+    with it.
+    """
     service = look.get(asked.tables.world.services, target.service)
-    ports = {port.port: port.name for port in service.ports if port.protocol == "TCP"} if service else {}
+    if service is None:
+        gateways = _missing(ObjectRef("Service", *target.service), look, asked)
+        return backend_tls.Claimed(target, missing="does not exist"), gateways
+    uses = [(id_[0], id_[1]) for id_ in look.keys(asked.uses, ("Service", target.service))]
+    ports = {port.port: port.name for port in service.ports if port.protocol == "TCP"}
     if target.section and target.section not in ports.values():
-        return backend_tls.Claimed(target, missing=True, rival=None), {gateway for gateway, _ in uses}
+        missing = f"has no port called {target.section}"
+        return backend_tls.Claimed(target, missing=missing), {gateway for gateway, _ in uses}
     gateways = {
         gateway
         for gateway, backend in uses
         if backend.tls != NOT_SECURED and target.section in ("", ports.get(backend.port))
     }
-    return backend_tls.Claimed(
-        target, missing=False, rival=backend_tls.rival(target, look, asked.tables.world)
-    ), gateways
+    return backend_tls.Claimed(target, rival=backend_tls.rival(target, look, asked.tables.world)), gateways
 
 
 def _backend_traffic(key: Key, policy: XBackendTrafficPolicy, look: Lookup, asked: Asked) -> PolicyStatus | None:

@@ -103,18 +103,20 @@ def asked_by(kind: str, key: Key, validation: BackendTLSPolicyValidation) -> Ask
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A claim of a policy at a Gateway that reaches the Service: whether there is such a port, and who else has it."""
+    """A claim of a policy at a Gateway that reaches the Service: what of it is not there, in words that follow its
+    name, and who else has it.
+    """
 
     target: TargetId
-    missing: bool
-    rival: Key | None
+    missing: str = ""
+    rival: Key | None = None
 
     @property
     def problem(self) -> tuple[str, str] | None:
         """Reason and message where the policy has no effect there."""
         where = f"Service {self.target.service}"
         if self.missing:
-            return "TargetNotFound", f"{where} has no port called {self.target.section}"
+            return "TargetNotFound", f"{where} {self.missing}"
         where += f", port {self.target.section}," if self.target.section else ""
         if self.rival is not None:
             return "Conflicted", f"{where} has BackendTLSPolicy {self.rival} already, which comes first"
