@@ -180,7 +180,8 @@ def test_a_route_of_one_more_hostname(pipeline: Pipeline) -> None:
 def test_a_wildcard_route_reaches_the_hosts_below_it(pipeline: Pipeline) -> None:
     """One segment, repeated: each of the 501 virtual hosts is joined anew, nothing else is built."""
     put(pipeline, route("wild", hosts=["*.example.com"], rules=[rule("/wild", backend("s1"))]))
-    settle(pipeline)
+    trace = settle(pipeline)
+    assert trace.calls["entries"] == trace.calls["statuses.routes"] == trace.calls["virtual_hosts.headers"] == 1
     put(pipeline, route("wild", hosts=["*.example.com"], rules=[rule("/wilder", backend("s1"))]))
     trace = settle(pipeline)
     hosts = ROUTES + 3
@@ -465,3 +466,29 @@ def test_other_authorities_are_one_secret(pipeline: Pipeline) -> None:
             "statuses.policies": 1,
         }
     )
+
+
+def outside(**metadata: object) -> Document:
+    """An XBackend with a client certificate, the one that the Gateway's listener has, too."""
+    tls = {
+        "mode": "ClientAndServer",
+        "clientCertificateRef": {"name": "cert"},
+        "validation": {"hostname": "x.e.com", "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]},
+    }
+    pods = {"type": "EndpointSelector", "endpointSelector": {"matchLabels": {"app": "x"}}, "port": {"number": 8443}}
+    return document("XBackend", "x", pods | {"tls": tls}, **metadata)
+
+
+def test_what_routing_does_not_need_of_an_x_backend_is_no_business_of_its_routes(pipeline: Pipeline) -> None:
+    named = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "x"}
+    put(pipeline, outside(), route("to-x", hosts=["x.example.com"], rules=[{"backendRefs": [named]}]))
+    settle(pipeline)
+    unrelated = {"claims", "rules", "clusters", "assignments", "placed"}
+    put(pipeline, outside(generation=2, labels={"a": "b"}))
+    trace = settle(pipeline)
+    assert trace.published == []
+    assert not trace.calls.keys() & unrelated
+    put(pipeline, secret("cert", "secure.example.org,third.example.org"))
+    trace = settle(pipeline)
+    assert trace.published == ["secrets secret/default/cert"]
+    assert not trace.calls.keys() & unrelated

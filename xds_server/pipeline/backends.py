@@ -73,7 +73,7 @@ def clusters(
 
 def _cluster(backend: Backend, _: Sequence[None], look: Lookup, how: Secured, world: World) -> Part:
     if backend.kind == "XBackend":
-        row = x_backends.served(backend.service, look, world)
+        row = look.get(world.x_backends, backend.service)
         if row is None or row.problem is not None:
             return cluster.closed(backend)
     budget = look.get(world.retry_budgets, backend.object)

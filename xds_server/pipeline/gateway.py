@@ -17,6 +17,7 @@ from xds_server.model.core import Pod
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.model.policy import XBackend
 from xds_server.pipeline import backends, before_routing, secrets, streams, traffic_policies
 from xds_server.pipeline.backends import Secured
 from xds_server.pipeline.inputs import Inputs
@@ -30,7 +31,7 @@ from xds_server.routing.hostname import ancestors, is_wildcard, specificity
 from xds_server.routing.listener import ListenerId, Protocol, Scope
 from xds_server.routing.secret import SecretId
 from xds_server.routing.tracing import Tracing
-from xds_server.semantics import attach, backend_tls, default_gateways, listener_sets, listeners, telemetry
+from xds_server.semantics import attach, backend_tls, default_gateways, listener_sets, listeners, telemetry, x_backends
 from xds_server.semantics.attach import Claim, ClaimId, Listeners, ParentVerdict, Route
 from xds_server.semantics.certificates import Certificate, lapse, serve
 from xds_server.semantics.clock import Clock
@@ -40,7 +41,7 @@ from xds_server.semantics.routes.grpc import GRPC
 from xds_server.semantics.routes.http import HTTP
 from xds_server.semantics.routes.rules import RouteRules, RulesVerdict
 from xds_server.semantics.spread import Spread, spread
-from xds_server.semantics.world import ServedPod, World, served_pod, served_service
+from xds_server.semantics.world import ServedBackend, ServedPod, World, served_pod, served_service
 from xds_server.wire.part import Part
 
 DIALECTS = {dialect.kind: dialect for dialect in (HTTP, GRPC)}
@@ -103,6 +104,7 @@ class GatewayTables:
     rules: Table[RouteKey, RouteRules]
     rules_verdicts: Table[RouteKey, RulesVerdict]
     spreads: Table[ListenerId, Spread]
+    """Of the listeners that refuse something."""
     placed: Table[PlacedId, Placed]
     placed_by_leaf: Index[tuple[Key, str], PlacedId, Placed]
     segments: Table[ListenerHost, Part]
@@ -187,7 +189,11 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
     pods = graph.derive("pods.served", kinds["Pod"], _served_pod)
     policies = kinds["BackendTLSPolicy"]
     targets = graph.derive("backend_tls.targets", policies, lambda key, row, _: backend_tls.targets(key, row))
-    return World(
+
+    def serve_backend(key: Key, row: XBackend, look: Lookup) -> Iterable[tuple[Key, ServedBackend]]:
+        return [(key, x_backends.serve(key, row, look, world))]
+
+    world = World(
         classes=kinds["GatewayClass"],
         gateways=kinds["Gateway"],
         namespaces=kinds["Namespace"],
@@ -195,7 +201,7 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
         slices_by_service=inputs.slices_by_service,
         grants_by_namespace=inputs.grants_by_namespace,
         certificates=certificates,
-        x_backends=kinds["XBackend"],
+        x_backends=graph.derive("xbackends.served", kinds["XBackend"], serve_backend),
         pods_by_label=pods.by("label", _labels),
         tls_targets=targets.by("service", lambda id_, _: (id_.service,)),
         sessions=traffic.sessions,
@@ -214,6 +220,7 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
         system_authorities=options.system_authorities,
         checks=options.checks,
     )
+    return world
 
 
 def _lapse(key: Key, row: Any, look: Lookup, clock: Clock) -> Iterable[tuple[Key, str]]:
@@ -265,12 +272,14 @@ def _spreads(graph: Graph, claims: Table[ClaimId, Claim], options: Options) -> T
     by_listener = claims.by("listener", lambda id_, _: (id_.listener,))
     limit = options.repeated_matches_limit
 
-    def function(listener: ListenerId, rows: Sequence[Claim], look: Lookup) -> Spread:
+    def function(listener: ListenerId, rows: Sequence[Claim], look: Lookup) -> Spread | None:
+        """None where nothing is refused: so the first wildcard of a listener is no news to all of its routes."""
         sizes: Counter[str] = Counter()
         for claim in rows:
             sizes[claim.host] += claim.size
         wanted = sum(size * len(look.keys(narrower, (listener, host))) for host, size in sizes.items())
-        return spread(look.rows(by_listener, listener), limit) if wanted > limit else Spread(limit)
+        found = spread(look.rows(by_listener, listener), limit) if wanted > limit else None
+        return found if found is not None and found.refused else None
 
     return graph.group("spreads", wildcards, function)
 

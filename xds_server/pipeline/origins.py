@@ -69,7 +69,7 @@ def unreached(pipeline: Pipeline, backend: Backend) -> str:
     """Why nobody is connected to, whatever endpoints there are; empty where that is not so."""
     tables = pipeline.tables
     if backend.kind == x_backends.KIND:
-        row = x_backends.served(backend.service, _LOOK, tables.world)
+        row = tables.world.x_backends.get(backend.service)
         if row is not None and row.problem is not None:
             return row.problem[1]
     if (id_ := backend.authorities) is None:

@@ -89,7 +89,7 @@ def _backend_tls(key: Key, policy: BackendTLSPolicy, look: Lookup, asked: Asked)
 
 def _x_backend(key: Key, backend: XBackend, look: Lookup, asked: Asked) -> PolicyStatus | None:
     gateways = {id_[0] for id_ in look.keys(asked.uses, ("XBackend", key))}
-    found = x_backends.served(key, look, asked.tables.world)
+    found = look.get(asked.tables.world.x_backends, key)
     if not gateways or found is None:
         return None
     authorities = look.get(asked.tables.secured.authorities, SecretId("XBackend", key))

@@ -179,7 +179,7 @@ def _route(
 
 
 def _within_spread(parent: ParentVerdict, route: RouteKey, look: Lookup, tables: GatewayTables) -> ParentVerdict:
-    spreads = {one: found for one in parent.listeners if (found := look.get(tables.spreads, one)) and found.refused}
+    spreads = {one: found for one in parent.listeners if (found := look.get(tables.spreads, one))}
     if not spreads:
         return parent
     claims: dict[ListenerId, list[Claim]] = {}

@@ -100,7 +100,7 @@ def _backend(target: Key, port: ServedPort, spoken: Spoken, look: Lookup, world:
 def hostname(id_: EndpointsId, look: Lookup, world: World) -> str | None:
     """The name by which a backend is found in DNS; None for one that has endpoints."""
     if id_.kind == "XBackend":
-        found = x_backends.served(id_.service, look, world)
+        found = look.get(world.x_backends, id_.service)
         return found.hostname if found else None
     if not world.allow_external_names or id_.kind != "Service":
         return None

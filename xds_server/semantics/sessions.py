@@ -35,10 +35,10 @@ def of_backend(backend: Backend, look: Lookup, world: World) -> Session | None:
     where it is an XBackend, else by a policy.
     """
     own = look.get(world.x_backends, backend.service) if backend.kind == "XBackend" else None
-    session = parse(own.spec.session_persistence, "sessionPersistence") if own else None
+    session = own.session if own else None
     if session is None:
         session = look.get(world.sessions, backend.object)
-    return named(session, "backend", backend) if isinstance(session, Session) else None
+    return None if session is None else named(session, "backend", backend)
 
 
 def named(session: Session, scope: str, backend: Backend) -> Session:

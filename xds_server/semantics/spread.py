@@ -24,7 +24,7 @@ DEFAULT_LIMIT = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What a listener refuses: (kind, route, host). Empty while its limit is kept."""
+    """What a listener refuses to keep its limit: (kind, route, host)."""
 
     limit: int
     refused: frozenset[tuple[str, Key, str]] = frozenset()

@@ -9,8 +9,8 @@ from xds_server.model.core import ClusterTrustBundle, ConfigMap, EndpointSlice, 
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
-from xds_server.model.policy import XBackend, XTelemetryPolicy
-from xds_server.routing.backend import RetryBudget
+from xds_server.model.policy import XTelemetryPolicy
+from xds_server.routing.backend import NO_CERTIFICATE, RetryBudget
 from xds_server.routing.rule import Session
 from xds_server.semantics.certificates import KeptSecret
 
@@ -50,6 +50,22 @@ class ServedPod:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedBackend:
+    """What routing needs of an XBackend. `hostname` is None for Pods; `problem` is why nobody is connected to, reason
+    and message.
+    """
+
+    hostname: str | None
+    labels: tuple[tuple[str, str], ...]
+    port: int
+    protocol: str | None
+    secured: bool
+    certificate: Key = NO_CERTIFICATE
+    session: Session | None = None
+    problem: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The tables below all rules. `any_class` serves Gateways of any class while no GatewayClass is given (files)."""
 
@@ -70,7 +86,7 @@ class World:
     trust_bundles: Table[Key, ClusterTrustBundle]
     tls_targets: Index[Key, Any, Any]
     """What BackendTLSPolicies claim, by Service."""
-    x_backends: Table[Key, XBackend]
+    x_backends: Table[Key, ServedBackend]
     pods_by_label: Index[tuple[str, str, str], Key, ServedPod]
     """By namespace, and name and value of each label."""
     listener_sets: Table[Key, ListenerSet]

@@ -6,7 +6,6 @@ client certificate is not shown to it. MCP is HTTP/1.1.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from xds_server.flow.lookup import Lookup
@@ -17,11 +16,12 @@ from xds_server.model.rules import syntax
 from xds_server.routing.backend import NO_CERTIFICATE, NOT_SECURED, Backend, InvalidBackend, Protocol, Verification
 from xds_server.routing.endpoint import ServingEndpoint
 from xds_server.routing.feature import Refused
+from xds_server.routing.rule import Session
 from xds_server.routing.secret import SecretId
 from xds_server.semantics import backend_tls, client_certificates, conditions, sessions
 from xds_server.semantics.authorities import Asked, Authorities
 from xds_server.semantics.grants import Referrer
-from xds_server.semantics.world import ServedPod, World
+from xds_server.semantics.world import ServedBackend, ServedPod, World
 
 KIND = "XBackend"
 PROTOCOLS = ("TCP", "HTTP", "HTTP2", "HTTP11", "H2C", "MCP", "GRPC", "WSS")
@@ -45,29 +45,13 @@ SPEAKS: Mapping[str, Mapping[str | None, Protocol]] = {
 """By what a route hands on and what the backend wants: what is spoken; nothing where the two do not go together."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServedBackend:
-    """What routing needs of an XBackend. `hostname` is None for Pods; `problem` is why nobody is connected to."""
-
-    hostname: str | None
-    labels: tuple[tuple[str, str], ...]
-    port: int
-    protocol: str | None
-    secured: bool
-    certificate: Key = NO_CERTIFICATE
-    problem: tuple[str, str] | None = None
-
-
-def served(key: Key, look: Lookup, world: World) -> ServedBackend | None:
-    """The XBackend, None where there is none."""
-    backend = look.get(world.x_backends, key)
-    if backend is None:
-        return None
+def serve(key: Key, backend: XBackend, look: Lookup, world: World) -> ServedBackend:
+    """The XBackend as routing sees it. Asks the world for certificates and grants alone."""
     spec = backend.spec
     outside = spec.external_hostname if spec.type == "ExternalHostname" else None
     labels = tuple(sorted(spec.endpoint_selector.match_labels.items())) if spec.endpoint_selector else ()
     certificate, unusable = _certificate(key, backend, look, world)
-    problem = _problem(backend) or unusable
+    session = sessions.parse(spec.session_persistence, "sessionPersistence")
     return ServedBackend(
         outside.hostname.rstrip(".") if outside else None,
         labels,
@@ -75,11 +59,12 @@ def served(key: Key, look: Lookup, world: World) -> ServedBackend | None:
         spec.protocol,
         spec.tls.mode != "None",
         certificate,
-        problem,
+        None if isinstance(session, Refused) else session,
+        _problem(backend, session) or unusable,
     )
 
 
-def _problem(backend: XBackend) -> tuple[str, str] | None:
+def _problem(backend: XBackend, session: Session | Refused | None) -> tuple[str, str] | None:
     """What is wrong with its values, reason and message."""
     spec = backend.spec
     message = ""
@@ -102,7 +87,6 @@ def _problem(backend: XBackend) -> tuple[str, str] | None:
     if not message and spec.tls.mode != "None":
         found = verification(backend)
         message = found if isinstance(found, str) else ""
-    session = sessions.parse(spec.session_persistence, "sessionPersistence")
     if not message and isinstance(session, Refused):
         message = session.message
     if not message and session is not None and spec.type != "EndpointSelector":
@@ -156,7 +140,7 @@ def asked(key: Key, backend: XBackend) -> list[tuple[SecretId, Asked]]:
 
 def resolve(target: Key, spoken: str, look: Lookup, world: World) -> Backend | InvalidBackend:
     """What a backendRef to it stands for, where a route hands on `spoken`."""
-    found = served(target, look, world)
+    found = look.get(world.x_backends, target)
     if found is None:
         gone = ObjectRef(KIND, *target)
         return InvalidBackend("BackendNotFound", f"{gone} does not exist", gone)
@@ -178,7 +162,7 @@ def resolve(target: Key, spoken: str, look: Lookup, world: World) -> Backend | I
 
 def endpoints(target: Key, look: Lookup, world: World) -> list[ServingEndpoint]:
     """The Pods that take traffic: those that are ready, else those that are leaving but still ready."""
-    found = served(target, look, world)
+    found = look.get(world.x_backends, target)
     if found is None or not found.labels or found.hostname is not None:
         return []
     pods = look.rows(world.pods_by_label, (target.namespace, *found.labels[0]))
