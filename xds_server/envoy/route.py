@@ -10,7 +10,7 @@ from typing import Any
 
 from envoy_data_plane.envoy.config.route import v3 as api
 
-from xds_server.envoy import kit, names, retry, session
+from xds_server.envoy import http_manager, kit, names, retry, session
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.feature import Applied, Feature, Place
 from xds_server.routing.match import Match, PathKind
@@ -36,7 +36,9 @@ _NOT_FOUND = {
     503: api.RouteActionClusterNotFoundResponseCode.SERVICE_UNAVAILABLE,
 }
 LONG_LIVED_IDLE = timedelta(hours=1)
-"""Idle time-out of streams to backends that declare WebSocket; other streams have the connection manager's."""
+"""Idle time-out of streams that may well be silent; others have the connection manager's."""
+_LONG_LIVED = ("grpc", "http1")
+"""Protocols of such streams; a backend has the second by name where it declares WebSocket."""
 
 
 def build(rule: Rule, place: Place, features: Features, source: str) -> Part:
@@ -159,13 +161,24 @@ def _is_secure(place: Place) -> bool:
 
 
 def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteAction:
-    long_lived = any(isinstance(entry.backend, Backend) and entry.backend.protocol == "http1" for entry in serving)
     return RouteAction(
         cluster_not_found_response_code=_NOT_FOUND[action.unusable],
         timeout=_timeout(action),
         retry_policy=retry.policy(action.retry, action.timeouts.backend_request) if action.retry else None,
-        idle_timeout=LONG_LIVED_IDLE if long_lived else None,
+        idle_timeout=_idle(action, serving),
     )
+
+
+def _idle(action: Action, serving: tuple[WeightedBackend, ...]) -> timedelta | None:
+    """None for the connection manager's. Calls of gRPC and WebSockets are silent for long, so is whoever asked for no
+    limit; and a backend that may take its time before it answers is not cut off before.
+    """
+    timeouts = (action.timeouts.request, action.timeouts.backend_request)
+    limit = kit.milliseconds(max((limit for limit in timeouts if limit), default=0))
+    protocols = {entry.backend.protocol for entry in serving if isinstance(entry.backend, Backend)}
+    if 0 in timeouts or not protocols.isdisjoint(_LONG_LIVED):
+        return max(limit, LONG_LIVED_IDLE)
+    return limit if limit > http_manager.STREAM_IDLE else None
 
 
 def _timeout(action: Action) -> timedelta:
