@@ -235,13 +235,17 @@ class World:
 
     @asynccontextmanager
     async def traffic(self, *paths: str, gateway: Key = GATEWAY) -> AsyncIterator[Traffic]:
-        """Requests to all paths, one after the other on a connection for each, for the length of the block."""
+        """Requests to all paths, one after the other on a connection for each, for the length of the block: each path
+        has been answered when it begins, and is asked once more when it ends.
+        """
         traffic = Traffic({path: Counter() for path in paths})
         over = asyncio.Event()
 
         async def ask(session: aiohttp.ClientSession, path: str) -> None:
             url = f"http://127.0.0.1:{self.ports[gateway]}{path}"
-            while not over.is_set():
+            last = False
+            while not last:
+                last = over.is_set()
                 async with session.get(url, headers={"Host": HOST}) as response:
                     await response.read()
                     traffic.answers[path][response.status, response.headers.get("version", "")] += 1
@@ -251,8 +255,8 @@ class World:
         async with aiohttp.ClientSession(connector=connector) as session:
             asking = [asyncio.create_task(ask(session, path)) for path in paths]
             try:
+                await until(lambda: all(traffic.answers.values()) or any(task.done() for task in asking))
                 yield traffic
-                await asyncio.sleep(0.05)
             finally:
                 over.set()
                 await asyncio.gather(*asking)

@@ -203,6 +203,17 @@ def test_nesting_without_end_is_refused() -> None:
         to_json(Value, data)
 
 
+@pytest.mark.parametrize("after", [encode(Value(string_value="x")), field(Value, "struct_value", b"")])
+def test_what_something_else_takes_the_place_of_must_be_readable_too(after: bytes) -> None:
+    """A message that ends within a value, which another member of the oneof voids or a further piece would go on with."""
+    unreadable = field(Value, "list_value", b"\x0a\x05")
+    with pytest.raises(DecodeError, match="ListValue"):
+        to_json(Value, unreadable + after)
+    rest = field(Value, "list_value", b"\x0a\x03abc")
+    with pytest.raises(DecodeError, match="ListValue"):
+        to_json(Value, unreadable + rest)
+
+
 def test_merging_at_every_level_reads_every_byte_once() -> None:
     """A reader that decodes first and merges then would need 2**100 steps for this."""
     data = encode(Value(bool_value=True))

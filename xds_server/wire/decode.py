@@ -8,8 +8,8 @@ Source: https://protobuf.dev/programming-guides/json/, and .../encoding/#last-on
 
 import base64
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import betterproto2
 
@@ -19,8 +19,16 @@ from xds_server.wire.registry import PREFIX, UnknownTypeError, class_of, type_ur
 from xds_server.wire.schema import LENGTH, Field, fields_of
 from xds_server.wire.wellknown import SPELLING, JsonValue
 
-Decoder = Callable[[bytes, int, int], Any]
+Span = tuple[int, int]
 _Handler = Callable[[bytes, int, int, dict[str, Any]], int]
+
+
+class Decoder(Protocol):
+    """From a message in `data`, from `pos` up to `end`, to its JSON value; it goes on in `more`, in other places."""
+
+    def __call__(self, data: bytes, pos: int, end: int, more: Sequence[Span] = ()) -> Any:
+        """The value. Raises Malformed, DecodeError."""
+
 
 _DECODERS: dict[type, Decoder] = {}
 
@@ -29,7 +37,7 @@ class DecodeError(ValueError):
     """The bytes are no encoding of the class; the text names class, field and offset."""
 
 
-class _Pieces(list[tuple[int, int]]):
+class _Pieces(list[Span]):
     """Where in the buffer a singular message lies: mostly in one place, in several if it has to be merged."""
 
     __slots__ = ()
@@ -52,7 +60,7 @@ def to_json(type_: type[betterproto2.Message] | str, data: bytes) -> dict[str, J
 
 
 def decoder_of(cls: type[betterproto2.Message]) -> Decoder:
-    """The compiled decoder of `cls`: buffer, start and end to the JSON value."""
+    """The compiled decoder of `cls`."""
     found = _DECODERS.get(cls)
     if found is None:
         found = _DECODERS[cls] = _compile(cls)
@@ -75,8 +83,8 @@ def _compile(cls: type[betterproto2.Message]) -> Decoder:
 
 
 def _spelled(plain: Decoder, spell: Callable[[dict[str, Any]], Any]) -> Decoder:
-    def decode(data: bytes, pos: int, end: int) -> Any:
-        fields = plain(data, pos, end)
+    def decode(data: bytes, pos: int, end: int, more: Sequence[Span] = ()) -> Any:
+        fields = plain(data, pos, end, more)
         try:
             return spell(fields)
         except DecodeError:
@@ -89,27 +97,24 @@ def _spelled(plain: Decoder, spell: Callable[[dict[str, Any]], Any]) -> Decoder:
 
 def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Reader]) -> Decoder:
     """The decoder of a message of these fields, to a dict; `readers` replaces the reader of some of them."""
-    handlers: dict[int, _Handler] = {}
-    singular: dict[str, tuple[int, type[betterproto2.Message]]] = {}
-    for field in fields:
-        siblings = [other.json_name for other in fields if other.group and other.group == field.group]
-        siblings = [sibling for sibling in siblings if sibling != field.json_name]
-        handlers |= _handlers(field, siblings, readers.get(field.name) or _reader(name, field))
-        if field.message is not None and not field.repeated:
-            singular[field.json_name] = (_key(field), field.message)
+    handlers = _all_handlers(name, fields, readers)
+    singular = {one.json_name: (_key(one), one.message) for one in fields if one.message and not one.repeated}
 
-    def decode(data: bytes, pos: int, end: int) -> Any:
+    def decode(data: bytes, pos: int, end: int, more: Sequence[Span] = ()) -> Any:
         out: dict[str, Any] = {}
         key = 0
         try:
-            while pos < end:
-                key = data[pos]
-                pos += 1
-                if key > 127:
-                    key, pos = 0, pos - 1
-                    key, pos = reader.long_tag(data, pos)
-                handler = handlers.get(key)
-                pos = reader.skip(data, pos, key) if handler is None else handler(data, pos, end, out)
+            for at, stop in ((pos, end), *more):
+                while at < stop:
+                    key = data[at]
+                    at += 1
+                    if key > 127:
+                        key, at = 0, at - 1
+                        key, at = reader.long_tag(data, at)
+                    handler = handlers.get(key)
+                    at = reader.skip(data, at, key) if handler is None else handler(data, at, stop, out)
+                if at > stop:
+                    raise Malformed("a value runs past the end of its message", stop)
             if singular:
                 for member, value in out.items():
                     if type(value) is _Pieces:
@@ -117,20 +122,24 @@ def _message_decoder(name: str, fields: Sequence[Field], readers: dict[str, Read
                         out[member] = _from_pieces(cls, data, value)
         except (Malformed, IndexError) as fault:
             raise _error(name, fields, key, data, fault) from None
-        if pos > end:
-            raise _error(name, fields, key, data, Malformed("a value runs past the end of its message", end))
         return out
 
     return decode
 
 
+def _all_handlers(name: str, fields: Sequence[Field], readers: dict[str, Reader]) -> dict[int, _Handler]:
+    handlers: dict[int, _Handler] = {}
+    for field in fields:
+        siblings = {one.json_name: one.message for one in fields if one.group and one.group == field.group}
+        siblings.pop(field.json_name, None)
+        handlers |= _handlers(field, siblings, readers.get(field.name) or _reader(name, field))
+    return handlers
+
+
 def _from_pieces(cls: type[betterproto2.Message], data: bytes, pieces: _Pieces) -> Any:
-    """A message that comes several times is merged, and to merge is to decode what was joined."""
+    """A message that comes several times is merged: what comes later goes on with it."""
     decode = _DECODERS.get(cls) or decoder_of(cls)
-    if len(pieces) == 1:
-        return decode(data, *pieces[0])
-    joined = b"".join(data[start:stop] for start, stop in pieces)
-    return decode(joined, 0, len(joined))
+    return decode(data, *pieces[0], pieces[1:])
 
 
 def _error(name: str, fields: Sequence[Field], key: int, data: bytes, fault: Malformed | IndexError) -> DecodeError:
@@ -179,7 +188,11 @@ def _entry_reader(name: str, key: Field, value: Field) -> Reader:
     return read
 
 
-def _handlers(field: Field, siblings: list[str], read: Reader) -> dict[int, _Handler]:
+_Siblings = Mapping[str, type[betterproto2.Message] | None]
+"""The other members of a field's oneof, with the classes of those that are messages."""
+
+
+def _handlers(field: Field, siblings: _Siblings, read: Reader) -> dict[int, _Handler]:
     """What to do with a field's value, by the tags under which it may come."""
     name, key = field.json_name, _key(field)
     if field.key is not None:
@@ -212,27 +225,33 @@ def _plain_into(field: Field, read: Reader) -> _Handler:
     return handle
 
 
-def _present_into(name: str, siblings: list[str], read: Reader) -> _Handler:
+def _present_into(name: str, siblings: _Siblings, read: Reader) -> _Handler:
     def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
         value, pos = read(data, pos, end)
-        for sibling in siblings:
-            out.pop(sibling, None)
+        _void(siblings, data, out)
         out[name] = value
         return pos
 
     return handle
 
 
-def _into_pieces(name: str, siblings: list[str]) -> _Handler:
+def _void(siblings: _Siblings, data: bytes, out: dict[str, Any]) -> None:
+    """What another member of the oneof takes the place of must be readable all the same."""
+    for sibling, cls in siblings.items():
+        gone = out.pop(sibling, None)
+        if type(gone) is _Pieces and cls is not None:
+            _from_pieces(cls, data, gone)
+
+
+def _into_pieces(name: str, siblings: _Siblings) -> _Handler:
     """A singular message waits until all of its pieces are known; another member of its oneof makes them void.
 
-    So every byte is read once, however messages are nested; void pieces are not read at all.
+    So every byte is read once, however messages are nested.
     """
 
     def handle(data: bytes, pos: int, end: int, out: dict[str, Any]) -> int:
         piece = delimited(data, pos, end)
-        for sibling in siblings:
-            out.pop(sibling, None)
+        _void(siblings, data, out)
         if name in out:
             out[name].append(piece)
         else:
