@@ -139,6 +139,11 @@ def test_a_narrow_terminal_gets_every_word(monkeypatch: pytest.MonkeyPatch) -> N
     assert "…" not in plain
     for word in ("XDS0701", "UnsupportedValue", "NoSuchParent"):
         assert word in plain
+    told = "HTTPRoute shop/lost spec.parentRefs[0] NoSuchParent\n  there is no Gateway shop/nowhere among the files\n"
+    assert told in plain
+    monkeypatch.setenv("COLUMNS", "400")
+    wide = re.sub(r"\x1b\[[0-9;]*m", "", invoke("check", "-", stdin=GATEWAY + BAD).out)
+    assert wide.splitlines()[0].startswith("SEVERITY  CODE")
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,11 @@ def test_files_elsewhere_are_named_in_full(here: Path, monkeypatch: pytest.Monke
     assert uri == (here / "a b" / "all.yaml").as_uri()
 
 
-def test_standard_input_is_no_file() -> None:
+def test_standard_input_has_a_place_too(here: Path) -> None:
+    """Code scanning of GitHub takes no result without a physical location and a line, and no whole run with such a one."""
     (one,) = run_of(invoke("check", "-", "-o", "sarif", stdin="[]"))["results"]
-    assert one["locations"] == []
+    (location,) = one["locations"]
+    assert location["physicalLocation"] == {"artifactLocation": {"uri": "stdin"}, "region": {"startLine": 1}}
 
 
 def test_nothing_wrong() -> None:

@@ -95,7 +95,7 @@ def test_nothing_means_nothing(tmp_path: Path) -> None:
     assert invoke("translate", tmp_path) == (0, "{}\n", "")
 
 
-def test_services_of_type_external_name_are_served_only_if_that_is_allowed() -> None:
+def test_services_of_type_external_name_are_served_only_if_that_is_allowed(tmp_path: Path) -> None:
     outside = """\
 ---
 apiVersion: v1
@@ -114,3 +114,10 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: out, port: 443}]}
     assert [one["name"] for one in yaml.safe_load(allowed.out)["shop/gw"]["clusters"]] == ["shop/out:443/auto"]
     assert invoke("check", "-", stdin=GATEWAY + outside).status == 1
     assert invoke("check", "-", "--allow-external-name-services", stdin=GATEWAY + outside).status == 0
+    url = "http://any.example.com/"
+    assert invoke("explain", url, "-", stdin=GATEWAY + outside).status == 1
+    assert invoke("explain", url, "-", "--allow-external-name-services", stdin=GATEWAY + outside).status == 0
+    old = tmp_path / "old.yaml"
+    old.write_text(GATEWAY + outside.replace("ExternalName,", "ClusterIP,"))
+    assert "turns bad" in invoke("diff", old, "-", stdin=GATEWAY + outside).out
+    assert "turns bad" not in invoke("diff", old, "-", "--allow-external-name-services", stdin=GATEWAY + outside).out

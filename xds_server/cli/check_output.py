@@ -33,7 +33,7 @@ def table(findings: Sequence[Finding], good: Sequence[Row]) -> None:
         lines.append((GOOD, "", "", str(row.ref), row.part, row.reason, row.message))
         styles.append("")
     if lines:
-        print_table(_HEAD, lines, styles=styles, whole=(*_HEAD[:2], _HEAD[5]))
+        print_table(_HEAD, lines, styles=styles)
 
 
 def summary(findings: Sequence[Finding], good: Sequence[Row]) -> str:

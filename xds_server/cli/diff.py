@@ -16,7 +16,7 @@ from msgspec import to_builtins
 
 from xds_server.app import offline
 from xds_server.cli.diff_table import print_changes, summary
-from xds_server.cli.input import GOOD, fail, gateway_key, given, objects, report
+from xds_server.cli.input import GOOD, ExternalNames, fail, gateway_key, given, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.cli.table import TableFormat
 from xds_server.cli.verdicts import Row, verdicts
@@ -78,6 +78,7 @@ def register(app: typer.Typer) -> None:
     def command(
         old: Annotated[Path, typer.Argument(help=_PATH, metavar="OLD", show_default=False)],
         new: Annotated[Path, typer.Argument(help=_PATH, metavar="NEW", show_default=False)],
+        external_names: ExternalNames = False,
         gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
         details: Annotated[bool, typer.Option("--details", help="Print the Envoy resources that differ.")] = False,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
@@ -88,7 +89,7 @@ def register(app: typer.Typer) -> None:
             fail("OLD and NEW are both standard input, which can be read once")
         if old == new or (STDIN not in (str(old), str(new)) and old.samefile(new)):
             print(f"note: OLD and NEW are the same: {new}", file=sys.stderr)
-        sides = _side(old), _side(new)
+        sides = _side(old, external_names), _side(new, external_names)
         if key is not None and not any(key in side.gateways for side in sides):
             _fail_without(key, sides)
         found = difference(*sides, key, details=details)
@@ -121,9 +122,9 @@ def difference(old: Side, new: Side, only: Key | None = None, *, details: bool =
     return Difference(gateways, status_changes(*judged), texts)
 
 
-def _side(path: Path) -> Side:
+def _side(path: Path, external_names: bool) -> Side:
     found, faults = objects([path], None)
-    translated = offline(found)
+    translated = offline(found, allow_external_names=external_names)
     return Side(
         path=path,
         faults=faults,

@@ -24,12 +24,12 @@ def print_changes(gateways: Sequence[GatewayChange], statuses: Sequence[StatusCh
     rows = [(gateway.gateway, *row) for gateway in gateways for row in _rows(gateway)]
     if rows:
         styles = [_STYLES[row[1]] for row in rows]
-        print_table(_HEAD, rows, styles=styles, whole=_HEAD[1:2])
+        print_table(_HEAD, rows, styles=styles)
         print()
     if statuses:
         lines = [(one.object, one.part, one.condition, one.turned, one.reason, one.message) for one in statuses]
         styles = ["green" if one.turned == "good" else "red" for one in statuses]
-        print_table(_STATUS_HEAD, lines, styles=styles, whole=_STATUS_HEAD[2:5])
+        print_table(_STATUS_HEAD, lines, styles=styles)
         print()
     for gateway in gateways:
         for drain in gateway.drains:

@@ -5,7 +5,6 @@ of the data is that of `pipeline/prediction.py`, in camel case and without what 
 """
 
 import asyncio
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ from msgspec import to_builtins
 
 from xds_server.app import offline
 from xds_server.cli import explain_tree
-from xds_server.cli.input import FAULTY, GOOD, Filenames, fail, gateway_key, objects, report
+from xds_server.cli.input import FAULTY, GOOD, ExternalNames, Filenames, Paths, fail, gateway_key, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.cli.request import parse
 from xds_server.cli.table import TableFormat
@@ -41,11 +40,9 @@ def register(app: typer.Typer) -> None:
     @app.command(name="explain", help=_HELP, short_help="Say what a request would come to, and why.")
     def command(
         url: Annotated[str, typer.Argument(help="What is asked for.", metavar="URL", show_default=False)],
-        paths: Annotated[
-            list[Path] | None,
-            typer.Argument(help="Files or directories with YAML or JSON; - is standard input.", metavar="PATH"),
-        ] = None,
+        paths: Paths = None,
         filenames: Filenames = None,
+        external_names: ExternalNames = False,
         method: Annotated[str, typer.Option("-X", "--method", help="Instead of GET.")] = "",
         header: Annotated[
             list[str] | None, typer.Option("-H", "--header", help="'NAME: VALUE'; may be repeated.")
@@ -64,7 +61,7 @@ def register(app: typer.Typer) -> None:
         request = parse(url, method, header or (), sni)
         key = gateway_key(gateway) if gateway else None
         found, faults = objects(paths, filenames)
-        pipeline = offline(found).pipeline
+        pipeline = offline(found, allow_external_names=external_names).pipeline
         status = report(faults)
         predictions = predictions_for(pipeline, request, key)
         if not predictions:

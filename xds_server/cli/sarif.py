@@ -18,6 +18,7 @@ from xds_server.semantics.checks.check import Check, Severity
 from xds_server.shell.scan import STDIN
 from xds_server.shell.survey import Place
 
+_NO_FILE = "stdin"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
@@ -50,24 +51,22 @@ def _rule(check: Check, docs_url: str) -> dict[str, Any]:
 
 def _result(one: Finding, rule: int) -> dict[str, Any]:
     subject = " ".join(part for part in (one.object, one.field) if part)
-    location = _physical(one.place) | _logical(subject)
+    location = {"physicalLocation": _physical(one.place), **_logical(subject)}
     return {
         "ruleId": one.check.code,
         "ruleIndex": rule,
         "level": _LEVELS[one.check.severity],
         "message": {"text": f"{subject}: {one.message}" if subject else one.message},
-        "locations": [location] if location else [],
+        "locations": [location],
         "partialFingerprints": {"finding/v1": _digest((one.check.code, one.object, one.field, one.message))},
     }
 
 
 def _physical(place: Place) -> dict[str, Any]:
-    if not place.file or place.file == STDIN:
-        return {}
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(Path(place.file))}}
-    if place.line:
-        physical["region"] = {"startLine": place.line}
-    return {"physicalLocation": physical}
+    """Never empty: code scanning of GitHub refuses all results if one has no file, or no line."""
+    known = place.file and place.file != STDIN
+    uri = _uri(Path(place.file)) if known else _NO_FILE
+    return {"artifactLocation": {"uri": uri}, "region": {"startLine": place.line or 1}}
 
 
 def _uri(file: Path) -> str:

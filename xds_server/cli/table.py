@@ -1,13 +1,16 @@
 """Tables on standard output: aligned, for people and for grep."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 _UNBOUNDED = 100_000
 """Columns where there is no terminal: each row is one line, for grep."""
+_INDENT = 2
 
 
 class TableFormat(StrEnum):
@@ -18,18 +21,28 @@ class TableFormat(StrEnum):
     YAML = "yaml"
 
 
-def print_table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str], whole: Sequence[str]
-) -> None:
-    """Prints the rows, each in its style ("": plain). A terminal's width folds all columns but those of `whole`."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in head:
-        table.add_column(column, no_wrap=column in whole, overflow="fold")
-    for row, style in zip(rows, styles, strict=True):
-        table.add_row(*row, style=style or None)
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str]) -> None:
+    """Prints the rows, each in its style ("": plain). On a terminal that is too narrow for them each row is told in
+    lines of its own instead: its cells in a row, and below them the last one, which is prose.
+    """
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=_UNBOUNDED)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in head:
+        table.add_column(column, no_wrap=True)
+    for row, style in zip(rows, styles, strict=True):
+        table.add_row(*row, style=style or None)
+    width = console.measure(table, options=console.options.update(max_width=_UNBOUNDED)).maximum
     with console.capture() as printed:
-        console.print(table)
+        for one in [table] if width <= console.width else _in_lines(rows, styles):
+            console.print(one)
     print("\n".join(line.rstrip() for line in printed.get().splitlines()))
+
+
+def _in_lines(rows: Sequence[Sequence[str]], styles: Sequence[str]) -> Iterator[Text | Padding]:
+    for (*cells, prose), style in zip(rows, styles, strict=True):
+        if told := " ".join(filter(None, cells)):
+            yield Text(told, style=style, overflow="fold")
+        if prose:
+            yield Padding(Text(prose, style=style, overflow="fold"), (0, 0, 0, _INDENT))
