@@ -116,3 +116,11 @@ def test_values_that_no_header_has(value: str) -> None:
 def test_names_that_no_header_has(name: str) -> None:
     assert isinstance(parsed(set=(HTTPHeader(name=name, value="1"),)), Refused)
     assert isinstance(parsed(remove=(name,)), Refused)
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "upgrade"])
+def test_how_a_message_is_framed_is_not_for_filters_to_say(name: str) -> None:
+    for found in (parsed(set=(HTTPHeader(name=name, value="5"),)), parsed(add=(HTTPHeader(name=name, value="5"),))):
+        assert isinstance(found, Refused)
+        assert "framed" in found.message
+    assert not isinstance(parsed(remove=(name,)), Refused)

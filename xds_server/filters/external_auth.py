@@ -29,6 +29,7 @@ from xds_server.model.httproute import HTTPAuthConfig, HTTPExternalAuthFilter, H
 from xds_server.model.rules import syntax
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
+from xds_server.routing.headers import FRAMING
 from xds_server.routing.request import Request, Response
 from xds_server.wire.construct import any_of, fast
 
@@ -56,10 +57,7 @@ TIMEOUT = timedelta(seconds=10)
 """How long the service may take; the API has no field for it."""
 _DENIED = 403
 MOST_BODY = 2**31 - 1
-NEVER_TAKEN = (
-    ":authority", "host", "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-)  # fmt: skip
+NEVER_TAKEN = (":authority", "host", "te", "trailer", *FRAMING)
 """Headers of the service's answer that never go into the request: whose host it is, and how a message is framed."""
 OF_THE_ANSWER = ("content-encoding", "content-type")
 """They tell what the answer's own body is: not copied unless asked for by name."""

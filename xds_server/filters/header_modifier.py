@@ -2,7 +2,8 @@
 
 Source: Gateway API HTTPHeaderFilter; Envoy's request_headers_to_add and relatives. Within one list the first of
 several entries of the same name counts; names are compared without case. Envoy refuses to touch `:`-headers and
-`host`: setting `Host` becomes a host rewrite, adding or removing it is refused.
+`host`: setting `Host` becomes a host rewrite, adding or removing it is refused. So is writing into headers that frame
+the message.
 """
 
 import re
@@ -15,6 +16,7 @@ from envoy_data_plane.envoy.config.route import v3 as route_v3
 from xds_server.envoy import kit
 from xds_server.model.httproute import HTTPHeader, HTTPHeaderFilter, HTTPRouteFilter
 from xds_server.routing.feature import Feature, Place, Refused, Surroundings
+from xds_server.routing.headers import FRAMING
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
@@ -65,7 +67,7 @@ def _header_problem(header: HTTPHeader) -> str | None:
         return f"the value of {header.name} holds characters that no header may"
     if header.name.lower() == "host" and not header.value:
         return "Host may not be empty"
-    return None
+    return f"{header.name} tells how messages are framed" if header.name.lower() in FRAMING else None
 
 
 def _name_problem(name: str) -> str | None:

@@ -14,6 +14,7 @@ from xds_server.model.httproute import CookieConfig, HeaderConfig, SessionPersis
 from xds_server.model.rules import syntax
 from xds_server.routing.backend import Backend
 from xds_server.routing.feature import Refused
+from xds_server.routing.headers import FRAMING
 from xds_server.routing.rule import Session
 from xds_server.semantics import durations
 from xds_server.semantics.world import World
@@ -72,6 +73,8 @@ def _parse(spec: SessionPersistence) -> Session | str:
 def _header(header: HeaderConfig, seconds: int | None) -> Session | str:
     if reason := syntax.header_name(header.name):
         return f"header.name: {reason}"
+    if header.name.lower() in FRAMING:
+        return f"header.name: {header.name} tells how messages are framed"
     if seconds is not None:
         return "absoluteTimeout: is not supported for type Header, whose sessions last as long as their endpoint"
     return Session("header", header.name.lower())
