@@ -61,8 +61,9 @@ class Statuses:
             "Gateway": self.gateways,
             "ListenerSet": self.listener_sets,
         }
-        table = tables.get(kind)
-        return self.routes.get((kind, key)) if table is None else table.get(key)
+        if (table := tables.get(kind)) is not None:
+            return table.get(key)
+        return self.routes.get((kind, key)) or self.policies.get((kind, key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ class TargetId(NamedTuple):
     policy: Key
 
 
+SYSTEM = "System"
+"""The one value of wellKnownCACertificates: what the machine trusts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """When the policy was made: the oldest has what several claim."""
@@ -82,6 +86,8 @@ def verification(validation: BackendTLSPolicyValidation) -> Verification | str:
                 return f"validation.subjectAltNames[{index}]: has no name of type {name.type}, of Hostname and URI"
     if not validation.hostname:
         return "validation.hostname: is empty"
+    if (known := validation.well_known_ca_certificates) not in (None, SYSTEM):
+        return f"validation.wellKnownCACertificates: {known} is not supported (supported: {SYSTEM})"
     if not validation.subject_alt_names:
         hostnames = [validation.hostname]
     return Verification(validation.hostname, tuple(hostnames), tuple(uris))
@@ -97,7 +103,7 @@ def asked_by(kind: str, key: Key, validation: BackendTLSPolicyValidation) -> Ask
     references = tuple(
         ObjectReference(name=one.name, group=one.group, kind=one.kind) for one in validation.ca_certificate_refs
     )
-    system = not references and validation.well_known_ca_certificates == "System"
+    system = not references and validation.well_known_ca_certificates == SYSTEM
     return Asked(Referrer(kind, key.namespace), references, system=system)
 
 
