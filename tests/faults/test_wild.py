@@ -23,7 +23,8 @@ from xds_server.routing.listener import Bind
 from xds_server.xds.resource import Resource
 
 PORTS = (80, 81, 443, 444, 8080, 65535)
-WILD_KINDS = ("Gateway", "ListenerSet", *ROUTE_KINDS, *ROUTE_KINDS)
+POLICIES = ("BackendTLSPolicy", "XBackend", "XBackendTrafficPolicy", "XTelemetryPolicy")
+WILD_KINDS = ("Gateway", "ListenerSet", *POLICIES, *ROUTE_KINDS, *ROUTE_KINDS, *ROUTE_KINDS)
 """Kinds of generated objects; routes are the more frequent ones."""
 
 
@@ -56,6 +57,12 @@ spec:
   - {name: udp, port: 8080, protocol: UDP, allowedRoutes: {namespaces: {from: All}}}
 ---
 """
+    authorities = """
+kind: ConfigMap
+metadata: {name: a}
+data: {ca.crt: "${cert:ca.example.com}"}
+---
+"""
     grant = """
 kind: ReferenceGrant
 metadata: {name: all, namespace: other}
@@ -64,7 +71,11 @@ spec:
   to: [{group: "", kind: Service}]
 """
     text = (
-        "".join(service(name, ["127.0.0.1:9"]) for name in ("a", "b")) + secret.replace("NAME", "a") + gateway + grant
+        "".join(service(name, ["127.0.0.1:9"]) for name in ("a", "b"))
+        + secret.replace("NAME", "a")
+        + gateway
+        + authorities
+        + grant
     )
     return [_object(one) for one in yaml.safe_load_all(text) if one]
 
