@@ -46,8 +46,9 @@ golden: $(STAMP) ## rewrite the expected output of all scenarios; read the diffe
 bench: $(STAMP) ## how fast, each figure beside its floor
 	$(BIN)/python -m tests.bench $(ARGS)
 
-docs: $(STAMP) ## write docs/checks and docs/gateway-api.md from the code, examples and scenarios
+docs: $(STAMP) ## write the pages of docs that are made from code
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tests.faults.page > docs/faults.md
 
 protos: $(STAMP) ## generate xds_server/pb from protos/
 	$(BIN)/python protos/generate.py

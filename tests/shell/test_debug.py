@@ -423,7 +423,7 @@ async def test_probes_are_answered_while_a_large_dump_is_made() -> None:
             metadata=msgspec.structs.replace(route.metadata, name=f"r{number}"),
             spec=msgspec.structs.replace(route.spec, hostnames=(f"h{number}.example.com",)),  # type: ignore[attr-defined]
         )
-        for number in range(600)
+        for number in range(1500)
     ]
     async with World([*objects(), *many]) as world:
         dump = asyncio.create_task(world.ask("/debug/config_dump", params={"gateway": GATEWAY}))
@@ -433,5 +433,5 @@ async def test_probes_are_answered_while_a_large_dump_is_made() -> None:
             probes += 1
         status, text = dump.result()
         assert status == 200
-        assert "h599.example.com" in text
+        assert "h1499.example.com" in text
         assert probes > 3
