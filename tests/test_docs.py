@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from xds_server.model.kinds import KINDS
 from xds_server.semantics.checks.catalog import CHECKS
 
 ROOT = Path(__file__).parents[1]
@@ -49,3 +50,11 @@ def test_links_lead_somewhere() -> None:
     for page in FOLDER.glob("*.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             assert (FOLDER / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_readme_names_every_kind_and_leads_somewhere() -> None:
+    readme = (ROOT / "README.md").read_text()
+    served = readme.partition("## What is served\n")[2].partition("\n## ")[0]
+    assert [one.kind for one in KINDS if not re.search(rf"\b{one.kind}\b", served)] == []
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme + (ROOT / "ARCHITECTURE.md").read_text()):
+        assert (ROOT / link).exists(), link
