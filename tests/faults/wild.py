@@ -198,7 +198,7 @@ def _value(model: type[Struct], name: str, hint: Any, random: Random) -> Any:
         return _typed(hint, random, least=name in _ALWAYS)
     if get_origin(hint) is tuple:
         return tuple(random.sample(pool, min(len(pool), random.randint(0, _MOST))))
-    return random.choice(pool)
+    return random.choice([one for one in pool if one is not None or NoneType in get_args(hint)])
 
 
 def _typed(hint: Any, random: Random, least: int = 0) -> Any:
