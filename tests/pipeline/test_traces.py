@@ -333,6 +333,30 @@ def test_a_listener_more_looks_at_every_route_and_builds_none(pipeline: Pipeline
     assert not trace.calls.keys() & {"rules", "placed", "entries", "segments", "virtual_hosts"}
 
 
+def test_what_a_listener_shows_to_clients_is_no_business_of_its_routes(pipeline: Pipeline) -> None:
+    """Another certificate, and filters before a route is chosen: no route is asked whether it attaches."""
+    own = listener("own", hostname="own.other.com")
+    plain = listener("http", allowedRoutes=ALL)
+    both = {"certificateRefs": [{"name": "cert"}, {"name": "second"}]}
+    put(pipeline, secret("second", "secure.example.org"))
+    settle(pipeline)
+    tls = {"protocol": "HTTPS", "hostname": "secure.example.org"}
+    put(pipeline, gateway("gw", plain, listener("https", 443, **tls, tls=both), own))
+    trace = settle(pipeline)
+    assert trace.published == ["listeners tcp-443", "secrets secret/default/second"]
+    assert trace.calls["listeners.for_routes"] == 1
+    assert not trace.calls.keys() & {"claims", "rules", "placed", "entries", "segments", "statuses.routes"}
+    auth = {"protocol": "GRPC", "grpc": {}, "backendRef": {"name": "s0", "port": 80}}
+    asked = plain | {"filters": {"requests": [{"type": "ExternalAuth", "externalAuth": auth}]}}
+    put(pipeline, gateway("gw", asked, listener("https", 443, **tls, tls=both), own))
+    trace = settle(pipeline)
+    assert "routes http-80" in trace.published
+    assert not trace.calls.keys() & {"claims", "rules", "placed", "entries", "segments", "statuses.routes"}
+    put(pipeline, gateway("gw", plain, listener("https", 443, **tls, tls={"certificateRefs": [{"name": "cert"}]}), own))
+    remove(pipeline, "Secret", "second")
+    settle(pipeline)
+
+
 def connections(number: int, to: str = "s1", **metadata: object) -> Document:
     spec = {
         "parentRefs": [{"name": "tls"}],

@@ -131,9 +131,8 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     secured = backends.secured(graph, kinds, world, authorities)
     judge = partial(listeners.judge, world=world, authorities=authorities, features=options.features)
     points, verdicts = graph.derive_judged("listeners", kinds["Gateway"], judge)
-    by_gateway = points.by("gateway", lambda id_, _: (id_.gateway,))
     ours = graph.derive("gateways.ours", verdicts, lambda key, row, _: [(key, True)] if row.ours else [])
-    tables = Listeners(ours, by_gateway, points.by("owner", lambda id_, _: (id_.owner,)))
+    tables = _for_routes(graph, points, ours)
     routes = graph.union("routes", {kind: kinds[kind] for kind in ROUTE_KINDS})
     claims, parents = graph.derive_judged("claims", routes, partial(_claims, world=world, tables=tables))
     rules, rules_verdicts = graph.derive_judged("rules", routes, partial(_rules, world=world, options=options))
@@ -153,8 +152,8 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     return GatewayTables(
         world=world,
         listeners=points,
-        listeners_by_gateway=by_gateway,
-        listeners_by_owner=tables.by_owner,
+        listeners_by_gateway=points.by("gateway", lambda id_, _: (id_.gateway,)),
+        listeners_by_owner=points.by("owner", lambda id_, _: (id_.owner,)),
         gateway_verdicts=verdicts,
         ours=ours,
         claims=claims,
@@ -166,7 +165,7 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
         placed=placed,
         placed_by_leaf=placed.by("leaf", lambda id_, row: [(id_.gateway, leaf.id) for _, leaf in row.leaves]),
         segments=segments,
-        streams=streams.build(graph, claims, rules, secured, world),
+        streams=streams.build(graph, claims, rules, secured, world, points=points),
         claims_by_route=claims_by_route,
         claims_by_host=claims.by("host", _scope_host),
         tracing=tracing,
@@ -240,6 +239,13 @@ def _labels(key: Key, pod: ServedPod) -> Iterable[tuple[str, str, str]]:
 def _gateway_of_set(key: Key, row: ListenerSet) -> tuple[Key, ...]:
     gateway = listener_sets.parent_of(key, row)
     return () if gateway is None else (gateway,)
+
+
+def _for_routes(graph: Graph, points: Table[ListenerId, AttachPoint], ours: Table[Key, bool]) -> Listeners:
+    """What routes may attach to; not what is nothing to them."""
+    seen = graph.derive("listeners.for_routes", points, lambda id_, point, _: [(id_, point.for_routes())])
+    by_gateway = seen.by("gateway", lambda id_, _: (id_.gateway,))
+    return Listeners(ours, by_gateway, seen.by("owner", lambda id_, _: (id_.owner,)))
 
 
 def _scope_host(_: ClaimId, claim: Claim) -> tuple[ScopeHost, ...]:

@@ -23,6 +23,7 @@ from xds_server.routing.secret import SecretId
 from xds_server.semantics import x_backends
 from xds_server.semantics.attach import Claim, ClaimId
 from xds_server.semantics.endpoints import serving
+from xds_server.semantics.listeners import AttachPoint
 from xds_server.semantics.routes.rules import RouteRules
 from xds_server.semantics.world import World
 from xds_server.wire.part import Owner, Part
@@ -75,10 +76,14 @@ def build(
     rules: Table[RouteKey, RouteRules],
     secured: Secured,
     world: World,
+    *,
+    points: Table[ListenerId, AttachPoint],
 ) -> Streams:
     """Creates the tables."""
     by_host = claims.by("connections", _of_connections)
-    connections = graph.group("streams.connections", by_host, partial(_connections, rules=rules, secured=secured))
+    connections = graph.group(
+        "streams.connections", by_host, partial(_connections, rules=rules, secured=secured, points=points)
+    )
     by_port = claims.by("datagrams", _of_datagrams)
     datagrams = graph.group("streams.datagrams", by_port, partial(_datagrams, rules=rules, world=world))
     return Streams(
@@ -130,11 +135,18 @@ def _served(claims: Sequence[Claim], look: Lookup, rules: Table[RouteKey, RouteR
 
 
 def _connections(
-    key: ListenerHost, claims: Sequence[Claim], look: Lookup, rules: Table[RouteKey, RouteRules], secured: Secured
+    key: ListenerHost,
+    claims: Sequence[Claim],
+    look: Lookup,
+    *,
+    rules: Table[RouteKey, RouteRules],
+    secured: Secured,
+    points: Table[ListenerId, AttachPoint],
 ) -> Stream:
     host = key[1]
     claim, rule = _served(claims, look, rules)
-    listener = claim.listener
+    point = look.get(points, claim.listener.id)
+    listener = point.served if point is not None and point.served is not None else claim.listener
     field = f"hostname {claim.written}" if claim.kind == "TLSRoute" else "rules[0]"
     owners = (Owner(claim.kind, *claim.route, field),)
     if rule is None:

@@ -1,6 +1,6 @@
 """Listeners as traffic sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from xds_server.model.meta import Key, ObjectRef
@@ -84,6 +84,10 @@ class Listener:
     def secrets(self) -> tuple[SecretId, ...]:
         """Every secret that its filter chain names."""
         return self.certificates + ((self.clients.authorities,) if self.clients else ())
+
+    def for_routes(self) -> "Listener":
+        """Without what is nothing to its routes: a change of that reaches none of them."""
+        return replace(self, certificates=(), clients=None, filters=())
 
     @property
     def scope(self) -> Scope | None:

@@ -39,6 +39,7 @@ class ClaimId(NamedTuple):
 class Claim:
     """A route is served under `host` by this listener.
 
+    `listener` is as its routes see it (`Listener.for_routes`).
     `written` is the most specific of the route's own hostnames that gave this host: it ranks before path and headers
     (Gateway API v1.7). `size` is the number of matches that the route brings.
     """
@@ -70,7 +71,8 @@ class ParentVerdict:
 @dataclass(frozen=True, slots=True)
 class Listeners:
     """The tables of what routes may attach to. `ours` are the Gateways that are served here, and no more of them: what
-    else is said of a Gateway is nothing to its routes. `by_owner` is by the object in which a listener is written.
+    else is said of a Gateway is nothing to its routes. The listeners are as routes see them; `by_owner` is by the
+    object in which a listener is written.
     """
 
     ours: Table[Key, bool]

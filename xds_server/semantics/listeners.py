@@ -66,6 +66,10 @@ class AttachPoint:
     namespaces: api.RouteNamespaces
     served: Listener | None
 
+    def for_routes(self) -> "AttachPoint":
+        """The listener without what is nothing to its routes (`Listener.for_routes`)."""
+        return replace(self, served=self.served.for_routes()) if self.served else self
+
     @property
     def transport(self) -> Transport:
         """What its port is a port of."""
