@@ -15,7 +15,7 @@ from xds_server.semantics.routes.rules import (
     RulesVerdict,
     judge,
     route_rules,
-    weight_problem,
+    weight_problems,
 )
 from xds_server.semantics.world import World
 
@@ -37,12 +37,7 @@ def translate(
             message = f"rules[{index}]: a {kind} has one rule"
             outcomes.append(RuleOutcome(Action(), (), (message,), "UnsupportedValue"))
             continue
-        wrong = [
-            f"rules[{index}].backendRefs[{position}].{reason}"
-            for position, reference in enumerate(rule.backend_refs)
-            if (reason := weight_problem(reference.weight))
-        ]
-        if wrong:
+        if wrong := weight_problems(f"rules[{index}]", rule.backend_refs, world):
             outcomes.append(RuleOutcome(Action(), (), tuple(wrong), "UnsupportedValue"))
             continue
         found = [backends.resolve(reference, referrer, SPOKEN[kind], look, world) for reference in rule.backend_refs]

@@ -27,7 +27,7 @@ from xds_server.semantics.routes.rules import (
     RulesVerdict,
     judge,
     route_rules,
-    weight_problem,
+    weight_problems,
 )
 from xds_server.semantics.world import World
 
@@ -94,6 +94,7 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
     applied, refusals = _filters(f"{place}.filters", rule.filters, features, around)
     weighted, more = _weighted(place, rule, features, around)
     refusals += [*_incompatible(place, applied, features), *more]
+    refusals += [Refused("UnsupportedValue", told) for told in weight_problems(place, rule.backend_refs, how.world)]
     session = sessions.parse(rule.session_persistence, f"{place}.sessionPersistence")
     if isinstance(session, Refused):
         refusals.append(session)
@@ -226,7 +227,5 @@ def _weighted(
         at = f"{place}.backendRefs[{index}]"
         filters, refused = _filters(f"{at}.filters", reference.filters, features, here)
         refusals += refused
-        if reason := weight_problem(reference.weight):
-            refusals.append(Refused("UnsupportedValue", f"{at}.{reason}"))
         weighted.append(WeightedBackend(located(around.resolve(reference), at), reference.weight, filters))
     return tuple(weighted), refusals

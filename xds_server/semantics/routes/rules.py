@@ -1,13 +1,15 @@
 """What every kind of route comes to: its rules as routing values, and what the status says of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from xds_server.model.meta import Condition, ObjectRef
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.match import Match
 from xds_server.routing.rule import Action, Rule
 from xds_server.semantics import conditions
+from xds_server.semantics.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,21 @@ class RuleOutcome:
 MOST_WEIGHT = 1_000_000
 
 
-def weight_problem(weight: int) -> str:
-    """What is wrong with the weight of a backendRef, beginning with the field; empty for a good one."""
-    return "" if 0 <= weight <= MOST_WEIGHT else f"weight: {weight} is not from 0 to {MOST_WEIGHT}"
+class Weighted(Protocol):
+    """A backendRef of any kind of route."""
+
+    @property
+    def weight(self) -> int:
+        """Its share, relative to the others'."""
+
+
+def weight_problems(place: str, references: Iterable[Weighted], world: World) -> list[str]:
+    """What is wrong with the weights of a rule's backendRefs, beginning with the field."""
+    return [
+        f"{place}.backendRefs[{index}].weight: {one.weight} is not from 0 to {MOST_WEIGHT}"
+        for index, one in enumerate(references)
+        if world.checks and not 0 <= one.weight <= MOST_WEIGHT
+    ]
 
 
 def route_rules(rules: Sequence[Rule], outcomes: Sequence[RuleOutcome]) -> RouteRules:
