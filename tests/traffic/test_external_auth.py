@@ -157,6 +157,14 @@ async def test_bodies(world: World, protocol: str, asked: Authorization) -> None
     assert await world.status("/") == 200
 
 
+@BOTH
+async def test_bodies_that_are_no_text(world: World, protocol: str, asked: Authorization) -> None:
+    """Over HTTP as they are. The field of Envoy's protocol holds text, so each byte that is none is told as `!`."""
+    await world.serve(GATEWAY, route(auth(protocol, body=10)))
+    assert (await world.request("POST", "/", data=b"\xff\xfe\x00a")).status == 200
+    assert asked.asked[-1].body == (b"!!\x00a" if protocol == "GRPC" else b"\xff\xfe\x00a")
+
+
 async def test_denied_when_nobody_can_be_asked(world: World) -> None:
     """Missing, without endpoints, refusing connections, speaking something else, another namespace's."""
     closed = "127.0.0.1:1"
