@@ -52,13 +52,16 @@ def cluster(backend: Backend) -> str:
     """
     tls = "" if backend.tls == NOT_SECURED else f"/tls/{backend.tls}"
     shown = "" if backend.certificate == NO_CERTIFICATE else f"/with/{backend.certificate}"
-    return f"{endpoints(backend.endpoints._replace(transport='tcp'))}/{backend.protocol}{tls}{shown}"
+    return f"{_port(backend.kind, backend.service, backend.port)}/{backend.protocol}{tls}{shown}"
 
 
 def endpoints(id_: EndpointsId) -> str:
     """`shop/cart:8080`, shared by all clusters of that Service port; `shop/dns:53/udp` for a port of UDP."""
-    kind = "" if id_.kind == "Service" else f"{id_.kind.lower()}/"
-    return f"{kind}{id_.service}:{id_.port}{'/udp' if id_.transport == 'udp' else ''}"
+    return f"{_port(id_.kind, id_.service, id_.port)}{'/udp' if id_.transport == 'udp' else ''}"
+
+
+def _port(kind: str, owner: Key, port: int) -> str:
+    return f"{'' if kind == 'Service' else f'{kind.lower()}/'}{owner}:{port}"
 
 
 def secret(id_: SecretId) -> str:

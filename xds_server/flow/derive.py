@@ -84,7 +84,8 @@ class Node(ABC):
             self.store.work.errors[key] = failure_of(error)
             return MISSING
         else:
-            self.store.work.errors.pop(key, None)
+            if self.store.work.errors:
+                self.store.work.errors.pop(key, None)
             return result
         finally:
             self.store.guard.calling = ""

@@ -191,7 +191,10 @@ class Store(Generic[K, V]):
             self._order = None
         rows[key] = row
         for number, index in enumerate(indexes):
-            index.move(before[number] if before else None, placements[number], row)
+            if before:
+                index.move(before[number], placements[number], row)
+            elif placements[number][0]:
+                index.enter(placements[number], row)
         self._wake(key)
 
     def erase(self, key: K) -> None:
@@ -238,7 +241,7 @@ class IndexStore(Generic[I, K, V]):
         self.key_questions: dict[Any, Question] = {}
         for key in table.order():
             row = table.rows[key]
-            self.move(None, self.placement(key, row), row)
+            self.enter(self.placement(key, row), row)
 
     def keys(self, value: I) -> tuple[K, ...]:
         """The keys under `value` in order."""
@@ -251,28 +254,36 @@ class IndexStore(Generic[I, K, V]):
         """The index values of a row and its mark: what `order` says of it, ties by key."""
         return dict.fromkeys(self.f(key, row)), key if self.order is None else (self.order(key, row), key)
 
-    def move(self, old: Placement | None, new: Placement, row: V) -> None:
-        """Puts a row that is new or different in its place; wakes all who asked for what this changes."""
+    def enter(self, placement: Placement, row: V) -> None:
+        """Puts a new row in its place; wakes all who asked for what is there."""
+        values, mark = placement
+        for value in values:
+            self._add(value, mark, row)
+
+    def move(self, old: Placement, new: Placement, row: V) -> None:
+        """Puts a row that is different in its place; wakes all who asked for what this changes."""
         values, mark = new
-        before, old_mark = old or ({}, None)
+        before, old_mark = old
         for value in before:
             if value not in values:
                 self._remove(value, old_mark)
         for value in values:
             if value in before:
-                moved = self.groups[value].replace(old_mark, mark, row)
+                self._wake(value, moved=self.groups[value].replace(old_mark, mark, row))
             else:
-                moved = True
-                if (members := self.groups.get(value)) is None:
-                    self.groups[value] = Members(mark, row)
-                else:
-                    members.insert(mark, row)
-            self._wake(value, moved=moved)
+                self._add(value, mark, row)
 
     def leave(self, placement: Placement) -> None:
         """Takes a row out."""
         for value in placement[0]:
             self._remove(value, placement[1])
+
+    def _add(self, value: I, mark: Any, row: V) -> None:
+        if (members := self.groups.get(value)) is None:
+            self.groups[value] = Members(mark, row)
+        else:
+            members.insert(mark, row)
+        self._wake(value, moved=True)
 
     def _remove(self, value: I, mark: Any) -> None:
         members = self.groups[value]

@@ -47,7 +47,12 @@ class Union(Node):
         if row is MISSING:
             self.forget(key)
             self.store.erase(key)
-        elif (placements := self.attempt(key, placed, self.store, key, row)) is not MISSING and placements is not None:
+            return False
+        # Only an index can fail.
+        indexed = bool(self.store.indexes)
+        arguments = (self.store, key, row)
+        placements = self.attempt(key, placed, *arguments) if indexed else placed(*arguments)
+        if placements is not MISSING and placements is not None:
             self.store.write(key, row, placements)
         return False
 

@@ -208,7 +208,10 @@ def _filters(
 
 
 def _within(around: Surroundings[Any], field: str) -> Surroundings[Any]:
-    return replace(around, resolve=lambda reference: located(around.resolve(reference), field))
+    def resolve(reference: api.BackendObjectReference) -> Backend | InvalidBackend:
+        return located(around.resolve(reference), field)
+
+    return Surroundings(resolve, around.matches, around.on_backend)
 
 
 def _incompatible(place: str, applied: Iterable[Applied], features: Features) -> list[Refused]:
