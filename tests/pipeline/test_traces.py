@@ -319,18 +319,25 @@ def test_a_second_gateway_is_no_business_of_the_routes_of_the_first(pipeline: Pi
     assert not trace.calls.keys() & {"claims", "rules", "placed", "segments", "virtual_hosts"}
 
 
-def test_a_listener_more_looks_at_every_route_and_builds_none(pipeline: Pipeline) -> None:
-    """Whether a route attaches may change, so each is asked; what they mean is not built again."""
+def test_a_listener_more_is_the_business_of_routes_that_have_its_hosts(pipeline: Pipeline) -> None:
+    """Whether a route attaches may change, so each of those is asked, and no other."""
     tls = {"protocol": "HTTPS", "hostname": "secure.example.org", "tls": {"certificateRefs": [{"name": "cert"}]}}
-    own = {"hostname": "own.other.com"}
-    put(
-        pipeline,
-        gateway("gw", listener("http", allowedRoutes=ALL), listener("https", 443, **tls), listener("own", **own)),
-    )
+    before = (listener("http", allowedRoutes=ALL), listener("https", 443, **tls))
+    put(pipeline, gateway("gw", *before, listener("own", hostname="own.other.com")))
     trace = settle(pipeline)
     assert trace.published == ["routes http-80"]
-    assert trace.calls["claims"] >= ROUTES
-    assert not trace.calls.keys() & {"rules", "placed", "entries", "segments", "virtual_hosts"}
+    assert not trace.calls.keys() & {"claims", "rules", "placed", "entries", "segments", "virtual_hosts"}
+    put(pipeline, gateway("gw", *before, listener("own", hostname="h20.example.com")))
+    trace = settle(pipeline)
+    assert trace.published == ["routes http-80"]
+    assert trace.calls["claims"] == trace.calls["entries"] == trace.calls["virtual_hosts"] == 1
+    assert "rules" not in trace.calls
+    put(pipeline, gateway("gw", *before, listener("own", hostname="*.example.com")))
+    trace = settle(pipeline)
+    assert trace.calls["claims"] == ROUTES + 1
+    assert "rules" not in trace.calls
+    put(pipeline, gateway("gw", *before))
+    assert settle(pipeline).calls["claims"] == ROUTES + 1
 
 
 def test_what_a_listener_shows_to_clients_is_no_business_of_its_routes(pipeline: Pipeline) -> None:

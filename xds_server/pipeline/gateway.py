@@ -244,8 +244,13 @@ def _gateway_of_set(key: Key, row: ListenerSet) -> tuple[Key, ...]:
 def _for_routes(graph: Graph, points: Table[ListenerId, AttachPoint], ours: Table[Key, bool]) -> Listeners:
     """What routes may attach to; not what is nothing to them."""
     seen = graph.derive("listeners.for_routes", points, lambda id_, point, _: [(id_, point.for_routes())])
-    by_gateway = seen.by("gateway", lambda id_, _: (id_.gateway,))
-    return Listeners(ours, by_gateway, seen.by("owner", lambda id_, _: (id_.owner,)))
+    return Listeners(
+        ours,
+        by_gateway=seen.by("gateway", lambda id_, _: (id_.gateway,)),
+        by_owner=seen.by("owner", lambda id_, _: (id_.owner,)),
+        by_hostname=seen.by("hostname", lambda id_, row: ((id_.gateway, row.hostname),)),
+        narrower=seen.by("narrower", lambda id_, row: [(id_.gateway, wider) for wider in ancestors(row.hostname)]),
+    )
 
 
 def _scope_host(_: ClaimId, claim: Claim) -> tuple[ScopeHost, ...]:

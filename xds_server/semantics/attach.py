@@ -5,7 +5,7 @@ The reason told is that of the furthest stage that still had candidates (name an
 hostname), as the API's route conditions ask.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,13 +17,14 @@ from xds_server.model.httproute import HTTPRoute, ParentReference
 from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
 from xds_server.model.meta import Condition, Key, ObjectRef
-from xds_server.routing.hostname import covers, intersect, normalise, specificity
+from xds_server.routing.hostname import ANY, ancestors, covers, intersect, is_wildcard, normalise, specificity
 from xds_server.routing.listener import Listener, ListenerId
 from xds_server.semantics import conditions, default_gateways, listener_sets, selectors
 from xds_server.semantics.listeners import AttachPoint
 from xds_server.semantics.world import World
 
 Route = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
+GatewayHost = tuple[Key, str]
 
 
 class ClaimId(NamedTuple):
@@ -78,21 +79,32 @@ class Listeners:
     ours: Table[Key, bool]
     by_gateway: Index[Key, ListenerId, AttachPoint]
     by_owner: Index[ObjectRef, ListenerId, AttachPoint]
+    by_hostname: Index[GatewayHost, ListenerId, AttachPoint]
+    narrower: Index[GatewayHost, ListenerId, AttachPoint]
+    """By each hostname that covers theirs."""
+
+    def near(self, gateway: Key, hostnames: tuple[str, ...], look: Lookup) -> Sequence[AttachPoint]:
+        """The listeners of a Gateway whose hosts are among those of a route, or the other way round. No other one is
+        asked about, so that a listener that comes or changes is looked at by those routes alone that it may concern.
+        """
+        if not hostnames or ANY in hostnames:
+            return look.rows(self.by_gateway, gateway)
+        asked = dict.fromkeys(pattern for name in hostnames for pattern in (name, *ancestors(name)))
+        rows = [look.rows(self.by_hostname, (gateway, pattern)) for pattern in asked]
+        rows += [look.rows(self.narrower, (gateway, name)) for name in hostnames if is_wildcard(name)]
+        found = {point.id: point for points in rows for point in points}
+        return [found[id_] for id_ in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """A route that looks for listeners; `written` are its hostnames, normalised."""
+    """A route that looks for listeners; `written` are its hostnames, normalised; `size` is its number of matches."""
 
     kind: str
     key: Key
     route: Route
     written: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """The number of matches that it brings."""
-        return sum(len(getattr(rule, "matches", ((),))) for rule in self.route.spec.rules)
+    size: int
 
 
 def judge(
@@ -102,15 +114,17 @@ def judge(
     claims: dict[ClaimId, Claim] = {}
     verdicts = []
     written = tuple(normalise(hostname) for hostname in getattr(route.spec, "hostnames", ()))
-    asking = _Asking(kind, key, route, written)
+    size = sum(len(getattr(rule, "matches", ((),))) for rule in route.spec.rules)
+    asking = _Asking(kind, key, route, written, size)
     for reference in (*dict.fromkeys(route.spec.parent_refs), *default_gateways.parents(key, route.spec, look, world)):
         owner = _owner(reference, key)
         gateway = _gateway(owner, look, world) if owner else None
         if owner is None or gateway is None or not look.get(listeners.ours, gateway):
             continue
-        points = look.rows(listeners.by_gateway, gateway)
-        own = look.rows(listeners.by_owner, owner)
-        attached, accepted = _attach(reference, asking, own, look, world)
+        points = listeners.near(gateway, written, look)
+        attached, accepted = _attach(reference, asking, [one for one in points if one.id.owner == owner], look, world)
+        if not attached:  # why not is told of all of them
+            attached, accepted = _attach(reference, asking, look.rows(listeners.by_owner, owner), look, world)
         verdicts.append(ParentVerdict(reference, gateway, accepted, tuple(point.id for point in attached)))
         for point in attached:
             claims |= _claims(asking, point, points)
@@ -190,20 +204,18 @@ def _hosts(point: AttachPoint, written: tuple[str, ...], points: Iterable[Attach
 
     A host that a more specific listener of the same port owns is that listener's alone (listener isolation).
     """
-    others = [
+    narrower = [
         other.hostname
         for other in points
-        if other.owns_hosts
+        if other.hostname != point.hostname
+        and other.owns_hosts
         and (other.port, other.transport) == (point.port, point.transport)
-        and other.hostname != point.hostname
+        and covers(point.hostname, other.hostname)
     ]
     hosts: dict[str, str] = {}
     for name in written or ("*",):
         host = intersect(point.hostname, name)
-        if host is None:
-            continue
-        narrower = [other for other in others if covers(point.hostname, other)]
-        if any(covers(other, host) for other in narrower):
+        if host is None or any(covers(other, host) for other in narrower):
             continue
         if host not in hosts or specificity(name) > specificity(hosts[host]):
             hosts[host] = name

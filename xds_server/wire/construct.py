@@ -29,19 +29,18 @@ def fast(cls: Callable[P, M]) -> Callable[P, M]:
     plain = dataclasses.fields(cast("type[Any]", message))
     defaults: dict[str, Any] = {one.name: _factory(one)() for one in plain}
     defaults["_unknown_fields"] = b""
-    fresh = tuple((one.name, _factory(one)) for one in plain if _factory(one) in (list, dict))
+    fresh = {one.name: "[]" if _factory(one) is list else "{}" for one in plain if _factory(one) in (list, dict)}
+    values_of = _values(defaults, fresh)
     groups = {one.name: betterproto2.FieldMetadata.get(one).group for one in plain}
     groups = {name: group for name, group in groups.items() if group}
+    grouped = groups.keys()
     new, size = object.__new__, len(defaults)
 
     def construct(*args: P.args, **kwargs: P.kwargs) -> M:
-        values = {**defaults, **kwargs}
+        values = values_of(kwargs)
         if args or len(values) != size or "_unknown_fields" in kwargs:
             raise _wrong_arguments(message, args, kwargs)
-        for name, factory in fresh:
-            if name not in kwargs:
-                values[name] = factory()
-        if groups and len(kwargs) > 1:
+        if groups and len(kwargs) > 1 and len(grouped & kwargs.keys()) > 1:
             _one_of_each(message, groups, kwargs)
         instance = new(message)
         instance.__dict__ = values
@@ -50,6 +49,17 @@ def fast(cls: Callable[P, M]) -> Callable[P, M]:
     construct.__name__ = construct.__qualname__ = message.__name__
     construct.__doc__ = message.__doc__
     return construct
+
+
+def _values(defaults: dict[str, Any], fresh: dict[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that puts keyword arguments over the defaults: one expression, with the lists and maps in it, since
+    every message of every route is made by it. Its source holds the names of fields of generated classes only.
+    """
+    items = ["**defaults", *(f"{name!r}: {empty}" for name, empty in fresh.items()), "**kwargs"]
+    found: Callable[[dict[str, Any]], dict[str, Any]] = eval(  # noqa: S307
+        f"lambda kwargs: {{{', '.join(items)}}}", {"defaults": defaults}
+    )
+    return found
 
 
 def copy_of(message: M) -> M:
