@@ -48,6 +48,7 @@ matches = st.builds(
     values,
     values,
     st.sampled_from([None, "GET", "POST"]),
+    rpc=st.none(),
 )
 
 

@@ -132,6 +132,8 @@ def _guarded(route: api.Route, filters: tuple[Applied, ...], place: Place, featu
 def _wrapped(
     routes: list[api.Route], filters: tuple[Applied, ...], place: Place, features: Features
 ) -> list[api.Route]:
+    if not filters:
+        return routes
     for filter_ in {filter_.type: filter_ for filter_ in filters}.values():
         if (wrap := features[filter_.type].wrap) is not None:
             routes = wrap(filter_.config, routes, place)

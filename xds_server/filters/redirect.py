@@ -32,6 +32,9 @@ CODES = {
     308: _Code.PERMANENT_REDIRECT,
 }
 WELL_KNOWN_PORTS = {"http": 80, "https": 443}
+_HOST_HAS_PORT = HeaderMatcher(
+    name=":authority", string_match=kit.StringMatcher(safe_regex=kit.RegexMatcher(regex=r".*:[0-9]+"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _edit_route(redirect: Redirect, route: route_v3.Route, place: Place) -> list
     with_port = copy_of(route)
     assert with_port.match is not None
     with_port.match = copy_of(with_port.match)
-    with_port.match.headers = [*with_port.match.headers, _host_has_port()]
+    with_port.match.headers = [*with_port.match.headers, _HOST_HAS_PORT]
     with_port.redirect = _action(redirect, place)
     with_port.redirect.port_redirect = port
     return [with_port]
@@ -85,11 +88,6 @@ def _target(redirect: Redirect, place: Place) -> tuple[str, int]:
     """The scheme and port of Location."""
     port = redirect.port or (WELL_KNOWN_PORTS[redirect.scheme] if redirect.scheme else place.port)
     return redirect.scheme or place.scheme, port
-
-
-def _host_has_port() -> route_v3.HeaderMatcher:
-    matcher = kit.StringMatcher(safe_regex=kit.RegexMatcher(regex=r".*:[0-9]+"))
-    return HeaderMatcher(name=":authority", string_match=matcher)
 
 
 def _action(redirect: Redirect, place: Place) -> route_v3.RedirectAction:

@@ -4,7 +4,7 @@ Every right-hand function is pure and lives in `semantics`, `filters` or `envoy`
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -79,8 +79,7 @@ class Placed:
     backends: tuple[Backend, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One leaf on one host of a listener."""
 
     order: tuple[object, ...]
@@ -135,7 +134,8 @@ def build(graph: Graph, inputs: Inputs, options: Options) -> GatewayTables:
     tables = _for_routes(graph, points, ours)
     routes = graph.union("routes", {kind: kinds[kind] for kind in ROUTE_KINDS})
     claims, parents = graph.derive_judged("claims", routes, partial(_claims, world=world, tables=tables))
-    rules, rules_verdicts = graph.derive_judged("rules", routes, partial(_rules, world=world, options=options))
+    features = {kind: {type_: one for type_, one in options.features.items() if kind in one.kinds} for kind in DIALECTS}
+    rules, rules_verdicts = graph.derive_judged("rules", routes, partial(_rules, world=world, features=features))
     spreads = _spreads(graph, claims, options)
     claims_by_route = claims.by("route", lambda id_, _: ((id_.kind, id_.route),))
     placed = graph.derive(
@@ -265,11 +265,11 @@ def _claims(
 
 
 def _rules(
-    id_: RouteKey, row: Any, look: Lookup, world: World, options: Options
+    id_: RouteKey, row: Any, look: Lookup, world: World, features: Mapping[str, route.Features]
 ) -> Judged[RouteKey, RouteRules, RulesVerdict]:
     kind, key = id_
     if (dialect := DIALECTS.get(kind)) is not None:
-        rules, verdict = l7.translate(dialect, key, row, options.features, look=look, world=world)
+        rules, verdict = l7.translate(dialect, key, row, features[kind], look=look, world=world)
     else:
         rules, verdict = l4.translate(kind, key, row, look, world)
     return Judged([(id_, rules)], verdict)
@@ -296,7 +296,7 @@ def _spreads(graph: Graph, claims: Table[ClaimId, Claim], options: Options) -> T
 
 
 def _on_wildcard(id_: ClaimId, claim: Claim) -> tuple[ListenerId, ...]:
-    return (id_.listener,) if claim.listener.scope is not None and is_wildcard(claim.host) else ()
+    return (id_.listener,) if is_wildcard(claim.host) and claim.listener.scope is not None else ()
 
 
 def _placed(

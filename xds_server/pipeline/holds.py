@@ -49,8 +49,7 @@ class Variant(NamedTuple):
     without: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Variants:
+class Variants(NamedTuple):
     """A part as everyone gets it, and as single builds get it."""
 
     base: Part

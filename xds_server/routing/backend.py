@@ -66,8 +66,9 @@ class Backend(NamedTuple):
     @property
     def secrets(self) -> tuple[SecretId, ...]:
         """Every secret that its cluster names."""
+        authorities = self.authorities
         shown = () if self.certificate == NO_CERTIFICATE else (SecretId.certificate(self.certificate),)
-        return shown if self.authorities is None else (self.authorities, *shown)
+        return shown if authorities is None else (authorities, *shown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ are left out.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from xds_server.model.meta import Key
 from xds_server.routing.backend import Backend, InvalidBackend
@@ -28,8 +28,7 @@ class Refused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a rule is served, for what depends on it: the listener's port and scheme, and the match of this route."""
 
     port: int
@@ -37,8 +36,7 @@ class Place:
     match: Match
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings(Generic[Reference]):
+class Surroundings(NamedTuple, Generic[Reference]):
     """What a filter may ask about while it is parsed."""
 
     resolve: Callable[[Reference], Backend | InvalidBackend]

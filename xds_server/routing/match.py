@@ -5,6 +5,7 @@ Source: Gateway API `HTTPRouteRule.matches` (precedence list) and `HTTPRouteMatc
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class PathKind(IntEnum):
@@ -17,8 +18,7 @@ class PathKind(IntEnum):
     PREFIX = 2
 
 
-@dataclass(frozen=True, slots=True)
-class PathMatch:
+class PathMatch(NamedTuple):
     """A path match. The value of a prefix has no trailing slash, the root prefix is "/"."""
 
     kind: PathKind
@@ -34,8 +34,7 @@ class ValueMatch:
     regex: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """All parts must hold. Header names are lower case and unique, as are query parameter names.
 
     `rpc` makes it a match for gRPC calls alone: the characters in its matches on service and method, which rank it.

@@ -1,7 +1,7 @@
 """Rules: what happens to requests that match."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from xds_server.model.meta import Key
 from xds_server.routing.backend import NO_CERTIFICATE, Backend, InvalidBackend
@@ -84,8 +84,7 @@ class Action:
     unusable: int = 500
 
 
-@dataclass(frozen=True, slots=True)
-class RuleId:
+class RuleId(NamedTuple):
     """One match of one rule of a route; `rule_name` is the API's optional name."""
 
     kind: str

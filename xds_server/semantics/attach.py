@@ -36,8 +36,7 @@ class ClaimId(NamedTuple):
     route: Key
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A route is served under `host` by this listener.
 
     `listener` is as its routes see it (`Listener.for_routes`).

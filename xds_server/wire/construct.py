@@ -56,7 +56,7 @@ def _values(defaults: dict[str, Any], fresh: dict[str, str]) -> Callable[[dict[s
     every message of every route is made by it. Its source holds the names of fields of generated classes only.
     """
     items = ["**defaults", *(f"{name!r}: {empty}" for name, empty in fresh.items()), "**kwargs"]
-    found: Callable[[dict[str, Any]], dict[str, Any]] = eval(  # noqa: S307
+    found: Callable[[dict[str, Any]], dict[str, Any]] = eval(
         f"lambda kwargs: {{{', '.join(items)}}}", {"defaults": defaults}
     )
     return found

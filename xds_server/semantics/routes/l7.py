@@ -8,7 +8,7 @@ route serves on (Gateway API `PartiallyInvalid`).
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model import grpcroute
@@ -34,6 +34,7 @@ from xds_server.semantics.world import World
 Features = Mapping[str, Feature[Any, Any, Any]]
 Route = api.HTTPRoute | grpcroute.GRPCRoute
 RouteRule = api.HTTPRouteRule | grpcroute.GRPCRouteRule
+Resolve = Callable[[api.BackendObjectReference], Backend | InvalidBackend]
 NO_BACKEND = "the rule has no backend"
 
 
@@ -53,29 +54,27 @@ class Dialect:
     settings: Callable[[Any, str], dict[str, Any] | Refused]
 
 
-@dataclass(frozen=True, slots=True)
-class _Translation:
+class _Translation(NamedTuple):
     route: ObjectRef
     dialect: Dialect
     features: Features
     world: World
-    resolve: Callable[[api.BackendObjectReference], Backend | InvalidBackend]
+    resolve: Resolve
     session: Callable[[Backend], Session | None]
 
 
 def translate(
     dialect: Dialect, key: Key, route: Route, features: Features, *, look: Lookup, world: World
 ) -> tuple[RouteRules, RulesVerdict]:
-    """The route's rules and what is wrong with them."""
+    """The route's rules and what is wrong with them. `features` are those that its kind has."""
     referrer = Referrer(dialect.kind, key.namespace)
 
     def resolve(reference: api.BackendObjectReference) -> Backend | InvalidBackend:
         return backends.resolve(reference, referrer, dialect.spoken, look, world)
 
-    allowed = {type_: feature for type_, feature in features.items() if dialect.kind in feature.kinds}
     written: tuple[RouteRule, ...] = route.spec.rules
     session = partial(sessions.of_backend, look=look, world=world)
-    translation = _Translation(ObjectRef(dialect.kind, *key), dialect, allowed, world, resolve, session)
+    translation = _Translation(ObjectRef(dialect.kind, *key), dialect, features, world, resolve, session)
     outcomes = [_rule(f"rules[{i}]", rule, translation) for i, rule in enumerate(written)]
     created = route.metadata.creation_timestamp
     rules = tuple(
@@ -90,23 +89,23 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
     features = how.features
     matches, problems = _matches(place, rule, how)
     reason = "UnsupportedValue" if problems else ""
-    around = Surroundings(how.resolve, tuple(match for _, match in matches))
-    applied, refusals = _filters(f"{place}.filters", rule.filters, features, around)
-    weighted, more = _weighted(place, rule, features, around)
+    asked = tuple(match for _, match in matches)
+    applied, refusals = _filters(f"{place}.filters", rule.filters, asked, how)
+    weighted, more = _weighted(place, rule, asked, how)
     refusals += [*_incompatible(place, applied, features), *more]
     refusals += [Refused("UnsupportedValue", told) for told in weight_problems(place, rule.backend_refs, how.world)]
     session = sessions.parse(rule.session_persistence, f"{place}.sessionPersistence")
     if isinstance(session, Refused):
         refusals.append(session)
     else:
-        weighted = tuple(_with_session(entry, session, f"{how.route} {rule.name or place}", how) for entry in weighted)
+        weighted = tuple([_with_session(entry, session, rule.name or place, how) for entry in weighted])
     settings = how.dialect.settings(rule, place)
     if isinstance(settings, Refused):
         refusals.append(settings)
         settings = {}
     problems += [_told(refused) for refused in refusals]
-    extra = _backends((*applied, *(one for entry in weighted for one in entry.filters)), features)
-    targets = [entry.backend for entry in weighted] + extra
+    everywhere = [*applied, *[one for entry in weighted for one in entry.filters]]
+    targets = [*[entry.backend for entry in weighted], *_backends(everywhere, features)]
     unusable = how.dialect.unusable
     fault = _fault(refusals, applied, weighted, features)
     action = Action(applied, weighted, fault=Fault(unusable, fault) if fault else None, unusable=unusable, **settings)
@@ -116,8 +115,8 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
         matches=tuple(matches),
         problems=tuple(problems),
         reason=refusals[0].reason if refusals else reason,
-        unresolved=tuple(target for target in targets if isinstance(target, InvalidBackend)),
-        backends=tuple(target for target in needed if isinstance(target, Backend)),
+        unresolved=tuple([target for target in targets if isinstance(target, InvalidBackend)]),
+        backends=tuple([target for target in needed if isinstance(target, Backend)]),
     )
 
 
@@ -125,11 +124,11 @@ def _backends(filters: Iterable[Applied], features: Features) -> list[Backend | 
     return [backend for one in filters for backend in features[one.type].backends(one.config)]
 
 
-def _with_session(entry: WeightedBackend, own: Session | None, scope: str, how: _Translation) -> WeightedBackend:
+def _with_session(entry: WeightedBackend, own: Session | None, rule: str, how: _Translation) -> WeightedBackend:
     """The rule's own session counts before that of a backend."""
     if isinstance(entry.backend, InvalidBackend):
         return entry
-    session = sessions.named(own, scope, entry.backend) if own else how.session(entry.backend)
+    session = sessions.named(own, f"{how.route} {rule}", entry.backend) if own else how.session(entry.backend)
     return replace(entry, session=session) if session else entry
 
 
@@ -186,20 +185,26 @@ def values(field: str, specs: Iterable[api.NamedMatch], world: World, *, lower: 
 
 
 def _filters(
-    place: str, specs: Iterable[api.HTTPRouteFilter], features: Features, around: Surroundings[Any]
+    place: str,
+    specs: Iterable[api.HTTPRouteFilter],
+    matches: tuple[Match, ...],
+    how: _Translation,
+    *,
+    on_backend: bool = False,
 ) -> tuple[tuple[Applied, ...], list[Refused]]:
     applied: list[Applied] = []
     refusals: list[Refused] = []
     for index, spec in enumerate(specs):
         at = f"{place}[{index}]"
-        feature = features.get(spec.type)
-        if feature is None or (around.on_backend and not feature.on_backends):
+        feature = how.features.get(spec.type)
+        if feature is None or (on_backend and not feature.on_backends):
             refusals.append(Refused("UnsupportedValue", f"{at}: filter {spec.type} is not supported here"))
             continue
         if feature.once and any(one.type == spec.type for one in applied):
             refusals.append(Refused("IncompatibleFilters", f"{at}: filter {spec.type} is there already"))
             continue
-        config = feature.parse(spec, _within(around, at))
+        around = Surroundings(partial(_located, how.resolve, at), matches, on_backend)
+        config = feature.parse(spec, around)
         if isinstance(config, Refused):
             refusals.append(Refused(config.reason, f"{at}: {config.message}"))
         else:
@@ -207,11 +212,8 @@ def _filters(
     return tuple(applied), refusals
 
 
-def _within(around: Surroundings[Any], field: str) -> Surroundings[Any]:
-    def resolve(reference: api.BackendObjectReference) -> Backend | InvalidBackend:
-        return located(around.resolve(reference), field)
-
-    return Surroundings(resolve, around.matches, around.on_backend)
+def _located(resolve: Resolve, field: str, reference: api.BackendObjectReference) -> Backend | InvalidBackend:
+    return located(resolve(reference), field)
 
 
 def _incompatible(place: str, applied: Iterable[Applied], features: Features) -> list[Refused]:
@@ -221,14 +223,13 @@ def _incompatible(place: str, applied: Iterable[Applied], features: Features) ->
 
 
 def _weighted(
-    place: str, rule: RouteRule, features: Features, around: Surroundings[Any]
+    place: str, rule: RouteRule, matches: tuple[Match, ...], how: _Translation
 ) -> tuple[tuple[WeightedBackend, ...], list[Refused]]:
-    here = Surroundings(around.resolve, around.matches, on_backend=True)
     weighted, refusals = [], []
     references: tuple[api.HTTPBackendRef | grpcroute.GRPCBackendRef, ...] = rule.backend_refs
     for index, reference in enumerate(references):
         at = f"{place}.backendRefs[{index}]"
-        filters, refused = _filters(f"{at}.filters", reference.filters, features, here)
+        filters, refused = _filters(f"{at}.filters", reference.filters, matches, how, on_backend=True)
         refusals += refused
-        weighted.append(WeightedBackend(located(around.resolve(reference), at), reference.weight, filters))
+        weighted.append(WeightedBackend(located(how.resolve(reference), at), reference.weight, filters))
     return tuple(weighted), refusals

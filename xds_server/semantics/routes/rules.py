@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xds_server.model.meta import Condition, ObjectRef
 from xds_server.routing.backend import Backend, InvalidBackend
@@ -31,8 +31,7 @@ class RulesVerdict:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RuleOutcome:
+class RuleOutcome(NamedTuple):
     """What one rule came to: `matches` with their places, `problems` in words, the `reason` of the first of them."""
 
     action: Action
