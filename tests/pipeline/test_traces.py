@@ -336,7 +336,7 @@ def test_a_listener_more_is_the_business_of_routes_that_have_its_hosts(pipeline:
     trace = settle(pipeline)
     assert trace.calls["claims"] == ROUTES + 1
     assert "rules" not in trace.calls
-    put(pipeline, gateway("gw", *before))
+    put(pipeline, gateway("gw", *before, listener("own", hostname="own.other.com")))
     assert settle(pipeline).calls["claims"] == ROUTES + 1
 
 
