@@ -17,8 +17,8 @@ def config(name, value="x"):
     return CONFIG_MAP % (name, f'"{value}"')
 
 
-def read(text, before=Content(), check=validate.faults):  # noqa: B008 (an immutable value)
-    return read_content(text, "f.yaml", before, check)
+def read(text, before=Content(), check=validate.faults, *, quiet=False):  # noqa: B008 (an immutable value)
+    return read_content(text, "f.yaml", before, check, quiet=quiet)
 
 
 def names(found):
@@ -161,21 +161,62 @@ def test_a_file_that_cannot_be_read_keeps_all_and_is_read_again():
 # Held
 
 
-def test_objects_that_left_are_held_until_the_same_text_is_read_again():
+def test_objects_that_left_are_held_until_the_text_is_quiet():
     before = read(config("one") + "---\n" + config("two"))
     once = read(config("one"), before)
-    assert (names(once.objects), names(once.held)) == (["one"], ["two"])
-    twice = read(config("one"), once)
-    assert (names(twice.objects), names(twice.held)) == (["one"], [])
+    assert (names(once.objects), names(once.held), once.waits) == (["one"], ["two"], True)
+    assert read(config("one"), once) is once
+    quiet = read(config("one"), once, quiet=True)
+    assert (names(quiet.objects), names(quiet.held), quiet.waits) == (["one"], [], False)
 
 
-def test_another_text_holds_on():
+def test_another_text_holds_on_however_quiet_the_one_before_was():
     before = read(config("one") + "---\n" + config("two"))
     once = read("", before)
     assert names(once.held) == ["one", "two"]
-    twice = read(config("one", "new"), once)
-    assert (values(twice), names(twice.held)) == ({"one": "new"}, ["two"])
+    twice = read(config("one"), once, quiet=True)
+    assert (values(twice), names(twice.held)) == ({"one": "x"}, ["two"])
     assert names(read(config("one") + "---\n" + config("two"), twice).held) == []
+
+
+def test_a_text_that_seems_cut_changes_all_but_its_last_chunk():
+    whole = read("---\n".join(config(name, "as it was") for name in ("one", "two", "three")))
+    cut = read(config("one", "new") + "---\n" + config("two", "n"), whole)
+    assert values(cut) == {"one": "new", "two": "as it was"}
+    assert (names(cut.held), cut.waits) == (["three"], True)
+    assert values(read(config("one", "new") + "---\n" + config("two", "n"), cut, quiet=True)) == {
+        "one": "new",
+        "two": "n",
+    }
+
+
+def test_what_a_cut_text_names_last_is_not_there_yet():
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: gateway\ndata: {a: x}\n"
+    part = text[: text.index("way")]
+    cut = read(part, read(text))
+    assert (names(cut.objects), names(cut.held)) == ([], ["gateway"])
+    assert names(read(part, cut, quiet=True).objects) == ["gate"]
+
+
+@pytest.mark.parametrize("text", [config("one", "b") + "# the end, which is long enough to be told from any other end",
+                                  config("one", "b") + "# longer than before" * 9,
+                                  config("one", "b") + "# as many lines\n"])  # fmt: skip
+def test_a_change_that_is_not_at_the_end_or_makes_no_less_is_done_at_once(text):
+    whole = read(config("one", "before") + "# the end, which is long enough to be told from any other end")
+    content = read(text, whole)
+    assert (values(content), content.waits) == ({"one": "b"}, False)
+
+
+def test_each_part_of_a_text_is_measured_by_the_whole_one():
+    rules = "".join(f'  {name}: "1"\n' for name in "bcdefghijklm")
+    text = config("one").replace("{a: ", "\n  a: ").replace("}\n", "\n") + rules
+    text = text.replace("{name: one\n", "{name: one}\n")
+    content = read(text)
+    for end in range(0, len(text), 7):
+        content = read(text[:end], content)
+        [found] = (content.objects | content.held).values()
+        assert len(found.value.data) == 13, end
+    assert read(text, content).held == {}
 
 
 def test_a_held_object_whose_document_turns_up_wrong_is_kept():

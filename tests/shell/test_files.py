@@ -100,8 +100,8 @@ async def test_a_change_during_the_first_look_is_not_missed(tmp_path, monkeypatc
     (tmp_path / "a.yaml").write_text(config("one"))
     original = module.FileSet.rescan
 
-    def rescan(self):
-        batch = original(self)
+    def rescan(self, until):
+        batch = original(self, until)
         (tmp_path / "a.yaml").write_text(config("one", "late"))
         return batch
 
@@ -144,6 +144,54 @@ async def test_editors_that_move_the_old_file_away_and_write_a_new_one(tmp_path)
         (tmp_path / "a.yaml").write_text(config("one", "new"))
         batch = await follower.next()
         assert (follower.values, batch.removals) == ({"one": "new"}, ())
+
+
+async def test_a_file_saved_in_parts_loses_nothing_and_others_do_not_wait(tmp_path):
+    file, text = tmp_path / "a.yaml", config("one") + "---\n" + config("two")
+    file.write_text(text)
+    (tmp_path / "b.yaml").write_text(config("three"))
+    async with following(tmp_path) as follower:
+        await follower.next()
+        removed = []
+        for part, other in (("", "first"), (text[:30], "second"), (text[: len(config("one"))], "third")):
+            file.write_text(part)
+            (tmp_path / "b.yaml").write_text(config("three", other))
+            begun = time.monotonic()
+            while follower.values["three"] != other:
+                removed += (await follower.next()).removals
+            assert time.monotonic() - begun < module.QUIET_SECONDS / 2
+            await asyncio.sleep(0.15)
+        file.write_text(text.replace("x", "new"))
+        while follower.values != {"one": "new", "two": "new", "three": "third"}:
+            removed += (await follower.next()).removals
+        assert removed == []
+
+
+async def test_what_is_emptied_or_deleted_is_gone_within_a_second(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(config(name))
+    async with following(tmp_path) as follower:
+        await follower.next()
+        begun = time.monotonic()
+        (tmp_path / "one.yaml").write_text("")
+        await follower.until(two="x")
+        (tmp_path / "two.yaml").unlink()
+        await follower.until()
+        assert 2 * module.QUIET_SECONDS <= time.monotonic() - begun < 4 * module.QUIET_SECONDS
+
+
+async def test_a_broken_watch_lets_go_too(tmp_path, monkeypatch):
+    async def awatch(*_, **__):
+        raise OSError(28, "No space left on device")
+        yield
+
+    monkeypatch.setattr(watch_module, "awatch", awatch)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    (tmp_path / "a.yaml").write_text(config("one"))
+    async with following(tmp_path) as follower:
+        await follower.next()
+        (tmp_path / "a.yaml").write_text("# nothing")
+        await follower.until()
 
 
 async def test_a_single_file_is_watched_through_replacement(tmp_path):

@@ -1,12 +1,13 @@
 """Content: what one file says, given what it said before. Text in, objects and faults out; no file is touched.
 
 A document that was there before is not parsed again. One that is wrong leaves in service what it last said well.
-Objects that left the file are `held` until the same text is read a second time.
+What a text takes away may only not be written yet: it waits until the text is known to be quiet. Objects that left
+the file are `held` until then; of a text that seems cut, so does what its last chunk says.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -20,6 +21,8 @@ Ident = tuple[str, Key]
 """Kind and key of an object."""
 Check = Callable[[Object], tuple[Fault, ...]]
 """What is wrong with an object: `model.validate.faults`, or less of it in a test."""
+_TAIL = 64
+"""How many characters of a text's end tell it: more than a line, so that the end of a like line does not do."""
 
 
 class Found(NamedTuple):
@@ -38,6 +41,19 @@ class Document(NamedTuple):
     faults: tuple[Fault, ...] = ()
 
 
+class Ending(NamedTuple):
+    """Enough of a text to tell whether another one may be the beginning of its like."""
+
+    length: int = 0
+    newlines: int = 0
+    tail: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Of a text."""
+        return cls(len(text), text.count("\n"), text[-_TAIL:])
+
+
 class Content(NamedTuple):
     """What a file says."""
 
@@ -51,35 +67,67 @@ class Content(NamedTuple):
     """What the file no longer says."""
     faults: tuple[Fault, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    whole: Ending = Ending()
+    """Of the last text that was taken for a whole one."""
+    waits: bool = False
+    """Is something not done yet, since the text may go on?"""
 
 
-def read_content(text: str, file: str, before: Content, check: Check) -> Content:
-    """Reads a file's text. Never raises for what it may hold."""
+def read_content(text: str, file: str, before: Content, check: Check, *, quiet: bool = False) -> Content:
+    """Reads a file's text. Never raises for what it may hold.
+
+    `quiet` says that the file has been as it is for a while, if its text is the one of `before`.
+    """
     digest = digest_of(text)
-    if digest == before.digest:
-        return before._replace(held={})
+    quiet = quiet and digest == before.digest
+    if digest == before.digest and not (quiet and before.waits):
+        return before
+    cut = not quiet and _may_be_cut(text, before.whole)
+    was = before.held | before.objects
     chunks: dict[bytes, tuple[Document, ...]] = {}
     objects: dict[Ident, Found] = {}
     faults: list[Fault] = []
     ignored: list[Ignored] = []
-    for chunk in split(text):
+    texts = list(split(text))
+    for chunk in texts:
         key = digest_of(chunk.text)
         chunks[key] = before.chunks.get(key) or tuple(_documents(chunk.text, check))
         for document in chunks[key]:
             faults += _placed(document.faults, file, chunk.line - 1)
             if document.ignored is not None:
                 ignored.append(document.ignored)
-            if document.value is not None:
-                faults += _add(objects, Found(document.value, document.line + chunk.line - 1), file)
-    lost = {ident: found for ident, found in (before.held | before.objects).items() if ident not in objects}
+            if document.value is None:
+                continue
+            found = Found(document.value, document.line + chunk.line - 1)
+            if cut and chunk is texts[-1]:
+                if (ident := _ident(found.value)) not in was:
+                    continue
+                found = found._replace(value=was[ident].value)
+            faults += _add(objects, found, file)
+    lost = {ident: found for ident, found in was.items() if ident not in objects}
     kept = _still_meant(lost, faults)
-    held = {ident: found for ident, found in lost.items() if ident not in kept}
-    return Content(digest, chunks, objects | kept, held, tuple(faults), tuple(ignored))
+    held = {} if quiet else {ident: found for ident, found in lost.items() if ident not in kept}
+    return Content(
+        digest,
+        chunks,
+        objects | kept,
+        held,
+        tuple(faults),
+        tuple(ignored),
+        before.whole if cut or held or (faults and not quiet) else Ending.of(text),
+        waits=cut or bool(held),
+    )
+
+
+def _may_be_cut(text: str, whole: Ending) -> bool:
+    """May its rest only not be there yet? It has fewer lines than it had, or part of one, and ends otherwise."""
+    fewer = text.count("\n") < whole.newlines or (len(text) < whole.length and not text.endswith("\n"))
+    return fewer and not text.endswith(whole.tail)
 
 
 def unreadable(reason: str, file: str, before: Content) -> Content:
     """A file that is there and cannot be read: what it said last stays in service."""
-    before = before._replace(objects=before.held | before.objects, held={})
+    before = before._replace(objects=before.held | before.objects, held={}, waits=False)
     return before._replace(digest=b"", faults=(Fault(reason=reason, file=file),))
 
 
@@ -117,12 +165,16 @@ def _placed(faults: Iterable[Fault], file: str, offset: int) -> Iterator[Fault]:
         yield msgspec.structs.replace(fault, file=file, line=fault.line + offset)
 
 
+def _ident(value: Object) -> Ident:
+    return kind_of(value).kind, value.metadata.key
+
+
 def _add(objects: dict[Ident, Found], found: Found, file: str) -> Iterator[Fault]:
-    row, key = kind_of(found.value), found.value.metadata.key
-    first = objects.setdefault((row.kind, key), found)
+    kind, key = ident = _ident(found.value)
+    first = objects.setdefault(ident, found)
     if first is not found:
         reason = f"is given at line {first.line} already, which is what counts"
-        yield Fault(reason=reason, kind=row.kind, namespace=key.namespace, name=key.name, file=file, line=found.line)
+        yield Fault(reason=reason, kind=kind, namespace=key.namespace, name=key.name, file=file, line=found.line)
 
 
 def _still_meant(lost: dict[Ident, Found], faults: list[Fault]) -> dict[Ident, Found]:

@@ -19,7 +19,7 @@ from xds_server.shell.watch import Watch
 
 RETRY_SECONDS = 1.0
 """How long until paths that could not be read or watched are tried again."""
-SETTLE_SECONDS = 0.05
+QUIET_SECONDS = 0.5
 """How long a file that lost objects must stay as it is before they are let go."""
 
 
@@ -46,9 +46,9 @@ class FileSource:
         while True:
             places = self._files.roots.places()
             async with Watch(places) as watch:
-                look: Callable[[], Batch] = self._files.rescan
+                look: Callable[[float], Batch] = self._files.rescan
                 while True:
-                    batch = await asyncio.to_thread(look)
+                    batch = await asyncio.to_thread(look, monotonic() - QUIET_SECONDS)
                     if batch.upserts or batch.removals or batch.faults != faults:
                         faults = batch.faults
                         yield batch
@@ -58,15 +58,15 @@ class FileSource:
                         break
                     look = await self._next(watch)
 
-    async def _next(self, watch: Watch) -> Callable[[], Batch]:
+    async def _next(self, watch: Watch) -> Callable[[float], Batch]:
         """Waits until there is reason to look at files again; says at which."""
         files = self._files
         seconds = RETRY_SECONDS if files.roots.unreadable else self._rescan_seconds
         if files.unsettled_since is not None:
-            seconds = max(files.unsettled_since + SETTLE_SECONDS - monotonic(), 0.0)
+            seconds = max(files.unsettled_since + QUIET_SECONDS - monotonic(), 0.0)
         changed = await watch.changes(seconds)
         if changed:
             return partial(files.changed, changed)
         if changed is None or files.unsettled_since is None:
             return files.rescan
-        return partial(files.settle, monotonic() - SETTLE_SECONDS)
+        return files.settle

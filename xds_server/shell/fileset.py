@@ -1,8 +1,9 @@
 """FileSet: many files as one set of objects. Reads files when told to; answers each time with what changed.
 
 Of an object that several files give, the first file in sorted order counts, and the others are faulty. An object
-that a file stops giving is let go only when a second look finds the same, since editors and tools write files in
-steps, or put one in place of another. Not here: when to look (`files`), what a file's text says (`content`).
+that a file stops giving is let go only when the file has been quiet for a while, since editors and tools write files
+in steps, or put one in place of another; nothing else waits for that. Not here: when to look (`files`), what a
+file's text says (`content`).
 """
 
 import os
@@ -22,6 +23,7 @@ from xds_server.shell.scan import STDIN, SUFFIXES, Roots
 
 MOST_BYTES = 64 * 1024 * 1024
 """How large a file may be."""
+NEVER = float("-inf")
 _NOTHING = Content()
 
 
@@ -49,31 +51,31 @@ class FileSet:
         self._remarks: dict[str, Content] = {}
         """Files of which there is more to tell than objects."""
         self._unsettled: dict[str, float] = {}
-        """Files that lost objects, and when that was seen."""
+        """Files that may be in the middle of being written, and since when their text is what it is."""
 
     @property
     def unsettled_since(self) -> float | None:
-        """When the first file that needs a second look was read (`time.monotonic`); None if no file does."""
+        """Since when the first file that is to be quiet has been so (`time.monotonic`); None if there is none."""
         return min(self._unsettled.values(), default=None)
 
-    def rescan(self) -> Batch:
-        """Looks at every file's modification time, and reads those that are new or changed."""
+    def rescan(self, until: float = NEVER) -> Batch:
+        """Looks at every file's modification time, and reads those that are new or changed; then as `settle`."""
         names = self.roots.scan()
-        return self._read([*self._outdated(names), *(self._files.keys() - set(names))])
+        return self._read([*self._outdated(names), *(self._files.keys() - set(names))], until)
 
-    def changed(self, paths: Iterable[str]) -> Batch:
-        """Reads the files at absolute paths where something happened, whatever that was.
+    def changed(self, paths: Iterable[str], until: float = NEVER) -> Batch:
+        """Reads the files at absolute paths where something happened, whatever that was; then as `settle`.
 
         Where it may be more than files that were written, put in place or taken away, that is a rescan.
         """
         names = {name for path in paths for name in self.roots.called(path)}
         if any(self._is_more_than_a_file(name) for name in names):
-            return self.rescan()
-        return self._read(name for name in names if self._may_be_read(name))
+            return self.rescan(until)
+        return self._read((name for name in names if self._may_be_read(name)), until)
 
     def settle(self, until: float) -> Batch:
-        """Looks again at the files that lost objects before a time of `time.monotonic`."""
-        return self._read([name for name, since in self._unsettled.items() if since <= until])
+        """Looks again at the files that are to be quiet; those that have been since a time of `time.monotonic` are."""
+        return self._read((), until)
 
     def _outdated(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
@@ -96,16 +98,17 @@ class FileSet:
             return False
         return any(known.startswith(name + os.sep) for known in self._files)
 
-    def _read(self, names: Iterable[str]) -> Batch:
+    def _read(self, names: Iterable[str], until: float) -> Batch:
         touched: dict[Ident, None] = {}
-        for name in sorted(set(names)):
+        quiet = {name for name, since in self._unsettled.items() if since <= until}
+        for name in sorted(quiet.union(names)):
             before = self._files.get(name, _File(_NOTHING))
-            after = self._look(name, before)
+            after = self._look(name, before, quiet=name in quiet)
             if after is not before:
                 self._replace(name, before.content, after, touched)
         return self._batch(touched)
 
-    def _look(self, name: str, before: _File) -> _File:
+    def _look(self, name: str, before: _File, *, quiet: bool) -> _File:
         """A file as it is now. One that is gone, or empty, says nothing."""
         try:
             data, signature = _bytes(name)
@@ -124,7 +127,7 @@ class FileSet:
             return _File(unreadable(f"is not UTF-8 text, from line {line} on", name, before.content), signature)
         if self._texts is not None:
             self._texts[name] = text
-        return _File(read_content(text, name, before.content, self._check), signature)
+        return _File(read_content(text, name, before.content, self._check, quiet=quiet), signature)
 
     def _replace(self, name: str, before: Content, after: _File, touched: dict[Ident, None]) -> None:
         content = after.content
@@ -137,10 +140,10 @@ class FileSet:
             self._remarks[name] = content
         else:
             self._remarks.pop(name, None)
-        if content.held:
-            self._unsettled[name] = monotonic()
-        else:
+        if not content.waits:
             self._unsettled.pop(name, None)
+        elif content is not before:
+            self._unsettled[name] = monotonic()
         for ident in old.keys() - new.keys():
             self._givers[ident].discard(name)
             touched[ident] = None
