@@ -36,6 +36,11 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 UNLIMITED = 2**32 - 1
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 BUFFER_LIMIT_BYTES = 32_768
+STREAM_WINDOW_BYTES = 64 * 1024
+CONNECTION_WINDOW_BYTES = 1024 * 1024
+"""What an HTTP/2 backend may send that no client has taken yet. Envoy has to keep it; its own default is 16 MiB for
+each stream.
+"""
 _BYTES = ("tcp", "tls", "udp")
 """Protocols of which Envoy only moves the bytes."""
 _EDS = kit.ads(wait=False)
@@ -151,5 +156,8 @@ def _encoded(protocol: Protocol, discovery: api.ClusterDiscoveryType, budget: Re
 
 def _http_options(protocol: Protocol) -> http.HttpProtocolOptions:
     if protocol in ("http2", "grpc"):
-        return HttpProtocolOptions(explicit_http_config=ExplicitHttpConfig(http2_protocol_options=Http2()))
+        windows = Http2(
+            initial_stream_window_size=STREAM_WINDOW_BYTES, initial_connection_window_size=CONNECTION_WINDOW_BYTES
+        )
+        return HttpProtocolOptions(explicit_http_config=ExplicitHttpConfig(http2_protocol_options=windows))
     return HttpProtocolOptions(explicit_http_config=ExplicitHttpConfig(http_protocol_options=Http1()))
