@@ -21,6 +21,7 @@ OTHER_NAMES = {
     "envoy/test_golden_bytes.py": "the bytes that several modules of envoy make together",
     "filters/test_filters.py": "the table of filters in the package itself",
     "flow/test_incremental.py": "a property of all of flow",
+    "model/test_crd_enums.py": "the enumerations of all models beside those of the CRDs",
     "model/test_crd_fields.py": "the fields of all models beside those of the CRDs",
     "pb/test_generated.py": "the generated modules, all of them",
     "pipeline/test_incremental.py": "a property of all of pipeline",

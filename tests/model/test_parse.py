@@ -380,6 +380,20 @@ def test_near_misses_are_faults_with_a_hint(api_version, kind, meant):
         (gateway() | {"metadata": "x"}, "metadata.name", "is required"),
         (gateway() | {"metadata": {"name": ""}}, "metadata.name", "is required"),
         (gateway() | {"metadata": {"name": 3}}, "metadata.name", "must be a string, is an integer"),
+        (document("HTTPRouteList", {}) | {"items": {"a": 1}}, "items", "must be a list, is a mapping"),
+        ({"apiVersion": "v1", "kind": "List", "items": "a"}, "items", "must be a list, is a string"),
+        *(
+            (gateway() | {"metadata": {"name": "gw"} | wrong}, f"metadata.{field}", reason)
+            for wrong, field, reason in (
+                ({"namespace": 12}, "namespace", "must be a string, is an integer"),
+                ({"namespace": ["a"]}, "namespace", "must be a string, is a list"),
+                ({"labels": {"a": 1}}, "labels.a", "must be a string, is an integer"),
+                ({"labels": "a"}, "labels", "must be a mapping, is a string"),
+                ({"annotations": {"a": True}}, "annotations.a", "must be a string, is true or false"),
+                ({"generation": "1"}, "generation", "must be an integer, is a string"),
+                ({"uid": 1}, "uid", "must be a string, is an integer"),
+            )
+        ),
         (document("Gateway"), "spec", "is required"),
         (document("HTTPRoute"), "spec", "is required"),
         (document("HTTPRoute", []), "spec", "must be a mapping, is a list"),

@@ -1,6 +1,6 @@
 """GatewayClass and Gateway (gateway.networking.k8s.io/v1), the fields that a gateway's traffic depends on.
 
-Enumerations stay plain strings: a value outside the API's list is a condition of the object, not a fault.
+Enumerations stay plain strings: an unknown value is a condition of the object where one tells of it, else a fault.
 """
 
 # ruff: noqa: RUF012 (msgspec copies such defaults)

@@ -50,6 +50,8 @@ def parse(document: object) -> Object | Fault | Ignored:
     group, _, version = api_version.rpartition("/")
     row = BY_GROUP_KIND.get((group, kind))
     if row is None:
+        if (items := document.get("items")) is not None and _is_list(group, kind):
+            return Fault(kind=kind, namespace=namespace, name=name, field="items", reason=_not("a list", items))
         if reason := _misspelt(group, kind):
             return Fault(kind=kind, namespace=namespace, name=name, field="apiVersion", reason=reason)
         return Ignored(api_version=api_version, kind=kind, namespace=namespace, name=name)
@@ -69,6 +71,11 @@ class _Unreadable(Exception):  # noqa: N818 (what a user wrote, not an error of 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(field, reason)
         self.field, self.reason = field, reason
+
+
+def _is_list(group: str, kind: str) -> bool:
+    """Is it a list of objects that are read? Its items are documents of their own, unless they are no list."""
+    return (group, kind) == ("", "List") or (group, kind.removesuffix("List")) in BY_GROUP_KIND
 
 
 def _misspelt(group: str, kind: str) -> str:
@@ -96,7 +103,8 @@ def _converted(row: Kind, document: dict[str, Any], namespace: str) -> Object:
     body = dict(document)
     if not isinstance(metadata := body.get("metadata"), dict) or not metadata.get("name"):
         raise _Unreadable("metadata.name", "is required")
-    body["metadata"] = {**metadata, "namespace": namespace}
+    if isinstance(metadata.get("namespace"), str | None):
+        body["metadata"] = {**metadata, "namespace": namespace}
     body = respelled(row.kind, body)
     if prepare := _PREPARE.get(row.kind):
         prepare(body)
@@ -170,10 +178,10 @@ def _encoded(body: dict[str, Any], field: str) -> dict[str, bytes]:
 def _entries(body: dict[str, Any], field: str) -> dict[str, str]:
     entries = body.get(field, {})
     if not isinstance(entries, dict):
-        raise _Unreadable(field, f"must be a mapping, is {_called(entries)}")
+        raise _Unreadable(field, _not("a mapping", entries))
     for key, value in entries.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise _Unreadable(f"{field}.{key}", f"must be a string, is {_called(value)}")
+            raise _Unreadable(f"{field}.{key}", _not("a string", value))
     return entries
 
 
@@ -197,6 +205,10 @@ def _exact(field: str, body: dict[str, Any]) -> str:
     for part in re.findall(r"[^.\[\]]+", field):
         value = value[int(part)] if isinstance(value, list) else value[part]
     return next((f"{field}.{key}" for key, child in value.items() if not isinstance(child, str)), field)
+
+
+def _not(wanted: str, value: Any) -> str:
+    return f"must be {wanted}, is {_called(value)}"
 
 
 def _called(value: Any) -> str:

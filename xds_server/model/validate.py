@@ -1,7 +1,7 @@
 """faults: what the API server would have refused about a parsed object, by the tables in `rules`.
 
-For objects from files only: in a cluster the CRDs' schemas have checked the same before. Enumerations are not
-checked, since an unknown value of one is a condition on the object, which `semantics` decides.
+For objects from files only: in a cluster the CRDs' schemas have checked the same before. Enumerations are checked
+where no condition of the object would tell of an unknown value; the others are left to `semantics`.
 """
 
 from functools import cache

@@ -47,7 +47,6 @@ ATTRIBUTES = frozenset(
 """The stable OpenTelemetry keys of a server's spans that Envoy can fill in as OpenTelemetry means them."""
 HEADERS = ("http.request.header.", "http.response.header.")
 """Keys that end with the name of a header."""
-MODES = ("Enabled", "Disabled", "ImplementationDefault")
 
 
 def targets(key: Key, policy: XTelemetryPolicy) -> tuple[Key, ...]:
@@ -62,11 +61,6 @@ def problem(policy: XTelemetryPolicy) -> str:
     if found := faults(policy):
         return f"{found[0].field}: {found[0].reason}"
     tracing = policy.spec.tracing
-    if tracing.mode not in MODES:
-        return f"tracing.mode: {tracing.mode} is not supported"
-    parents = tracing.parent_based_sampling
-    if parents is not None and parents.mode not in MODES:
-        return f"tracing.parentBasedSampling.mode: {parents.mode} is not supported"
     for index, header in enumerate(tracing.provider.headers if tracing.provider else ()):
         if "%" in header.value:
             return f"tracing.provider.headers[{index}].value: Envoy cannot send a %"
@@ -77,8 +71,6 @@ def problem(policy: XTelemetryPolicy) -> str:
 
 
 def _unknown(attribute: TracingAttribute) -> str:
-    if attribute.source_type not in ("Header", "Literal", "Attribute"):
-        return f"sourceType: {attribute.source_type} is not supported"
     key = attribute.attribute_key
     if attribute.source_type != "Attribute" or key in ATTRIBUTES:
         return ""

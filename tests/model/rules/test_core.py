@@ -71,6 +71,16 @@ def test_a_slice_of_another_family():
     assert fields(endpoint_slice({"addresses": ["a.b"]}) | {"addressType": "FQDN"}) == []
 
 
+def test_families_and_protocols_are_known_ones():
+    assert fields(endpoint_slice({"addresses": ["999.0.0.1"]})) == ["endpoints[0].addresses[0]"]
+    assert fields(endpoint_slice({"addresses": ["10.0.0.1"]}) | {"addressType": "IPv9"}) == ["addressType"]
+    body = endpoint_slice({"addresses": ["10.0.0.1"]}) | {"ports": [{"port": 80, "protocol": "ICMP"}]}
+    assert fields(body) == ["ports[0].protocol"]
+    assert fields(service({"port": 80, "protocol": "tcp"})) == ["spec.ports[0].protocol"]
+    one = service({"port": 80})
+    assert fields(one | {"spec": one["spec"] | {"type": "Balanced"}}) == ["spec.type"]
+
+
 def test_slice_limits():
     assert fields(endpoint_slice(*[{"addresses": ["10.0.0.1"]}] * 1001)) == ["endpoints"]
     assert fields(endpoint_slice() | {"ports": [{"port": 0}]}) == ["ports[0].port"]

@@ -99,7 +99,7 @@ CERTIFICATE = {"name": "client"}
     ("spec", "wrong"),
     [
         ({}, []),
-        ({"type": "Later"}, ["externalHostname"]),
+        ({"type": "Later"}, ["type", "externalHostname"]),
         ({"externalHostname": None}, ["externalHostname"]),
         ({"endpointSelector": {"matchLabels": {"a": "b"}}}, ["endpointSelector"]),
         ({"type": "EndpointSelector"}, ["externalHostname", "endpointSelector"]),

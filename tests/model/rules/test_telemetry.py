@@ -40,7 +40,7 @@ def test_targets(targets, wrong):
         (NO_PROVIDER | {"samplingRate": {"numerator": 1}}, ["samplingRate"]),
         (NO_PROVIDER | {"parentBasedSampling": {}}, ["parentBasedSampling"]),
         (NO_PROVIDER | {"serviceName": "a", "spanName": "b"}, ["serviceName", "spanName"]),
-        (NO_PROVIDER | {"attributes": [{"name": "a", "sourceType": "Later"}]}, ["attributes"]),
+        (NO_PROVIDER | {"attributes": [{"name": "a", "sourceType": "Literal", "literalValue": "b"}]}, ["attributes"]),
         ({"samplingRate": {"numerator": 100}}, []),
         ({"samplingRate": {"numerator": 101}}, ["samplingRate.numerator"]),
         ({"serviceName": "shop/front-end_1.0:a", "spanName": "in shop"}, []),
@@ -81,7 +81,7 @@ def test_provider(provider, wrong):
         ({"sourceType": "Header", "headerName": "x-user"}, []),
         ({"sourceType": "Literal", "literalValue": "any thing"}, []),
         ({"sourceType": "Attribute", "attributeKey": "url.path"}, []),
-        ({"sourceType": "Later"}, []),
+        ({"sourceType": "Later"}, ["sourceType"]),
         ({"sourceType": "Header"}, ["headerName"]),
         ({"sourceType": "Literal"}, ["literalValue"]),
         ({"sourceType": "Attribute"}, ["attributeKey"]),
@@ -91,8 +91,8 @@ def test_provider(provider, wrong):
         ({"sourceType": "Header", "headerName": "a b"}, ["headerName"]),
         ({"sourceType": "Literal", "literalValue": "a" * 1025}, ["literalValue"]),
         ({"sourceType": "Attribute", "attributeKey": "Url"}, ["attributeKey"]),
-        ({"sourceType": "Later", "name": "a b"}, ["name"]),
-        ({"sourceType": "Later", "name": ""}, ["name"]),
+        ({"sourceType": "Literal", "literalValue": "y", "name": "a b"}, ["name"]),
+        ({"sourceType": "Literal", "literalValue": "y", "name": ""}, ["name"]),
     ],
 )
 def test_attributes(attribute, wrong):

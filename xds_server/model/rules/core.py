@@ -20,16 +20,20 @@ from xds_server.model.document import Object
 from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Metadata
 from xds_server.model.rules import syntax
-from xds_server.model.rules.syntax import Fields, Rules, count
+from xds_server.model.rules.syntax import Fields, Rules, count, one_of
 
+_transport = one_of("TCP", "UDP", "SCTP")
 _TLS_KEYS = ("tls.crt", "tls.key")
 
 FIELDS: Fields = {
-    ServiceSpec: {"ports": count(1000)},
-    ServicePort: {"port": syntax.port},
-    EndpointSlice: {"endpoints": count(1000), "ports": count(20_000)},
+    ServiceSpec: {
+        "type": one_of("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
+        "ports": count(1000),
+    },
+    ServicePort: {"port": syntax.port, "protocol": _transport},
+    EndpointSlice: {"address_type": one_of("IPv4", "IPv6", "FQDN"), "endpoints": count(1000), "ports": count(20_000)},
     Endpoint: {"addresses": count(100, least=1)},
-    EndpointPort: {"port": syntax.port},
+    EndpointPort: {"port": syntax.port, "protocol": _transport},
     PodIP: {"ip": syntax.ip},
     ClusterTrustBundleSpec: {"trust_bundle": syntax.text(1, 1_048_576)},
 }

@@ -12,19 +12,22 @@ from xds_server.model.gateway import (
     GatewayClassSpec,
     GatewayInfrastructure,
     GatewaySpec,
+    LabelSelectorRequirement,
     Listener,
     ListenerFilters,
+    ListenerNamespaces,
     ListenerRequestFilter,
     ListenerTLS,
     ObjectReference,
     ParametersRef,
     RouteGroupKind,
+    RouteNamespaces,
     SecretObjectReference,
     TLSPortConfig,
 )
 from xds_server.model.listenerset import ListenerSetSpec
 from xds_server.model.rules import syntax
-from xds_server.model.rules.syntax import Fields, Rules, count
+from xds_server.model.rules.syntax import Fields, Rules, count, one_of
 
 FIELDS: Fields = {
     GatewayClassSpec: {"controller_name": syntax.domain_path, "description": syntax.text(0, 64)},
@@ -38,6 +41,7 @@ FIELDS: Fields = {
         "gateway_class_name": syntax.name,
         "listeners": count(64, least=1),
         "addresses": count(16),
+        "default_scope": syntax.scope,
     },
     Listener: {
         "name": syntax.subdomain,
@@ -53,6 +57,9 @@ FIELDS: Fields = {
         "namespace": syntax.label,
     },
     AllowedRoutes: {"kinds": count(8)},
+    RouteNamespaces: {"from_": one_of("All", "Selector", "Same")},
+    ListenerNamespaces: {"from_": one_of("All", "Selector", "Same", "None")},
+    LabelSelectorRequirement: {"operator": one_of("In", "NotIn", "Exists", "DoesNotExist")},
     RouteGroupKind: {"group": syntax.group, "kind": syntax.kind},
     ListenerFilters: {"requests": count(16)},
     GatewayAddress: {
@@ -63,7 +70,10 @@ FIELDS: Fields = {
     GatewayInfrastructure: {"labels": count(8), "annotations": count(16)},
     FrontendTLSConfig: {"per_port": count(64)},
     TLSPortConfig: {"port": syntax.port},
-    FrontendTLSValidation: {"ca_certificate_refs": count(16, least=1)},
+    FrontendTLSValidation: {
+        "ca_certificate_refs": count(16, least=1),
+        "mode": one_of("AllowValidOnly", "AllowInsecureFallback"),
+    },
     ObjectReference: {
         "group": syntax.group,
         "kind": syntax.kind,

@@ -18,7 +18,12 @@ _MOST_MATCHES = 128
 _NO_MATCHES = GRPCRouteRule().matches
 
 FIELDS: Fields = {
-    GRPCRouteSpec: {"parent_refs": count(32), "hostnames": count(16), "rules": count(16)},
+    GRPCRouteSpec: {
+        "parent_refs": count(32),
+        "use_default_gateways": syntax.scope,
+        "hostnames": count(16),
+        "rules": count(16),
+    },
     GRPCRouteRule: {
         "name": syntax.subdomain,
         "matches": count(64),

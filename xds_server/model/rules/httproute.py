@@ -34,7 +34,12 @@ _INT64 = 2**63 - 1
 _MOST_MATCHES = 128
 
 FIELDS: Fields = {
-    HTTPRouteSpec: {"parent_refs": count(32), "hostnames": count(16), "rules": count(16, least=1)},
+    HTTPRouteSpec: {
+        "parent_refs": count(32),
+        "use_default_gateways": syntax.scope,
+        "hostnames": count(16),
+        "rules": count(16, least=1),
+    },
     HTTPRouteRule: {
         "name": syntax.subdomain,
         "matches": count(64),

@@ -14,10 +14,11 @@ from xds_server.model.rules.syntax import Fields, Rules, between, count
 FIELDS: Fields = {
     TLSRouteSpec: {
         "parent_refs": count(32),
+        "use_default_gateways": syntax.scope,
         "hostnames": count(1024),
         "rules": count(1, least=1),
     },
-    L4RouteSpec: {"parent_refs": count(32), "rules": count(1, least=1)},
+    L4RouteSpec: {"parent_refs": count(32), "use_default_gateways": syntax.scope, "rules": count(1, least=1)},
     L4RouteRule: {"name": syntax.subdomain, "backend_refs": count(16, least=1)},
     BackendRef: {"weight": between(0, 1_000_000)},
 }

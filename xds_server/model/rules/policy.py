@@ -18,7 +18,7 @@ from xds_server.model.policy import (
 )
 from xds_server.model.rules import syntax
 from xds_server.model.rules.gateway import annotations, labels
-from xds_server.model.rules.syntax import Fields, Rules, between, count
+from xds_server.model.rules.syntax import Fields, Rules, between, count, one_of
 
 _SECOND, _HOUR = 1000, 3_600_000
 _TLS_PROTOCOLS = ("HTTP2", "WSS")
@@ -32,7 +32,12 @@ FIELDS: Fields = {
         "well_known_ca_certificates": syntax.well_known_certificates,
         "subject_alt_names": count(5),
     },
-    SubjectAltName: {"hostname": syntax.hostname, "uri": syntax.uri},
+    SubjectAltName: {"type": one_of("Hostname", "URI"), "hostname": syntax.hostname, "uri": syntax.uri},
+    XBackendSpec: {
+        "type": one_of("ExternalHostname", "EndpointSelector"),
+        "protocol": one_of("TCP", "HTTP", "HTTP2", "HTTP11", "H2C", "MCP", "GRPC", "WSS"),
+    },
+    BackendTLS: {"mode": one_of("None", "ServerOnly", "ClientAndServer")},
     BackendPort: {"number": syntax.port},
     ExternalHostnameBackend: {"hostname": syntax.precise_hostname},
     EndpointSelectorBackend: {"match_labels": count(64, least=1)},

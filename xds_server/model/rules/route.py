@@ -19,7 +19,7 @@ from xds_server.model.httproute import (
 from xds_server.model.kinds import EXPERIMENTAL_GROUP
 from xds_server.model.l4route import L4RouteSpec, TLSRouteSpec
 from xds_server.model.rules import syntax
-from xds_server.model.rules.syntax import Fields, Rules
+from xds_server.model.rules.syntax import Fields, Rules, one_of
 
 FIELDS: Fields = {
     ParentReference: {
@@ -38,8 +38,12 @@ FIELDS: Fields = {
         "port": syntax.port,
     },
     LocalObjectReference: {"group": syntax.group, "kind": syntax.kind, "name": syntax.name},
-    SessionPersistence: {"absolute_timeout": syntax.duration},
-    CookieConfig: {"name": syntax.header_name, "path": syntax.text(0, 1024)},
+    SessionPersistence: {"absolute_timeout": syntax.duration, "type": one_of("Cookie", "Header")},
+    CookieConfig: {
+        "name": syntax.header_name,
+        "path": syntax.text(0, 1024),
+        "lifetime_type": one_of("Permanent", "Session"),
+    },
     HeaderConfig: {"name": syntax.header_name},
 }
 

@@ -73,11 +73,12 @@ def count(most: int, least: int = 0) -> Check:
     return check
 
 
-def one_of(*allowed: int) -> Check:
-    """One of a few numbers."""
+def one_of(*allowed: int | str) -> Check:
+    """One of a few numbers, or of a few words."""
 
-    def check(value: int) -> str:
-        return "" if value in allowed else f"must be one of {', '.join(map(str, allowed))}, is {value}"
+    def check(value: int | str) -> str:
+        told = shown(value) if isinstance(value, str) else value
+        return "" if value in allowed else f"must be one of {', '.join(map(str, allowed))}, is {told}"
 
     return check
 
@@ -135,6 +136,7 @@ grpc_service = matching(r"\.?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", 1024, "a service's 
 grpc_method = matching(r"[A-Za-z_]\w*", 1024, "a method's name", re.ASCII)
 timestamp = matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", 40, "a time in UTC such as 2026-01-31T00:00:00Z")
 port = between(1, 65535)
+scope = one_of("All", "None")
 
 
 def group(value: str) -> str:

@@ -10,7 +10,7 @@ from xds_server.model.policy import (
     XTelemetryPolicySpec,
 )
 from xds_server.model.rules import syntax
-from xds_server.model.rules.syntax import Fields, Rules, count, matching
+from xds_server.model.rules.syntax import Fields, Rules, count, matching, one_of
 
 _WORD = r"[a-zA-Z0-9_.:/-]+"
 _service_name = matching(_WORD, 253, "letters, digits, '_', '.', ':', '/' and '-'")
@@ -18,11 +18,14 @@ _span_name = matching(rf"{_WORD}( {_WORD})*", 256, "words of letters, digits, '_
 _attribute_name = matching(_WORD, 256, "letters, digits, '_', '.', ':', '/' and '-'")
 _attribute_key = matching(r"[a-z0-9_.-]+", 256, "an OpenTelemetry key of lower-case letters, digits, '_', '.' and '-'")
 _literal = syntax.text(1, 1024)
+_mode = one_of("Enabled", "Disabled", "ImplementationDefault")
 
 FIELDS: Fields = {
     XTelemetryPolicySpec: {"target_refs": count(16, least=1)},
+    TracingConfig: {"mode": _mode},
+    ParentBasedSampling: {"mode": _mode},
     TracingProvider: {"headers": count(16)},
-    TracingAttribute: {"name": _attribute_name},
+    TracingAttribute: {"name": _attribute_name, "source_type": one_of("Header", "Literal", "Attribute")},
 }
 
 

@@ -27,7 +27,8 @@ CHECKS = (
         "XDS0203",
         "A value is not spelt as the API asks",
         ERROR,
-        "Names, hostnames, paths, durations, addresses and headers have a spelling that the API fixes.",
+        "Names, hostnames, paths, durations, addresses and headers have a spelling that the API fixes; some fields"
+        " take a few words only.",
         "Spell the value as the message says.",
         (
             Said('^must (be|start with|begin with|end with|not contain|not end with) .*"'),
