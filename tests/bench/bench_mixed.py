@@ -67,14 +67,15 @@ def measure() -> list[dict[str, Any]]:
             "bytes sent": sum(len(one.body) for one in first.values() if one is not None),
         }
     ]
-    indexes = {kind: world.kinds(COUNT).index(kind) + 1 for kind in world.KINDS}
-    for kind, index in indexes.items():
+    for kind, index in world.examples(COUNT).items():
         found.append(_change(pipeline, kind, lambda n, k=kind, i=index: world.route(k, i, f"v{n}")))  # type: ignore[misc]
     found.append(_change(pipeline, "listener added, hostname changed", _listener))
     found.append(_change(pipeline, "certificate rotated", lambda n: world.secret(7, n)))
     found.append(_change(pipeline, "endpoint moved", _endpoint))
     found.append(_change(pipeline, f"grant ({COUNT * 76 // 1000} routes need it)", _grant))
     found.append(_change(pipeline, "policy edited", lambda n: world.policy(25, f"v{n}")))
+    found.append(_change(pipeline, "authorities of all policies", world.authorities))
+    found.append(_change(pipeline, "retries limited", lambda n: world.traffic_policy(12, 20 + n)))
     return found
 
 

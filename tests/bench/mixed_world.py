@@ -55,7 +55,9 @@ def secret(index: int, serial: int = 0) -> Document:
 
 
 def route(kind: str, index: int, value: str = "first") -> Document:
-    """A route of a kind to the backend of the same number; `value` is what an edit changes."""
+    """A route of a kind to the backend of the same number; an edit makes the `value` v1, v2 and so on. One that hands on
+    connections or datagrams has then a share of that weight, beside one of the next backend.
+    """
     domain = index % DOMAINS
     reference = {"name": f"backend-{index}", "port": 53 if kind == "UDPRoute" else 80}
     hosts = {"hostnames": [f"h{index}.d{domain}.example.com"]}
@@ -71,8 +73,10 @@ def route(kind: str, index: int, value: str = "first") -> Document:
         match = {"method": {"service": f"shop.{value}"}}
         rules = [{"matches": [match], "backendRefs": [reference]}]
         return _object(kind, f"route-{index}", {"parentRefs": parent, **hosts, "rules": rules})
-    weight = 1 if value == "first" else 2
-    rules = [{"backendRefs": [reference | {"weight": weight}]}]
+    shares = [reference]
+    if value != "first":
+        shares = [reference | {"weight": int(value.removeprefix("v"))}, reference | {"name": f"backend-{index + 1}"}]
+    rules = [{"backendRefs": shares}]
     more = {"hostnames": [f"t{index}.d{domain}.example.com"]} if kind == "TLSRoute" else {}
     return _object(kind, f"route-{index}", {"parentRefs": parent, **more, "rules": rules})
 
@@ -105,9 +109,17 @@ def policy(index: int, hostname: str = "first") -> Document:
     return _object("BackendTLSPolicy", f"policy-{index}", spec)
 
 
-def authorities() -> Document:
+def traffic_policy(index: int, percent: int = 20) -> Document:
+    """A limit of retries to the backend of a route."""
+    targets = {"targetRefs": [{"group": "", "kind": "Service", "name": f"backend-{index}"}]}
+    budget = {"retryConstraint": {"budget": {"percent": percent}}}
+    made = _object("XBackendTrafficPolicy", f"traffic-{index}", targets | budget)
+    return made | {"apiVersion": "gateway.networking.x-k8s.io/v1alpha1"}
+
+
+def authorities(serial: int = 0) -> Document:
     """What policies verify backends with."""
-    data = {"ca.crt": certificate_pem("ca", key("ca")).decode()}
+    data = {"ca.crt": certificate_pem("ca", key(f"ca/{serial}" if serial else "ca")).decode()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca", "namespace": NAMESPACE}, "data": data}
 
 
@@ -115,6 +127,12 @@ def kinds(count: int) -> list[str]:
     """The kind of each of `count` routes."""
     found = [kind for kind, share in KINDS.items() for _ in range(round(count * share))]
     return (found + ["HTTPRoute"] * count)[:count]
+
+
+def examples(count: int) -> dict[str, int]:
+    """The number of a route of each kind that is served; of those that take a whole port the first is."""
+    found = kinds(count)
+    return {kind: found.index(kind) + (kind not in ("TCPRoute", "UDPRoute")) for kind in KINDS}
 
 
 def documents(count: int) -> Iterator[Document]:
