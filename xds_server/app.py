@@ -28,6 +28,7 @@ from xds_server.shell.clock import tell_time, this_minute
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.echo import EchoUnavailableError, serve_echo
 from xds_server.shell.envoy import EnvoyOptions, EnvoyUnavailableError, Supervisor, envoy_version, find_envoy
+from xds_server.shell.file_log import FileLog
 from xds_server.shell.files import FileSource
 from xds_server.shell.local import Local
 from xds_server.shell.metrics import Metrics
@@ -202,33 +203,20 @@ async def _become_ready(control: Control, local: Local, serving: Serving) -> Non
 
 @dataclass(slots=True)
 class Source:
-    """Files on their way into the loop; tells each fault once, and when it is mended."""
+    """Files on their way into the loop; what is wrong with them is told."""
 
     control: Control
     files: FileSource
     batch: Batch = field(default_factory=Batch)
-    started: bool = False
-    """Is there a state from before that can stay in service?"""
     """The newest batch: what is wrong, and what was passed over, now."""
+    log: FileLog = field(default_factory=FileLog)
 
     async def run(self) -> None:
         """Submits batches until cancelled."""
         async for batch in self.files.batches():
-            self._tell(batch)
-            self.started = True
+            self.batch = batch
+            self.log.read(batch)
             self.control.submit(Changes(batch.upserts, batch.removals))
-
-    def _tell(self, batch: Batch) -> None:
-        known, self.batch = self.batch.faults, batch
-        for fault in batch.faults:
-            if fault not in known and self.started and not batch.upserts:
-                log.error("fault", problem=str(fault), kept="the last good state stays in service")
-            elif fault not in known:
-                log.error("fault", problem=str(fault))
-        for fault in known:
-            if fault not in batch.faults:
-                log.info("fault mended", problem=str(fault))
-        log.info("files read", changed=len(batch.upserts), removed=len(batch.removals), faults=len(batch.faults))
 
 
 def _say_as(settings: Settings) -> Callable[[str], None]:

@@ -1,5 +1,6 @@
 """Statuses of what Envoy rejected: its words, at the object and the field that it is about."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.scenarios.scenario import Scenario
 from xds_server.model.meta import Condition, Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
+from xds_server.routing.listener import Bind
 from xds_server.semantics.statuses import Served
 from xds_server.wire.part import Part, leaves
 from xds_server.xds.resource import ResourceType
@@ -207,3 +209,17 @@ def test_programmed_follows_what_envoys_have(pipeline: Pipeline, served: Served,
     for conditions in (found.conditions, *(one.conditions for one in found.listeners)):
         programmed = next(one for one in conditions if one.type == "Programmed")
         assert (programmed.status, programmed.reason) == (status, reason)
+
+
+def test_a_port_without_a_place_yet_waits_and_one_that_something_else_holds_is_bad(pipeline: Pipeline) -> None:
+    pipeline.inputs.served.put(GATEWAY, Served(2, 1))
+    placed = Bind(ports=((80, 8080),), placed_only=True)
+    for bind, reason, message in (
+        (placed, "Pending", "The port has no place on this machine yet."),
+        (replace(placed, unavailable=frozenset({443})), "Invalid", "The port cannot be bound now."),
+    ):
+        pipeline.inputs.binds.put(GATEWAY, bind)
+        pipeline.settle()
+        assert listener(pipeline, 0)["Programmed"].status == "True"
+        programmed = listener(pipeline, 1)["Programmed"]
+        assert (programmed.status, programmed.reason, programmed.message) == ("False", reason, message)

@@ -295,6 +295,16 @@ async def test_edits_that_say_nothing_new_say_nothing(tmp_path):
         await follower.quiet()
 
 
+async def test_a_field_that_no_kind_has_is_news_though_nothing_else_changed(tmp_path):
+    route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: x}\nspec: {}\n"
+    (tmp_path / "a.yaml").write_text(route)
+    async with following(tmp_path) as follower:
+        assert (await anext(follower._batches)).remarks == ()
+        (tmp_path / "a.yaml").write_text(route.replace("{}", "{hosts: 1}"))
+        [remark] = (await anext(follower._batches)).remarks
+        assert (remark.field, remark.line) == ("spec.hosts", 4)
+
+
 async def test_a_broken_watch_is_made_up_for_by_looking_again(tmp_path, monkeypatch):
     async def awatch(*_, **__):
         raise OSError(28, "No space left on device")

@@ -1,9 +1,13 @@
+from collections.abc import MutableMapping
+from typing import Any
+
 from structlog.testing import capture_logs
 
 from tests.pipeline.documents import Document, backend, document, gateway, listener, route, rule, service
 from xds_server.control import Round
 from xds_server.model.document import Fault, Ignored
 from xds_server.model.kinds import kind_of
+from xds_server.model.meta import Key
 from xds_server.model.parse import parse
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
@@ -17,13 +21,21 @@ class World:
         self.pipeline = build(Options(any_class=True, strict=True))
         self.log = VerdictLog(self.pipeline)
 
-    def told(self, *documents: Document) -> list[tuple[str, str, str]]:
+    def lines(self, *documents: Document) -> list[MutableMapping[str, Any]]:
         for one in documents:
             value = parse(one)
             assert not isinstance(value, Fault | Ignored), value
             self.pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
         with capture_logs() as lines:
             self.log.settled(Round(self.pipeline.settle(), 0.0, 1, 0))
+        return lines
+
+    def gone(self, kind: str, name: str) -> list[tuple[str, str, str]]:
+        self.pipeline.inputs.remove(kind, Key("" if kind == "GatewayClass" else "default", name))
+        return self.told()
+
+    def told(self, *documents: Document) -> list[tuple[str, str, str]]:
+        lines = self.lines(*documents)
         return [(line["event"], line.get("code", ""), line.get("object", line.get("gateway"))) for line in lines]
 
 
@@ -45,3 +57,42 @@ def test_each_listener_has_its_code() -> None:
 def test_a_gateway_of_others_has_its_code() -> None:
     class_ = document("GatewayClass", "any", {"controllerName": "example.com/other"}, "")
     assert World().told(class_, gateway("gw", listener("http"))) == [("gateway not served", "XDS0303", "default/gw")]
+
+
+def test_what_is_deleted_is_not_good_again() -> None:
+    world = World()
+    world.told(gateway("gw", listener("http")), A)
+    assert world.gone("HTTPRoute", "a") == []
+
+
+def test_a_route_whose_gateway_is_deleted_says_so_and_not_that_it_is_good() -> None:
+    world = World()
+    world.told(gateway("gw", listener("http")), A, route("b"), service("s1"))
+    assert world.gone("Gateway", "gw") == [
+        ("not good", "XDS0604", "HTTPRoute default/a"),
+        ("not good", "XDS0604", "HTTPRoute default/b"),
+    ]
+    assert world.told(gateway("gw", listener("http"))) == [
+        ("good again", "", "HTTPRoute default/a"),
+        ("good again", "", "HTTPRoute default/b"),
+    ]
+
+
+def test_a_route_whose_gateway_was_never_there_says_so() -> None:
+    assert World().told(route("b")) == [("not good", "XDS0604", "HTTPRoute default/b")]
+
+
+def test_a_route_whose_gateway_becomes_anothers_is_not_good_again() -> None:
+    world = World()
+    world.told(gateway("gw", listener("http")), A)
+    class_ = document("GatewayClass", "any", {"controllerName": "example.com/other"}, "")
+    assert world.told(class_) == [("gateway not served", "XDS0303", "default/gw")]
+
+
+def test_a_cause_is_told_once_whichever_conditions_say_it() -> None:
+    odd = gateway("gw", listener("a", protocol="HTTP"), listener("b", 80, protocol="TCP"))
+    found = [line for line in World().lines(odd) if line["part"].startswith("listener ")]
+    assert [(line["part"], line["condition"], line["reason"]) for line in found] == [
+        ("listener a", "Accepted, Conflicted, Programmed", "ProtocolConflict"),
+        ("listener b", "Accepted, Conflicted, Programmed", "ProtocolConflict"),
+    ]

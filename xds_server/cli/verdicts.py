@@ -7,9 +7,8 @@ from xds_server.app import Offline
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, ObjectRef
 from xds_server.semantics.conditions import is_bad, waits
-from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.statuses import ListenerStatus
-from xds_server.shell.verdicts import unserved_gateways
+from xds_server.shell.verdicts import absent_parents, unserved_gateways
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +71,17 @@ def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
     """Gateways of other controllers; routes and ListenerSets whose parent is not among what was read."""
     for key, reason in unserved_gateways(world.pipeline):
         yield Row(ObjectRef("Gateway", *key), "", "", "Served", "False", "NotOurs", reason, good=False)
-    kinds = world.pipeline.inputs.kinds
     for (kind, key), route in world.pipeline.tables.routes.items():
-        for index, reference in enumerate(route.spec.parent_refs):
-            parent = ObjectRef(reference.kind, reference.namespace or key.namespace, reference.name)
-            if parent.kind in ("Gateway", "ListenerSet") and kinds[parent.kind].get(parent.key) is None:
-                yield _no_parent(ObjectRef(kind, *key), parent, f"spec.parentRefs[{index}]", faults)
+        for at, parent in absent_parents(world.pipeline, kind, key):
+            yield _no_parent(ObjectRef(kind, *key), parent, at, faults)
         scope = route.spec.use_default_gateways
         if scope not in ("", "None") and not world.pipeline.tables.world.default_gateways.rows(scope):
             message = f"there is no Gateway of defaultScope {scope} among the files"
             of_scope = (ObjectRef(kind, *key), "default Gateways", "spec.useDefaultGateways")
             yield Row(*of_scope, "Attached", "False", "NoSuchParent", message, good=False)
-    for key, set_ in kinds["ListenerSet"].items():
-        gateway = parent_of(key, set_)
-        if gateway is not None and kinds["Gateway"].get(gateway) is None:
-            yield _no_parent(ObjectRef("ListenerSet", *key), ObjectRef("Gateway", *gateway), "spec.parentRef", faults)
+    for key in world.pipeline.inputs.kinds["ListenerSet"].keys():  # noqa: SIM118 (a table)
+        for at, parent in absent_parents(world.pipeline, "ListenerSet", key):
+            yield _no_parent(ObjectRef("ListenerSet", *key), parent, at, faults)
 
 
 def _no_parent(ref: ObjectRef, parent: ObjectRef, at: str, faults: Sequence[Fault]) -> Row:

@@ -11,14 +11,15 @@ from xds_server.model.meta import Key
 class Batch(NamedTuple):
     """Changes that belong together, and everything that is wrong at their time.
 
-    `upserts` holds each new or changed object once, `removals` each that is gone; no key is in both. `faults` and
-    `ignored` are complete lists, not changes.
+    `upserts` holds each new or changed object once, `removals` each that is gone; no key is in both. `faults`,
+    `ignored` and `remarks` (fields that no kind has) are complete lists, not changes.
     """
 
     upserts: tuple[tuple[str, Key, Object], ...] = ()
     removals: tuple[tuple[str, Key], ...] = ()
     faults: tuple[Fault, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    remarks: tuple[Fault, ...] = ()
 
     @property
     def objects(self) -> Iterator[Object]:

@@ -141,13 +141,13 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
                     what = f"Secret {secret.key}" if secret.is_certificate else "authorities"
                     rejections.append(Rejected(f"listeners[{point.id.name}]", f"{what}: {one.detail}"))
     bind = look.get(asked.inputs.binds, gateway)
-    unbound = {
-        point.id.name
-        for point in points
-        if point.served and bind is not None and not bind.serves(point.port, point.transport)
-    }
+    absent = [
+        point for point in points if point.served and bind is not None and not bind.serves(point.port, point.transport)
+    ]
+    unbound = frozenset(one.id.name for one in absent if bind is not None and bind.lacks(one.port, one.transport))
+    unplaced = frozenset(point.id.name for point in absent) - unbound
     placement = look.get(asked.inputs.placements, gateway)
-    return statuses.Found(counts, rejections, frozenset(unbound), placement)
+    return statuses.Found(counts, rejections, unbound, placement, unplaced=unplaced)
 
 
 def _route(

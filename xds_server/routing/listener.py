@@ -121,8 +121,11 @@ class Bind:
 
     def serves(self, port: int, transport: Transport = "tcp") -> bool:
         """Can a listener of that port be bound now?"""
-        unavailable = self.udp_unavailable if transport == "udp" else self.unavailable
-        return port not in unavailable and (not self.placed_only or port in self._placed(transport))
+        return not self.lacks(port, transport) and (not self.placed_only or port in self._placed(transport))
+
+    def lacks(self, port: int, transport: Transport = "tcp") -> bool:
+        """Does something else hold the port? One that has no place yet only waits for it."""
+        return port in (self.udp_unavailable if transport == "udp" else self.unavailable)
 
     def _placed(self, transport: Transport) -> dict[int, int]:
         return dict(self.udp_ports if transport == "udp" else self.ports)

@@ -129,7 +129,8 @@ def gateway_class_status(class_: GatewayClass, program: Program) -> GatewayClass
 @dataclass(frozen=True, slots=True)
 class Found:
     """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, the listeners whose port
-    cannot be bound now, and where the Gateway is. `resolved` is about the certificate that it shows to backends.
+    cannot be bound now or has no place yet, and where the Gateway is. `resolved` is about the certificate that it shows
+    to backends.
     """
 
     attached: Mapping[str, int]
@@ -137,6 +138,7 @@ class Found:
     unbound: frozenset[str] = frozenset()
     placement: Placement | None = None
     resolved: Condition | None = None
+    unplaced: frozenset[str] = frozenset()
 
 
 def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, found: Found) -> GatewayStatus | None:
@@ -148,12 +150,12 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     faults = _faults(verdict.listeners, found)
     placement = addresses.settled(gateway, found.placement) if verdict.accepted.status == "True" else None
     programmed = placement.not_programmed() if placement else None
-    programmed = programmed or _programmed(verdict.accepted, verdict.listeners, faults, progress)
+    programmed = programmed or _programmed(verdict.accepted, verdict.listeners, faults, progress, found.unplaced)
     own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
     own += [placement.assigned()] if placement else []
     own += [found.resolved] if found.resolved is not None else []
     own += default_gateways.told(gateway) + frontend_validation.told(gateway)
-    listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
+    listeners = _listener_statuses(verdict.listeners, generation, progress, found, faults)
     attached = sum(one.accepted.status == "True" for one in (verdict.sets or {}).values())
     return GatewayStatus(
         conditions=conditions.observed(own, generation),
@@ -175,9 +177,9 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
     elif (of_gateway := found.placement.not_programmed() if found.placement else None) is not None:
         programmed = conditions.not_programmed("ParentNotProgrammed", f"The Gateway's {of_gateway.message}")
     else:
-        programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress)
+        programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress, found.unplaced)
     own = (verdict.accepted, programmed, conditions.ready_like(programmed))
-    listeners = _listener_statuses(verdict.listeners, generation, progress, found.attached, faults)
+    listeners = _listener_statuses(verdict.listeners, generation, progress, found, faults)
     return ListenerSetStatus(conditions=conditions.observed(own, generation), listeners=listeners)
 
 
@@ -199,8 +201,16 @@ def _progress(generation: int, served: Served) -> Condition:
     return conditions.not_programmed("Pending", "Not every connected Envoy has acknowledged this generation yet.")
 
 
+def _unplaced() -> Condition:
+    return conditions.not_programmed("Pending", "The port has no place on this machine yet.")
+
+
 def _programmed(
-    accepted: Condition, listeners: Sequence[ListenerVerdict], faults: Mapping[str, str], progress: Condition
+    accepted: Condition,
+    listeners: Sequence[ListenerVerdict],
+    faults: Mapping[str, str],
+    progress: Condition,
+    unplaced: frozenset[str],
 ) -> Condition:
     """Of a Gateway or a ListenerSet as a whole."""
     if accepted.status != "True":
@@ -210,17 +220,26 @@ def _programmed(
         return conditions.not_programmed("Invalid", "None of the listeners can be served.")
     if all(name in faults for name in serving):
         return conditions.not_programmed("Invalid", f"No listener is served: {faults[serving[0]]}")
-    return progress
+    return _unplaced() if unplaced.issuperset(serving) else progress
 
 
 def _listener_statuses(
     listeners: Sequence[ListenerVerdict],
     generation: int,
     progress: Condition,
-    attached: Mapping[str, int],
+    found: Found,
     faults: Mapping[str, str],
 ) -> tuple[ListenerStatus, ...]:
-    return tuple(_listener_status(one, generation, progress, attached, faults.get(one.name)) for one in listeners)
+    return tuple(
+        _listener_status(
+            one,
+            generation,
+            _unplaced() if one.name in found.unplaced else progress,
+            found.attached,
+            faults.get(one.name),
+        )
+        for one in listeners
+    )
 
 
 def _listener_status(

@@ -15,6 +15,7 @@ from xds_server.model.document import Fault, Ignored, Object, expand
 from xds_server.model.kinds import BY_KIND, kind_of
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
+from xds_server.model.unknown import unknown_fields
 from xds_server.shell.yaml import Lines, Malformed, first_line, load, split
 
 Ident = tuple[str, Key]
@@ -39,6 +40,8 @@ class Document(NamedTuple):
     value: Object | None = None
     ignored: Ignored | None = None
     faults: tuple[Fault, ...] = ()
+    remarks: tuple[Fault, ...] = ()
+    """Fields that its kind does not have."""
 
 
 class Ending(NamedTuple):
@@ -67,6 +70,8 @@ class Content(NamedTuple):
     """What the file no longer says."""
     faults: tuple[Fault, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    remarks: tuple[Fault, ...] = ()
+    """What is no fault and meant otherwise all the same: fields that no kind has."""
     whole: Ending = Ending()
     """Of the last text that was taken for a whole one."""
     waits: bool = False
@@ -88,12 +93,14 @@ def read_content(text: str, file: str, before: Content, check: Check, *, quiet: 
     objects: dict[Ident, Found] = {}
     faults: list[Fault] = []
     ignored: list[Ignored] = []
+    remarks: list[Fault] = []
     texts = list(split(text))
     for chunk in texts:
         key = digest_of(chunk.text)
         chunks[key] = before.chunks.get(key) or tuple(_documents(chunk.text, check))
         for document in chunks[key]:
             faults += _placed(document.faults, file, chunk.line - 1)
+            remarks += _placed(document.remarks, file, chunk.line - 1)
             if document.ignored is not None:
                 ignored.append(document.ignored)
             if document.value is None:
@@ -114,6 +121,7 @@ def read_content(text: str, file: str, before: Content, check: Check, *, quiet: 
         held,
         tuple(faults),
         tuple(ignored),
+        tuple(remarks),
         before.whole if cut or held or (faults and not quiet) else Ending.of(text),
         waits=cut or bool(held),
     )
@@ -153,11 +161,16 @@ def _documents(text: str, check: Check) -> Iterator[Document]:
                 yield Document(line, ignored=parsed)
                 continue
             wrong_parts = (parsed,) if isinstance(parsed, Fault) else check(parsed)
-            faults = tuple(
-                msgspec.structs.replace(fault, line=lines.of(index, f"{path}.{fault.field}".strip(".")))
-                for fault in wrong_parts
-            )
-            yield Document(line, None if faults or isinstance(parsed, Fault) else parsed, faults=faults)
+            faults = _on_lines(wrong_parts, lines, index, path)
+            remarks = _on_lines(unknown_fields(inner), lines, index, path) if isinstance(inner, dict) else ()
+            value = None if faults or isinstance(parsed, Fault) else parsed
+            yield Document(line, value, faults=faults, remarks=remarks)
+
+
+def _on_lines(faults: Iterable[Fault], lines: Lines, index: int, path: str) -> tuple[Fault, ...]:
+    return tuple(
+        msgspec.structs.replace(fault, line=lines.of(index, f"{path}.{fault.field}".strip("."))) for fault in faults
+    )
 
 
 def _placed(faults: Iterable[Fault], file: str, offset: int) -> Iterator[Fault]:

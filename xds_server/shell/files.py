@@ -42,15 +42,15 @@ class FileSource:
 
     async def batches(self) -> AsyncIterator[Batch]:
         """Everything at first, then each change; never ends. The first batch is empty where there is nothing yet."""
-        faults = None
+        told = None
         while True:
             places = self._files.roots.places()
             async with Watch(places) as watch:
                 look: Callable[[float], Batch] = self._files.rescan
                 while True:
                     batch = await asyncio.to_thread(look, monotonic() - QUIET_SECONDS)
-                    if batch.upserts or batch.removals or batch.faults != faults:
-                        faults = batch.faults
+                    if batch.upserts or batch.removals or (batch.faults, batch.remarks) != told:
+                        told = batch.faults, batch.remarks
                         yield batch
                     if watch.broken:
                         await asyncio.sleep(RETRY_SECONDS)

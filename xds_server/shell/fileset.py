@@ -136,7 +136,7 @@ class FileSet:
             self._files[name] = after
         else:
             self._files.pop(name, None)
-        if content.faults or content.ignored:
+        if content.faults or content.ignored or content.remarks:
             self._remarks[name] = content
         else:
             self._remarks.pop(name, None)
@@ -165,7 +165,7 @@ class FileSet:
             elif found.value != self._given.get(ident):
                 upserts.append((*ident, self._stamped(ident, found.value)))
                 self._given[ident] = found.value
-        return Batch(tuple(upserts), tuple(removals), self._faults(), self._ignored())
+        return Batch(tuple(upserts), tuple(removals), self._faults(), self._ignored(), self._unknown())
 
     def _found(self, ident: Ident, givers: Iterable[str]) -> Found | None:
         for name in sorted(givers):
@@ -203,6 +203,9 @@ class FileSet:
             line = self._files[name].content.objects[ident].line
             reason = f"is given in {place} already, which is what counts"
             yield Fault(reason=reason, kind=kind, namespace=key.namespace, name=key.name, file=name, line=line)
+
+    def _unknown(self) -> tuple[Fault, ...]:
+        return tuple(one for name in sorted(self._remarks) for one in self._remarks[name].remarks)
 
     def _ignored(self) -> tuple[Ignored, ...]:
         return tuple(one for name in sorted(self._remarks) for one in self._remarks[name].ignored)

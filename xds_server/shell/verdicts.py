@@ -1,4 +1,4 @@
-"""Verdicts as log lines: one when something of an object turns bad, one when it is good again.
+"""Verdicts as log lines: one for each cause by which something of an object turns bad, one when it is good again.
 
 In: what each settle changed. Out: log lines. What only waits for an Envoy is not worth a line.
 """
@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from xds_server.control import Round
-from xds_server.model.meta import Condition, Key
+from xds_server.model.kinds import ROUTE_KINDS
+from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.pipeline.gateway import RouteKey
 from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.pipeline.program import Pipeline
 from xds_server.semantics.checks.catalog import of_condition, of_kind, of_message
 from xds_server.semantics.conditions import is_bad
+from xds_server.semantics.listener_sets import parent_of
 
 log = structlog.get_logger()
 
@@ -48,6 +50,29 @@ def unserved_gateways(pipeline: Pipeline) -> Iterator[tuple[Key, str]]:
             yield key, f"its GatewayClass {name} is not accepted"
 
 
+def absent_parents(pipeline: Pipeline, kind: str, key: Key) -> Iterator[tuple[str, ObjectRef]]:
+    """The Gateways and ListenerSets that a route or ListenerSet names and that are not there, and where it does."""
+    kinds = pipeline.inputs.kinds
+    if kind == "ListenerSet":
+        set_ = kinds[kind].get(key)
+        gateway = parent_of(key, set_) if set_ is not None else None
+        named = [("spec.parentRef", ObjectRef("Gateway", *gateway))] if gateway is not None else []
+    else:
+        route = pipeline.tables.routes.get((kind, key))
+        named = [
+            (f"spec.parentRefs[{index}]", ObjectRef(one.kind, one.namespace or key.namespace, one.name))
+            for index, one in enumerate(route.spec.parent_refs if route is not None else ())
+        ]
+    for at, parent in named:
+        if parent.kind in ("Gateway", "ListenerSet") and kinds[parent.kind].get(parent.key) is None:
+            yield at, parent
+
+
+def _absent(pipeline: Pipeline, kind: str, key: Key) -> Iterator[Problem]:
+    for _, parent in absent_parents(pipeline, kind, key):
+        yield f"parent {parent.key}", "Attached", "NoSuchParent", f"there is no {parent} among the files"
+
+
 @dataclass(slots=True)
 class VerdictLog:
     """Remembers what has been said."""
@@ -68,15 +93,24 @@ class VerdictLog:
             self._unserved = now
         for key in round_.settled.keys(statuses.classes):
             class_ = statuses.classes.get(key)
-            self._compare("GatewayClass", key, problems("", class_.conditions) if class_ else ())
+            self._compare("GatewayClass", key, problems("", class_.conditions) if class_ else (), judged=bool(class_))
         for key in round_.settled.keys(statuses.gateways):
-            self._compare("Gateway", key, self._of_gateway(key))
-        for key in round_.settled.keys(statuses.listener_sets):
-            self._compare("ListenerSet", key, self._of_listener_set(key))
-        for kind, key in round_.settled.keys(statuses.routes):
-            self._compare(kind, key, self._of_route((kind, key)))
+            self._compare("Gateway", key, self._of_gateway(key), judged=statuses.gateways.get(key) is not None)
+        for key in self._touched(round_, "ListenerSet", round_.settled.keys(statuses.listener_sets)):
+            judged = statuses.listener_sets.get(key) is not None
+            self._compare("ListenerSet", key, self._of_listener_set(key), judged=judged)
+        routes = round_.settled.keys(statuses.routes)
+        for kind in ROUTE_KINDS:
+            for key in self._touched(round_, kind, (key for of, key in routes if of == kind)):
+                judged = statuses.routes.get((kind, key)) is not None
+                self._compare(kind, key, self._of_route((kind, key)), judged=judged)
         for kind, key in round_.settled.keys(statuses.policies):
-            self._compare(kind, key, self._of_policy((kind, key)))
+            judged = statuses.policies.get((kind, key)) is not None
+            self._compare(kind, key, self._of_policy((kind, key)), judged=judged)
+
+    def _touched(self, round_: Round, kind: str, judged: Iterable[Key]) -> list[Key]:
+        """Those of a kind whose verdict changed, and those that changed and may have none."""
+        return list(dict.fromkeys([*judged, *round_.settled.keys(self.pipeline.inputs.kinds[kind])]))
 
     def _of_gateway(self, key: Key) -> Iterator[Problem]:
         status = self.pipeline.statuses.gateways.get(key)
@@ -86,6 +120,7 @@ class VerdictLog:
                 yield from problems(f"listener {listener.name}", listener.conditions)
 
     def _of_listener_set(self, key: Key) -> Iterator[Problem]:
+        yield from _absent(self.pipeline, "ListenerSet", key)
         status = self.pipeline.statuses.listener_sets.get(key)
         if status is not None:
             yield from problems("", status.conditions)
@@ -93,6 +128,7 @@ class VerdictLog:
                 yield from problems(f"listener {listener.name}", listener.conditions)
 
     def _of_route(self, key: RouteKey) -> Iterator[Problem]:
+        yield from _absent(self.pipeline, *key)
         status = self.pipeline.statuses.routes.get(key)
         for parent in status.parents if status is not None else ():
             reference = parent.parent_ref
@@ -105,14 +141,29 @@ class VerdictLog:
             reference = ancestor.ancestor_ref
             yield from problems(f"ancestor {reference.namespace}/{reference.name}", ancestor.conditions)
 
-    def _compare(self, kind: str, key: Key, found: Iterable[Problem]) -> None:
+    def _compare(self, kind: str, key: Key, found: Iterable[Problem], *, judged: bool) -> None:
+        """`judged` says whether the object has verdicts at all; one that nobody serves any more is not good again."""
         now = frozenset(found)
         before = self._said.pop((kind, key), frozenset())
-        for part, condition, reason, message in sorted(now - before):
-            code = next(of_message(of_kind(kind, part), condition, reason, message)).check.code
-            told = {"part": part, "condition": condition, "reason": reason, "message": message}
-            log.warning("not good", code=code, object=f"{kind} {key}", **told)
-        if before and not now:
+        known = {(part, message) for part, _, _, message in before}
+        causes: dict[tuple[str, str], list[Problem]] = {}
+        for problem in sorted(now):
+            part, _, _, message = problem
+            if (part, message) not in known:
+                causes.setdefault((part, message), []).append(problem)
+        for (part, _), told in causes.items():
+            self._tell(f"{kind} {key}", of_kind(kind, part), told)
+        if before and not now and judged and self.pipeline.inputs.kinds[kind].get(key) is not None:
             log.info("good again", object=f"{kind} {key}")
         if now:
             self._said[kind, key] = now
+
+    def _tell(self, object_: str, kind: str, same: list[Problem]) -> None:
+        """One cause, whichever conditions say it. Programmed only repeats why it is not."""
+        part, condition, reason, message = min(same, key=lambda one: (one[1] == "Programmed", one))
+        code = next(of_message(kind, condition, reason, message)).check.code
+        conditions = ", ".join(dict.fromkeys(one[1] for one in same))
+        reasons = ", ".join(dict.fromkeys(one[2] for one in same))
+        log.warning(
+            "not good", code=code, object=object_, part=part, condition=conditions, reason=reasons, message=message
+        )
