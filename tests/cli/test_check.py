@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -179,11 +181,38 @@ def test_a_code_that_is_none_is_wrong_usage(option: str, bad: Path) -> None:
     assert found.err == "error: XDS9999: there is no such code; docs/checks lists them\n"
 
 
-def test_explain_needs_no_input() -> None:
-    found = invoke("check", "--explain", "xds0701")
+@pytest.mark.parametrize("code", ["XDS0701", "xds0701", "xds701", "701"])
+def test_explain_needs_no_input(code: str) -> None:
+    found = invoke("check", "--explain", code)
     assert (found.status, found.err) == (0, "")
     assert found.out.startswith("# XDS0701: A backend does not exist\n\nSeverity: error\n")
     assert CHECKS["XDS0701"].hint in found.out
+
+
+def test_explain_loads_no_message_of_envoy() -> None:
+    program = """
+import sys
+from xds_server.cli import build
+try:
+    build(["check"])(["check", "--explain", "XDS0701"])
+finally:
+    print([name for name in sys.modules if name.startswith(("envoy.", "envoy_", "xds_server.app"))])
+"""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_value_that_is_none_of_an_option_is_told_plainly() -> None:
+    found = invoke("check", "-", "--fail-on", "bogus")
+    assert found.status == 2
+    assert "Invalid value for '--fail-on': 'bogus' is not one of 'error', 'warning', 'info', 'none'." in found.err
+
+
+def test_a_very_long_name_does_not_push_the_table_apart() -> None:
+    name = "n" * 250
+    head, *lines = invoke("check", "-", stdin=GATEWAY + ROUTE % (name, "no", "  - {}\n")).out.splitlines()
+    assert head.index("FIELD") - head.index("OBJECT") < 100
+    assert any(f"{'n' * 30}…{'n' * 44}" in line for line in lines)
 
 
 def test_github_gets_a_command_for_each_finding(bad: Path) -> None:

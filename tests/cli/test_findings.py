@@ -54,3 +54,47 @@ def test_an_older_spelling_and_an_unknown_field_are_remarked() -> None:
 def test_kinds_of_others_are_nobodys_business() -> None:
     other = "---\napiVersion: example.com/v1\nkind: Other\nmetadata: {name: o}\nspec: {any: thing}\n"
     assert told(GATEWAY + GOOD + other) == []
+
+
+def messages(text: str) -> list[tuple[str, str]]:
+    rows: list[dict[str, Any]] = json.loads(invoke("check", "-", "-o", "json", stdin=text).out)
+    return [(row["code"], row["message"]) for row in rows]
+
+
+SERVICE = "---\napiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: shop}\nspec: {ports: [{port: %s}]}\n"
+
+
+def test_what_is_referred_to_and_cannot_be_read_is_there() -> None:
+    rules = "  - backendRefs: [{name: s, port: 80}, {name: t, port: 80}]\n"
+    found = messages(GATEWAY + ROUTE % ("a", "gw", rules) + SERVICE % ("s", 0))
+    assert ("XDS0701", "Service shop/s is there, but cannot be read: -:20") in found
+    assert ("XDS0701", "Service shop/t does not exist") in found
+
+
+def test_an_object_that_is_given_twice_is_told_when_one_of_both_cannot_be_read_too() -> None:
+    good, wrong = SERVICE % ("s", 80), SERVICE % ("s", 0)
+    for first, second in ((good, wrong), (wrong, good)):
+        found = messages(GATEWAY + GOOD + first + second)
+        assert ("XDS0109", "is given in -:18 too; one of the two cannot be read") in found
+    assert [code for code, _ in messages(GATEWAY + GOOD + good + good)] == ["XDS0109"]
+    assert [code for code, _ in messages(GATEWAY + GOOD + good + good + wrong)].count("XDS0109") == 2
+
+
+def test_an_object_is_called_the_same_wherever_it_is_told_of() -> None:
+    route = (ROUTE % ("a", "no", "  - backendReff: []\n")).replace(", namespace: shop", "").replace("/v1", "/v1beta1")
+    assert {object_ for _, object_, _ in told(route)} == {"HTTPRoute default/a"}
+    assert {code for code, _, _ in told(route)} == {"XDS0604", "XDS1001", "XDS1002", "XDS1011"}
+
+
+def test_a_misspelt_filter_is_told_its_name() -> None:
+    rules = "  - filters: [{type: RequestHeaderModifer}]\n"
+    found = [text for _, text in messages(GATEWAY + ROUTE % ("a", "gw", rules))]
+    assert "filter RequestHeaderModifer is not supported here; perhaps meant: RequestHeaderModifier" in found
+
+
+def test_a_misspelt_kind_of_routes_is_told_its_name() -> None:
+    kinds = "protocol: HTTP, allowedRoutes: {kinds: [{kind: HttpRoute}]}"
+    found = [text for _, text in messages(GATEWAY.replace("protocol: HTTP", kinds))]
+    assert found == [
+        "a listener of protocol HTTP cannot carry gateway.networking.k8s.io/HttpRoute; perhaps meant: HTTPRoute"
+    ]

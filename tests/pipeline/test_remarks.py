@@ -30,13 +30,17 @@ END = BEGIN + timedelta(days=36_500)
 
 
 def told(documents: Iterable[Document], now: datetime = NOW) -> list[tuple[str, str, str]]:
+    return [(code, object_, field) for code, object_, field, _ in everything(documents, now)]
+
+
+def everything(documents: Iterable[Document], now: datetime = NOW) -> list[tuple[str, str, str, str]]:
     pipeline = build(Options(any_class=True, strict=True))
     for one in documents:
         value = parse(filled_in(one))
         assert not isinstance(value, Fault | Ignored), value
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
     pipeline.settle()
-    return [(one.code, str(one.object), one.field) for one in remarks(pipeline, now)]
+    return [(one.code, str(one.object), one.field, one.message) for one in remarks(pipeline, now)]
 
 
 def https(name: str, hostname: str = "shop.e.com", port: int = 443, certificate: str = "c") -> Document:
@@ -177,3 +181,46 @@ def test_a_policy_that_applies_to_nothing(kind: str, spec: Document) -> None:
     given = [gateway("gw", listener("http")), route("a", rules=[rule("/", backend("s1"))]), *S1]
     found = told([*given, policy("used", "s1"), policy("unused", "s2")])
     assert found == [("XDS1030", f"{kind} default/unused", "spec.targetRefs")]
+
+
+def messages(*documents: Document) -> list[tuple[str, str]]:
+    """Field and text of what is told of routes and grants."""
+    return [(field, text) for code, _, field, text in everything(documents) if code in ("XDS1015", "XDS1016")]
+
+
+def test_routes_without_a_parent() -> None:
+    lonely = route("a", rules=[rule("/", backend("s1"))])
+    refs = lonely["spec"].pop("parentRefs")
+    world = [gateway("gw", listener("http")), route("good", rules=[rule("/", backend("s1"))]), *S1]
+    assert messages(*world, lonely) == [
+        ("spec", "the route names no parent, neither in parentRefs nor by useDefaultGateways")
+    ]
+    service_ref, typo = {"group": "", "kind": "Service", "name": "s1"}, {"kind": "Gatway", "name": "gw"}
+    lonely["spec"]["parentRefs"] = [service_ref, typo]
+    assert messages(*world, lonely) == [
+        ("spec.parentRefs[0]", "Service s1 is a parent in a mesh, and meshes are not served here"),
+        (
+            "spec.parentRefs[1]",
+            "gateway.networking.k8s.io/Gatway is not a kind of parent that is served here; perhaps meant: Gateway",
+        ),
+    ]
+    lonely["spec"]["parentRefs"] = [service_ref, *refs]
+    assert messages(*world, lonely) == [], "a route may be for a mesh and for a Gateway"
+
+
+def test_grants_for_kinds_that_nothing_is_called() -> None:
+    group = "gateway.networking.k8s.io"
+    from_ = [
+        {"group": group, "kind": kind, "namespace": "web"}
+        for kind in ("HTTPRoute", "HttpRoute", "Nothing", "XListenerSet")
+    ]
+    from_ += [{"group": "", "kind": "HTTPRoute", "namespace": "web"}]
+    from_ += [{"group": "example.com", "kind": "HttpRoute", "namespace": "web"}]
+    to = [{"group": "", "kind": kind} for kind in ("Service", "Secrets", "PersistentVolumeClaim")]
+    assert messages(document("ReferenceGrant", "g", {"from": from_, "to": to})) == [
+        ("spec.from[1].kind", f"{group}/HttpRoute is not a kind that is known; perhaps meant: HTTPRoute"),
+        ("spec.from[2].kind", f"{group}/Nothing is not a kind that is known"),
+        ("spec.from[3].kind", f"{group}/XListenerSet is not a kind that is known; perhaps meant: ListenerSet"),
+        ("spec.from[4].kind", "HTTPRoute is not a kind that is known; perhaps meant: group gateway.networking.k8s.io"),
+        ("spec.to[1].kind", "Secrets is not a kind that is known; perhaps meant: Secret"),
+    ]

@@ -7,8 +7,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import typer
+from typer import BadParameter
+from typer.core import TyperCommand
 
 VERBS = ("run", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "version")
 HELP = """A Gateway API control plane for Envoy.
@@ -24,7 +27,21 @@ def build(verbs: Sequence[str] = VERBS) -> typer.Typer:
     app.callback()(_all_verbs)
     for verb in verbs:
         import_module(f"xds_server.cli.{verb}").register(app)
+    for info in app.registered_commands:
+        info.cls = _Verb
     return app
+
+
+class _Verb(TyperCommand):
+    """Tells of a value that is none of an option's without the name of the exception."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As its base."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as wrong:
+            wrong.message = wrong.message.removeprefix("Value error, ")
+            raise
 
 
 def _all_verbs() -> None:

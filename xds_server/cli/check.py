@@ -9,13 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from xds_server.app import offline
-from xds_server.cli.check_output import commands, data, summary, table
-from xds_server.cli.findings import findings
 from xds_server.cli.input import FAULTY, ExternalNames, Filenames, Paths, fail, given
 from xds_server.cli.output import Format, dump
-from xds_server.cli.sarif import sarif
-from xds_server.cli.verdicts import verdicts
 from xds_server.semantics.checks.catalog import CHECKS
 from xds_server.semantics.checks.check import Severity
 from xds_server.semantics.checks.pages import page
@@ -63,6 +58,12 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         if explain:
             _explain(explain)
+        from xds_server.app import offline  # all of these bring Envoy's message classes, which a page does not need
+        from xds_server.cli.check_output import commands, data, summary, table
+        from xds_server.cli.findings import findings
+        from xds_server.cli.sarif import sarif
+        from xds_server.cli.verdicts import verdicts
+
         ignored = {_known(code) for code in ignore or ()}
         found = survey(given(paths, filenames))
         world = offline(found.objects, allow_external_names=external_names)
@@ -88,8 +89,11 @@ def _counts(severity: Severity, least: FailOn) -> bool:
 
 
 def _known(code: str) -> str:
-    """A code as the catalogue has it. Exits with 2 when it has none such."""
-    if (known := code.upper()) not in CHECKS:
+    """A code as the catalogue has it, whatever its case and with or without the first 0. Exits with 2 when it has none
+    such.
+    """
+    digits = code.upper().removeprefix("XDS")
+    if (known := f"XDS{digits:0>4}") not in CHECKS:
         fail(f"{code}: there is no such code; docs/checks lists them")
     return known
 

@@ -11,6 +11,7 @@ from xds_server.semantics.checks.check import Severity
 
 GOOD = "good"
 _HEAD = ("SEVERITY", "CODE", "PLACE", "OBJECT", "FIELD", "REASON", "MESSAGE")
+_WIDEST = 90
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -22,7 +23,15 @@ def table(findings: Sequence[Finding], good: Sequence[Row]) -> None:
     hinted: set[str] = set()
     for one in findings:
         check = one.check
-        line = (check.severity, check.code, str(one.place), one.object, one.field or one.part, one.reason, one.message)
+        line = (
+            check.severity,
+            check.code,
+            str(one.place),
+            _short(one.object),
+            _short(one.field or one.part),
+            one.reason,
+            one.message,
+        )
         lines.append(line)
         styles.append(_STYLES[check.severity])
         if check.code not in hinted:
@@ -30,10 +39,18 @@ def table(findings: Sequence[Finding], good: Sequence[Row]) -> None:
             lines.append(("", "", "", "", "", "", f"hint: {check.hint}"))
             styles.append("dim")
     for row in good:
-        lines.append((GOOD, "", "", str(row.ref), row.part, row.reason, row.message))
+        lines.append((GOOD, "", "", _short(str(row.ref)), _short(row.part), row.reason, row.message))
         styles.append("")
     if lines:
         print_table(_HEAD, lines, styles=styles)
+
+
+def _short(text: str) -> str:
+    """A cell that does not push all others aside: a long name loses its middle."""
+    if len(text) <= _WIDEST:
+        return text
+    half = _WIDEST // 2
+    return f"{text[:half]}…{text[half + 1 - _WIDEST :]}"
 
 
 def summary(findings: Sequence[Finding], good: Sequence[Row]) -> str:

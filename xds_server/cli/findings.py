@@ -1,5 +1,6 @@
 """Findings: verdicts, faults and remarks as what is wrong, each with its code, its field and its line."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from xds_server.semantics.checks.catalog import CHECKS, of_fault, of_kind, of_me
 from xds_server.semantics.checks.check import Check
 from xds_server.shell.survey import Place, Survey, Written
 
+_MISSING = re.compile(r"\b([A-Z]\w+) (\S+) does not exist")
 FOLLOWING = ("ListenersNotValid", "ParentNotProgrammed")
 """Reasons that only repeat what is told of listeners or of the parent."""
 
@@ -43,6 +45,7 @@ def findings(world: Offline, found: Survey, now: datetime) -> list[Finding]:
     """Everything that is wrong with what was read, by file and line."""
     several = [
         *(_of_fault(fault) for fault in found.faults),
+        *_of_copies(found),
         *_of_verdicts(list(verdicts(world, found.faults)), found),
         *_of_remarks(world, found, now),
         *_of_documents(found),
@@ -86,7 +89,33 @@ def _of_row(row: Row, found: Survey) -> Iterator[Finding]:
     for check, inner, text in of_message(of, row.condition, row.reason, row.message):
         field = _field(of, row.at, inner or ("" if row.at and of != "Listener" else check.field))
         place = found.place(row.ref, field)
+        text = _with_unread(text, found)
         yield Finding(check, str(row.ref), row.part.partition(" (")[0], field, row.condition, row.reason, text, place)
+
+
+def _with_unread(text: str, found: Survey) -> str:
+    """A message that an object does not exist, where it is among the files and cannot be read."""
+    if (told := _MISSING.search(text)) is None:
+        return text
+    kind, key = told[1], told[2]
+    for fault in found.faults:
+        if (fault.kind, f"{fault.namespace}/{fault.name}".lstrip("/")) == (kind, key):
+            unread = f"{kind} {key} is there, but cannot be read: {Place(fault.file, fault.line)}"
+            return text.replace(told[0], unread)
+    return text
+
+
+def _of_copies(found: Survey) -> Iterator[Finding]:
+    """Objects that are given twice where one of the two cannot be read, so that reading does not tell of it."""
+    faulty = {(fault.kind, fault.namespace, fault.name) for fault in found.faults}
+    told = {(fault.file, fault.line) for fault in found.faults if of_fault(fault).code == "XDS0109"}
+    for ref, written in found.several():
+        first, *others = (one.place("") for one in written)
+        if ref in faulty:
+            for place in others:
+                if place not in told:
+                    message = f"is given in {first} too; one of the two cannot be read"
+                    yield Finding(CHECKS["XDS0109"], str(ref), "", "", "Read", "Invalid", message, place)
 
 
 def _field(of: str, at: str, inner: str) -> str:
@@ -127,5 +156,5 @@ def _ignored(document: Document) -> Ignored:
 
 def _of_document(one: Written, code: str, message: str) -> Finding:
     name, namespace = (text_at(one.document, "metadata", field) for field in ("name", "namespace"))
-    object_ = f"{text_at(one.document, 'kind')} {Key(namespace, name)}"
-    return Finding(CHECKS[code], object_, "", "apiVersion", "", "", message, one.place("apiVersion"))
+    object_ = one.ref or f"{text_at(one.document, 'kind')} {Key(namespace, name)}"
+    return Finding(CHECKS[code], str(object_), "", "apiVersion", "", "", message, one.place("apiVersion"))

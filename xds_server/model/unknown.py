@@ -4,7 +4,6 @@ The API server prunes such fields, and `parse` passes over them; whoever wrote o
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -14,6 +13,8 @@ from xds_server.model.convert import respelled
 from xds_server.model.document import Document, Fault, text_at
 from xds_server.model.kinds import BY_GROUP_KIND, BY_MODEL
 from xds_server.model.meta import Metadata, Struct
+from xds_server.model.parse import DEFAULT_NAMESPACE
+from xds_server.model.spelling import perhaps
 
 _UNREAD = {
     Metadata: (
@@ -27,7 +28,6 @@ _UNREAD = {
 }
 """Fields that the API has and our models do not."""
 _UNREAD_OF_KINDS = ("apiVersion", "kind", "status")
-_LIKENESS = 0.7
 
 
 def unknown_fields(document: Document) -> tuple[Fault, ...]:
@@ -41,6 +41,7 @@ def unknown_fields(document: Document) -> tuple[Fault, ...]:
     if row is None or row.channel == "core":
         return ()
     name, namespace = text_at(document, "metadata", "name"), text_at(document, "metadata", "namespace")
+    namespace = (namespace or DEFAULT_NAMESPACE) if row.namespaced else ""
     return tuple(
         Fault(reason, kind=row.kind, namespace=namespace, name=name, field=field)
         for field, reason in _unknown(respelled(row.kind, dict(document)), row.model, "")
@@ -52,7 +53,7 @@ def _unknown(value: Mapping[Any, Any], model: Any, place: str) -> Iterator[tuple
     for key, child in value.items():
         field = f"{place}{key}"
         if key not in known:
-            yield field, f"is not a field{_hint(str(key), known)}"
+            yield field, f"is not a field{perhaps(str(key), known)}"
         elif (inner := known[key]) is not None:
             yield from _inside(child, inner, field)
 
@@ -65,12 +66,6 @@ def _inside(value: Any, model: Any, field: str) -> Iterator[tuple[str, str]]:
         for index, item in enumerate(value):
             if isinstance(item, Mapping):
                 yield from _unknown(item, model, f"{field}[{index}].")
-
-
-def _hint(name: str, known: Mapping[str, Any]) -> str:
-    spelled = {field.lower(): field for field in known}
-    close = get_close_matches(name.lower(), spelled, n=1, cutoff=_LIKENESS)
-    return f"; perhaps meant: {spelled[close[0]]}" if close else ""
 
 
 @cache

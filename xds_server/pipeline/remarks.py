@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from xds_server.model.kinds import BY_GROUP_KIND, BY_KIND, EXPERIMENTAL_GROUP, GATEWAY_GROUP
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.model.spelling import perhaps
 from xds_server.pipeline.gateway import DIALECTS, RouteKey
 from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.shadows import shadowed
@@ -20,6 +22,7 @@ from xds_server.semantics.endpoints import serving
 from xds_server.semantics.routes.l7 import NO_BACKEND
 from xds_server.semantics.statuses import ListenerStatus
 
+_PARENTS = ((GATEWAY_GROUP, "Gateway"), (GATEWAY_GROUP, "ListenerSet"))
 SOON = timedelta(days=30)
 """How long before it expires a certificate should have been renewed."""
 
@@ -43,10 +46,12 @@ def remarks(pipeline: Pipeline, now: datetime) -> Iterator[Remark]:
         for index in sorted(firsts):
             yield from _without_backend(firsts[index])
             yield from _without_endpoints(route, firsts[index], pipeline)
+    yield from _without_parent(pipeline)
     yield from _gateways(pipeline)
     yield from _listeners(pipeline)
     yield from _certificates(pipeline, now)
     yield from _policies(pipeline)
+    yield from _grants(pipeline)
 
 
 def _without_backend(rule: Rule) -> Iterator[Remark]:
@@ -95,6 +100,48 @@ def _listeners(pipeline: Pipeline) -> Iterator[Remark]:
                 for one in listener.conditions:
                     if (one.type, one.status) == ("OverlappingTLSConfig", "True"):
                         yield Remark("XDS1023", *at, f"listener {listener.name}: {one.message}")
+
+
+def _without_parent(pipeline: Pipeline) -> Iterator[Remark]:
+    """Routes that name no parent, and parents that are of no kind that serves routes here."""
+    for (kind, key), route in pipeline.tables.routes.items():
+        owner, spec = ObjectRef(kind, *key), route.spec
+        known = [one for one in spec.parent_refs if (one.group, one.kind) in _PARENTS]
+        if not spec.parent_refs and spec.use_default_gateways in ("", "None"):
+            message = "the route names no parent, neither in parentRefs nor by useDefaultGateways"
+            yield Remark("XDS1015", owner, "spec", message)
+        for index, one in enumerate(spec.parent_refs):
+            field, what = f"spec.parentRefs[{index}]", f"{one.group}/{one.kind}".strip("/")
+            if (one.group, one.kind) == ("", "Service"):
+                if not known:
+                    message = f"Service {one.name} is a parent in a mesh, and meshes are not served here"
+                    yield Remark("XDS1015", owner, field, message)
+            elif one not in known:
+                meant = perhaps(one.kind, [parent for _, parent in _PARENTS])
+                yield Remark("XDS1015", owner, field, f"{what} is not a kind of parent that is served here{meant}")
+
+
+def _grants(pipeline: Pipeline) -> Iterator[Remark]:
+    """Kinds in ReferenceGrants that are called like none, in groups of the Gateway API or the core."""
+    for key, grant in pipeline.inputs.kinds["ReferenceGrant"].items():
+        for side, entries in (("from", grant.spec.from_), ("to", grant.spec.to)):
+            for index, one in enumerate(entries):
+                if message := _not_called(one.group, one.kind):
+                    yield Remark("XDS1016", ObjectRef("ReferenceGrant", *key), f"spec.{side}[{index}].kind", message)
+
+
+def _not_called(group: str, kind: str) -> str:
+    """Why a group and kind name nothing known; empty where they may. The core group has kinds that are not read here,
+    so of those only what looks like one that is.
+    """
+    if (group, kind) in BY_GROUP_KIND or group not in ("", GATEWAY_GROUP, EXPERIMENTAL_GROUP):
+        return ""
+    what = f"{group}/{kind}".strip("/")
+    if (row := BY_KIND.get(kind)) is not None:
+        own = f"group {row.group}" if row.group else 'the core group ""'
+        return f"{what} is not a kind that is known; perhaps meant: {own}"
+    meant = perhaps(kind, [name for its_group, name in BY_GROUP_KIND if its_group == group])
+    return f"{what} is not a kind that is known{meant}" if meant or group else ""
 
 
 def _gateways(pipeline: Pipeline) -> Iterator[Remark]:

@@ -12,9 +12,10 @@ from xds_server.flow.graph import Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Table
 from xds_server.model import gateway as api
-from xds_server.model.kinds import GATEWAY_GROUP
+from xds_server.model.kinds import GATEWAY_GROUP, ROUTE_KINDS
 from xds_server.model.meta import Condition, Key
 from xds_server.model.rules import syntax
+from xds_server.model.spelling import perhaps
 from xds_server.routing.feature import Applied
 from xds_server.routing.hostname import normalise
 from xds_server.routing.listener import Listener, ListenerId, Protocol, Transport
@@ -287,5 +288,6 @@ def _kinds(listener: api.Listener) -> tuple[tuple[str, ...], Condition | None]:
     if not wrong:
         return tuple(dict.fromkeys(named)), None
     names = ", ".join(f"{entry.group}/{entry.kind}" for entry in wrong)
-    message = f"allowedRoutes.kinds: a listener of protocol {listener.protocol} cannot carry {names}"
+    meant = perhaps(wrong[0].kind, possible) if wrong[0].kind not in ROUTE_KINDS else ""
+    message = f"allowedRoutes.kinds: a listener of protocol {listener.protocol} cannot carry {names}{meant}"
     return tuple(dict.fromkeys(named)), conditions.not_resolved("InvalidRouteKinds", message)

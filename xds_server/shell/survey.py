@@ -43,6 +43,11 @@ class Written(NamedTuple):
     nth: int
     path: str
 
+    @property
+    def ref(self) -> ObjectRef | None:
+        """The object, by its kind's name of today; None for one of a kind that is not read."""
+        return _ref(self.document)
+
     def place(self, at: str) -> Place:
         """Where a field is written, or the nearest thing around it."""
         if not at:
@@ -63,13 +68,21 @@ class Survey:
 
     def __post_init__(self) -> None:
         for one in self.written:
-            if (ref := _ref(one.document)) is not None:
+            if (ref := one.ref) is not None:
                 self._firsts.setdefault(ref, one)
 
     def place(self, ref: ObjectRef, at: str = "") -> Place:
         """Where an object, or a field of it, is written."""
         found = self._firsts.get(ref)
         return found.place(at) if found is not None else Place()
+
+    def several(self) -> Iterator[tuple[ObjectRef, list[Written]]]:
+        """The objects that several documents give, with these."""
+        given: dict[ObjectRef, list[Written]] = {}
+        for one in self.written:
+            if (ref := one.ref) is not None and ref.name:
+                given.setdefault(ref, []).append(one)
+        yield from ((ref, written) for ref, written in given.items() if len(written) > 1)
 
     def unknown(self) -> Iterator[Fault]:
         """A fault for each field that its document's kind does not have."""

@@ -409,3 +409,8 @@ def test_experimental_filters(filters, wrong):
 )
 def test_retry(retry, wrong):
     assert within_rule({"retry": retry}) == [f"retry.{field}" for field in wrong]
+
+
+def test_a_number_that_its_type_alone_bounds_is_told_the_other_bound():
+    (fault,) = faults(parse(route({"backendRefs": [backend()], "retry": {"attempts": -1}})))
+    assert fault.reason == "must be at least 0, is -1"

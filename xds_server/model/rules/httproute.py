@@ -30,7 +30,6 @@ from xds_server.model.rules.route import hostnames_are_hostnames, parents_are_di
 from xds_server.model.rules.syntax import Fields, Rules, between, count
 
 _INT32 = 2**31 - 1
-_INT64 = 2**63 - 1
 _MOST_MATCHES = 128
 
 FIELDS: Fields = {
@@ -75,7 +74,7 @@ FIELDS: Fields = {
     HTTPAuthConfig: {"allowed_headers": count(64), "allowed_response_headers": count(64)},
     ForwardBodyConfig: {"max_size": between(0, _INT32)},
     HTTPRouteTimeouts: {"request": syntax.duration, "backend_request": syntax.duration},
-    HTTPRouteRetry: {"attempts": between(0, _INT64), "backoff": syntax.duration},
+    HTTPRouteRetry: {"attempts": between(0, syntax.INT64), "backoff": syntax.duration},
 }
 
 _PAYLOADS = {

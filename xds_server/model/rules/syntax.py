@@ -25,6 +25,7 @@ _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 _DURATION_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _LONGEST_SHOWN = 80
+INT64 = 2**63 - 1
 
 
 def matching(pattern: str, most: int, called: str, flags: re.RegexFlag = re.NOFLAG) -> Check:
@@ -54,10 +55,13 @@ def text(least: int, most: int) -> Check:
 
 
 def between(least: int, most: int) -> Check:
-    """A number within bounds, both included."""
+    """A number within bounds, both included; what a type alone bounds is told by the other bound."""
 
     def check(value: int) -> str:
-        return "" if least <= value <= most else f"must be {least} to {most}, is {value}"
+        if least <= value <= most:
+            return ""
+        bounds = f"at least {least}" if most == INT64 and value < least else f"{least} to {most}"
+        return f"must be {bounds}, is {value}"
 
     return check
 

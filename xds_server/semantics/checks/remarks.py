@@ -62,6 +62,21 @@ CHECKS = (
         "Attach a route, or remove the listener.",
     ),
     Check(
+        "XDS1015",
+        "A route has no parent that is served here",
+        WARNING,
+        "Routes are served by Gateways and ListenerSets that they name, or by default Gateways that they ask for. Other"
+        " parents, such as the Services of a mesh, have no effect.",
+        "Name a Gateway or ListenerSet in parentRefs, or set useDefaultGateways.",
+    ),
+    Check(
+        "XDS1016",
+        "A ReferenceGrant names a kind that is not known",
+        WARNING,
+        "No object is of a kind of this name in this group, so the entry allows nothing.",
+        "Correct group and kind.",
+    ),
+    Check(
         "XDS1020",
         "A certificate has expired",
         ERROR,

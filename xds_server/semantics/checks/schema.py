@@ -47,7 +47,7 @@ CHECKS = (
         (
             Said("^must be -?[0-9]+ to -?[0-9]+, is "),
             Said("^must be one of [0-9]"),
-            Said("^must be at most "),
+            Said("^must be at (most|least) "),
             Said("^must be (more than )?[0-9]+s (to|and)"),
         ),
     ),

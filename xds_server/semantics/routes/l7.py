@@ -14,6 +14,7 @@ from xds_server.flow.lookup import Lookup
 from xds_server.model import grpcroute
 from xds_server.model import httproute as api
 from xds_server.model.meta import Key, ObjectRef
+from xds_server.model.spelling import perhaps
 from xds_server.routing.backend import Backend, InvalidBackend, located
 from xds_server.routing.feature import Applied, Feature, Refused, Surroundings
 from xds_server.routing.match import Match, ValueMatch
@@ -198,7 +199,8 @@ def _filters(
         at = f"{place}[{index}]"
         feature = how.features.get(spec.type)
         if feature is None or (on_backend and not feature.on_backends):
-            refusals.append(Refused("UnsupportedValue", f"{at}: filter {spec.type} is not supported here"))
+            meant = "" if spec.type in how.features else perhaps(spec.type, how.features)
+            refusals.append(Refused("UnsupportedValue", f"{at}: filter {spec.type} is not supported here{meant}"))
             continue
         if feature.once and any(one.type == spec.type for one in applied):
             refusals.append(Refused("IncompatibleFilters", f"{at}: filter {spec.type} is there already"))
