@@ -1,14 +1,16 @@
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.cli.command import GATEWAY, TASK, invoke
+from tests.scenarios.certificates import filled_in, pem
 
 URL = "http://httpbin.example.com/get"
 
@@ -200,3 +202,72 @@ spec: {{ports: [{{port: 9000}}]}}
     assert "ExternalAuth: Service default/auth port 9000 is asked over gRPC whether the request may pass" in told
     assert any(line.startswith("ExternalAuth: ") and "Service default/missing does not exist" in line for line in told)
     assert told[-1].startswith("=> 403")
+
+
+MUTUAL = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: any
+  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}}}}
+  listeners: [{name: web, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: gateway}]
+  rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: b.io}}]}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: cert}
+type: kubernetes.io/tls
+stringData: {tls.crt: "${cert:a.io}", tls.key: "${key:a.io}"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: ca}
+data: {ca.crt: "${cert:client}"}
+"""
+
+
+@contextmanager
+def verifying(folder: Path, answer: bytes) -> Iterator[str]:
+    """A TLS server that takes one client, and it only with the certificate; its address."""
+    for name in ("a.io", "client"):
+        (folder / f"{name}.pem").write_text(pem("cert", name) + pem("key", name))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "client.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(folder / "a.io.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(65_536)
+                secured.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        thread.join(timeout=10)
+
+
+def test_clients_that_have_to_show_a_certificate(tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text("---\n".join(yaml.safe_dump(filled_in(one)) for one in yaml.safe_load_all(MUTUAL)))
+    answer = b"HTTP/1.1 302 Found\r\nlocation: https://b.io/\r\ncontent-length: 0\r\n\r\n"
+    words = ("explain", "https://a.io/", file, "--address")
+    with verifying(tmp_path, answer) as address:
+        refused = invoke(*words, address)
+    last = refused.out.splitlines()[-1]
+    assert "no answer (the connection was refused by TLS: " in last
+    assert last.endswith("as predicted (clients have to show a certificate: --cert and --key name one)")
+    with verifying(tmp_path, answer) as address:
+        taken = invoke(*words, address, "--cert", tmp_path / "client.pem")
+    assert taken.out.splitlines()[-1] == f"sent to {address}: 302 to https://b.io/ from Envoy itself, as predicted"
+    wrong = invoke(*words, "127.0.0.1:1", "--cert", file)
+    assert (wrong.status, wrong.out) == (2, "")
+    assert wrong.err.startswith(f"error: --cert {file}: ")

@@ -61,6 +61,18 @@ def test_a_route_of_another_listener() -> None:
     ]
 
 
+def test_what_is_of_the_port_and_host_comes_before_what_is_not() -> None:
+    two = gateway("gw", listener("web"), listener("alt", 81))
+    other = route("a", rules=[rule("/cart")])
+    other["spec"]["parentRefs"][0]["sectionName"] = "alt"
+    mine = [route(name, rules=[rule("/zzz")]) for name in "bcd"]
+    for one in mine:
+        one["spec"]["parentRefs"][0]["sectionName"] = "web"
+    found = told(two, other, *mine, url="http://a.io/cart")
+    assert [one.split()[1] for one in found] == ["default/b", "default/c", "default/a"]
+    assert found[-1].endswith("attached to listener alt of port 81, and the request comes to listener web")
+
+
 def test_a_route_of_another_gateway_that_would_take_it_is_told() -> None:
     found = told(
         WEB, route("b", hosts=["b.io"]), route("a", gateway="other"), route("c", hosts=["c.io"], gateway="other")

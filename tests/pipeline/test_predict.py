@@ -12,6 +12,7 @@ from tests.pipeline.documents import (
     gateway,
     grant,
     listener,
+    policy,
     put,
     route,
     rule,
@@ -351,6 +352,8 @@ def test_connections_with_a_server_name() -> None:
         found = ask(*given, url=f"tls://{name}")
         assert found.rule is not None
         assert found.rule.source.object == f"TLSRoute default/{taken}"
+    secured = ask(*given, policy("p", "s"), url="tls://a.io").backends[0]
+    assert (secured.tls, secured.unused, secured.problem) == ("", "BackendTLSPolicy default/p", "")
     assert ask(*given, url="https://a.io/").answer == Answer("backend")
     missed = ask(port, exact, url="tls://b.io")
     assert [str(one) for one in missed.misses] == [
@@ -364,3 +367,11 @@ def test_datagrams() -> None:
     found = ask(port, connections("UDPRoute", "r", backend("s")), named, slice_("s", "10.0.0.1"), url="udp://a.io")
     assert found.answer == Answer("backend")
     assert ask(port, url="tcp://a.io", port=53).answer.kind == "closed"
+
+
+def test_cors_is_described_as_it_is_written() -> None:
+    cors = {"allowOrigins": ["https://*.acme.test", "https://A.io:443"], "allowMethods": ["GET"]}
+    made = rule("/", backend("s"), filters=[{"type": "CORS", "cors": cors}])
+    found = ask(WEB, route("r", rules=[made]), service("s"), slice_("s", "10.0.0.1"))
+    assert found.rule is not None
+    assert found.rule.filters[0].does == "origins https://*.acme.test https://a.io, methods GET, headers none"

@@ -6,7 +6,7 @@ from tests.pipeline.documents import gateway, listener, put
 from xds_server.model.meta import Key
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
-from xds_server.pipeline.prediction import Answer, BackendStep, Prediction
+from xds_server.pipeline.prediction import Answer, BackendStep, FilterStep, ListenerStep, Prediction, RuleStep, Source
 from xds_server.shell.send import Received, Target, compare, local_target
 
 BACKEND = Answer("backend")
@@ -37,6 +37,37 @@ def test_comparison(answer: Answer, received: Received, differences: tuple[str, 
 def test_a_share_that_fails_may_answer_either_way() -> None:
     prediction = Prediction(gateway="g", answer=BACKEND, backends=FAILING)
     assert compare(prediction, Received("t", 503)).differences == ()
+
+
+AUTH = (FilterStep("ExternalAuth"),)
+
+
+def test_who_is_asked_first_may_answer_for_a_backend() -> None:
+    rule = RuleStep(Source("HTTPRoute a/b"), "everything", "*", filters=AUTH)
+    prediction = Prediction(gateway="g", answer=BACKEND, rule=rule)
+    for mark in (True, False):
+        found = compare(prediction, Received("t", 403, from_backend=mark))
+        assert found.differences == ()
+        assert "or who is asked by ExternalAuth, as predicted" in found.told
+    assert (
+        compare(prediction, Received("t", 200, from_backend=True)).told == "sent to t: 200 from a backend, as predicted"
+    )
+    assert compare(prediction, Received("t", 200)).differences == ("a backend was to answer",)
+
+
+def test_a_client_without_the_certificate_that_is_asked_for() -> None:
+    source = Source("Gateway a/b")
+    step = ListenerStep(source, 443, "HTTPS", "*", client_certificates="required")
+    prediction = Prediction(gateway="g", answer=BACKEND, listener=step)
+    refused = Received("t", error="the connection was refused by TLS: x", refused=True)
+    assert compare(prediction, refused).told == (
+        "sent to t: no answer (the connection was refused by TLS: x), as predicted"
+        " (clients have to show a certificate: --cert and --key name one)"
+    )
+    assert compare(prediction, refused, shown=True).differences == ("an answer of a backend was expected",)
+    assert compare(prediction, Received("t", 200, from_backend=True)).differences == (
+        "a client without certificate was to be refused",
+    )
 
 
 def test_it_is_told_in_a_line() -> None:

@@ -4,7 +4,7 @@ Exit status: 0 a backend or a redirect answers, 1 anything else does or the inpu
 of the data is that of `pipeline/prediction.py`, in camel case and without what is empty.
 """
 
-import asyncio
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +22,7 @@ from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.request import HTTP_SCHEMES, Request
 from xds_server.settings import Settings
-from xds_server.shell.send import Comparison, Target, compare, local_target, send
+from xds_server.shell.send import Comparison, Target, client_context, compare, local_target, send
 
 _HELP = """Say what a request would come to: listener, route, rule, filters, backends, and the objects that made them;
 for a 404 what came closest, and why it missed.
@@ -56,6 +56,8 @@ def register(app: typer.Typer) -> None:
         port_offset: Annotated[
             int, typer.Option(help="The --port-offset of `run`.", min=0, max=65535)
         ] = Settings().port_offset,
+        cert: Annotated[str, typer.Option(help="PEM of a client certificate to show.", metavar="FILE")] = "",
+        key_: Annotated[str, typer.Option("--key", help="Its key, if not in the same file.", metavar="FILE")] = "",
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
         request = parse(url, method, header or (), sni)
@@ -68,7 +70,8 @@ def register(app: typer.Typer) -> None:
             fail(f"no Gateway {gateway} is served here" if gateway else "no Gateway is served here")
         sent = None
         if send_ or address:
-            sent = _send(pipeline, request, predictions, address, port_offset)
+            sender = _Sender(address, port_offset, cert, key_)
+            sent = sender.send(pipeline, request, predictions)
         _print(url, request, predictions, sent, output)
         if not any(one.answer.good for one in predictions) or (sent is not None and sent.differences):
             status = FAULTY
@@ -83,23 +86,36 @@ def predictions_for(pipeline: Pipeline, request: Request, only: Key | None = Non
     return [one for one in found if one.listener is not None] or found
 
 
-def _send(
-    pipeline: Pipeline, request: Request, predictions: list[Prediction], address: str, port_offset: int
-) -> Comparison:
-    if request.scheme not in ("http", "https"):
-        fail(f"--send: {request.scheme} requests cannot be sent from here, http and https ones can")
-    if len(predictions) > 1:
-        names = ", ".join(one.gateway for one in predictions)
-        fail(f"--send: it goes to one Gateway; --gateway names one of {names}")
-    (prediction,) = predictions
-    target = _target(address, request) if address else None
-    if target is None:
-        target = local_target(pipeline, Key(*prediction.gateway.split("/")), request.port, port_offset)
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Where a request is sent, and what it shows."""
+
+    address: str
+    port_offset: int
+    certificate: str
+    key: str
+
+    def send(self, pipeline: Pipeline, request: Request, predictions: list[Prediction]) -> Comparison:
+        """Sends it. Exits with 2 where that is not possible."""
+        if request.scheme not in ("http", "https"):
+            fail(f"--send: {request.scheme} requests cannot be sent from here, http and https ones can")
+        if len(predictions) > 1:
+            names = ", ".join(one.gateway for one in predictions)
+            fail(f"--send: it goes to one Gateway; --gateway names one of {names}")
+        (prediction,) = predictions
+        target = _target(self.address, request) if self.address else None
         if target is None:
-            fail(
-                f"--send: Gateway {prediction.gateway} has no port {request.port} on this machine; --address says where"
-            )
-    return compare(prediction, asyncio.run(send(request, target)))
+            gateway = Key(*prediction.gateway.split("/"))
+            target = local_target(pipeline, gateway, request.port, self.port_offset)
+        if target is None:
+            where = f"Gateway {prediction.gateway} has no port {request.port} on this machine"
+            fail(f"--send: {where}; --address says where")
+        try:
+            tls = client_context(self.certificate, self.key)
+        except OSError as error:
+            fail(f"--cert {self.certificate}: {error.strerror or error}")
+        received = send(request, target, tls)
+        return compare(prediction, received, shown=bool(self.certificate))
 
 
 def _target(address: str, request: Request) -> Target:

@@ -57,6 +57,8 @@ def _backend(depth: int, one: BackendStep) -> Iterator[str]:
     yield from _filters(depth + 1, one.filters)
     if one.tls:
         yield _line(depth + 1, f"TLS by {one.tls}")
+    if one.unused:
+        yield _line(depth + 1, f"{one.unused} is not used: the client's own TLS is passed on")
     if one.session:
         yield _line(depth + 1, f"session by {one.session}")
     if one.endpoints:

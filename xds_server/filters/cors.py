@@ -46,10 +46,13 @@ _SUBDOMAINS = r"[^/:\[\]]+"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An allowed origin as browsers spell it (lower case, no port that is the scheme's own), or an expression."""
+    """An allowed origin as browsers spell it (lower case, no port that is the scheme's own), or an expression, which
+    stands for what is `written`.
+    """
 
     value: str
     regex: bool = False
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def _origin(origin: str) -> Origin:
         return Origin(f"{scheme}://{rest}")
     rest = rest.removeprefix(ANY)
     any_host = _SUBDOMAINS if rest.startswith(".") else _HOST
-    return Origin(f"{scheme}://{any_host}{escape(rest)}", regex=True)
+    return Origin(f"{scheme}://{any_host}{escape(rest)}", regex=True, written=origin)
 
 
 def _expression(origins: tuple[Origin, ...]) -> str:
@@ -205,7 +208,8 @@ def _header(name: str, value: str) -> core.HeaderValueOption:
 
 
 def _describe(cors: Cors) -> str:
-    told = {"origins": [one.value for one in cors.origins], "methods": cors.methods, "headers": cors.headers}
+    origins = [one.written or one.value for one in cors.origins]
+    told = {"origins": origins, "methods": cors.methods, "headers": cors.headers}
     return ", ".join(f"{name} {' '.join(values) or 'none'}" for name, values in told.items())
 
 

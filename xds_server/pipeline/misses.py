@@ -33,11 +33,21 @@ _ALIKE = 0.8
 
 
 class _Found(NamedTuple):
-    """A miss, and how far it is; of equally far ones the first route."""
+    """A miss, and how far it is; of equally far ones the first route. Those elsewhere are of another port or host."""
 
+    elsewhere: bool
     distance: int
     order: int
     miss: Miss
+
+
+class _Place(NamedTuple):
+    """How far a route is from being asked at all, and why."""
+
+    farther: int = 0
+    why: Miss | None = None
+    here: bool = True
+    """Is it one of the request's port and host, or would it be if it were attached or its hostname well spelt?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,9 @@ class _Asked:
 
 
 def nearest(pipeline: Pipeline, gateway: Key, arrival: Arrival, request: Request) -> tuple[Miss, ...]:
-    """The nearest misses, at most one of each route."""
+    """The nearest misses, at most one of each route: of the request's own port and host first, and of other places one
+    at least.
+    """
     host = arriving.host(request.authority)
     routes = [(key, route) for key, route in pipeline.tables.routes.items() if key[0] in DIALECTS]
     names = {one for _, route in routes for one in _hostnames(route)}
@@ -62,8 +74,9 @@ def nearest(pipeline: Pipeline, gateway: Key, arrival: Arrival, request: Request
     path = SequenceMatcher(None, "", _folded(request.bare_path), autojunk=False)
     asked = _Asked(pipeline, gateway, arrival, request, host, alike, path)
     found = [one for index, (key, route) in enumerate(routes) for one in _of_route(asked, key, route, index)]
-    found.sort(key=lambda one: (one.distance, one.order))
-    return tuple(one.miss for one in found[:MOST])
+    found.sort()
+    here, elsewhere = ([one.miss for one in found if one.elsewhere is other] for other in (False, True))
+    return (*here[: MOST - bool(elsewhere)], *elsewhere)[:MOST]
 
 
 def unattached(pipeline: Pipeline, point: AttachPoint) -> tuple[Miss, ...]:
@@ -85,7 +98,7 @@ def _of_route(asked: _Asked, key: RouteKey, route: Route, order: int) -> Iterato
     row = asked.pipeline.tables.rules.get(key)
     if place is None or row is None:
         return
-    farther, why = place
+    farther, why, here = place
     best: tuple[int, Miss] | None = None
     for rule in row.rules:
         distance, missed = _of_rule(rule, asked)
@@ -98,7 +111,7 @@ def _of_route(asked: _Asked, key: RouteKey, route: Route, order: int) -> Iterato
     if verdict is not None and verdict.problems and (best is None or best[0] > _DROPPED):
         best = (_DROPPED, Miss(_source(key), verdict.problems[0]))
     if best is not None and best[0] + farther < _TOO_FAR:
-        yield _Found(best[0] + farther, order, why or best[1])
+        yield _Found(not here, best[0] + farther, order, why or best[1])
 
 
 def _of_rule(rule: Rule, asked: _Asked) -> tuple[int, str | None]:
@@ -123,26 +136,28 @@ def _alike(value: str, path: "SequenceMatcher[str]") -> bool:
     return min(path.real_quick_ratio(), path.quick_ratio()) >= _ALIKE and path.ratio() >= _ALIKE
 
 
-def _place(asked: _Asked, key: RouteKey, route: Route) -> tuple[int, Miss | None] | None:
-    """How far a route is from being asked at all, and why; None for one that has nothing to do with the request."""
+def _place(asked: _Asked, key: RouteKey, route: Route) -> _Place | None:
+    """None for a route that has nothing to do with the request."""
     hostnames = _hostnames(route)
     covered = not hostnames or any(covers(one, asked.host) for one in hostnames)
     verdicts = _verdicts(asked.pipeline, key, asked.gateway)
     if not verdicts:
         why = f"it has no parent at Gateway {asked.gateway}: {_parents(key, route)}"
-        return (_UNLIKE, Miss(_source(key, "parentRefs"), why)) if covered else None
+        return _Place(_UNLIKE, Miss(_source(key, "parentRefs"), why), here=False) if covered else None
+    points = [asked.pipeline.tables.listeners.get(id_) for one in verdicts for id_ in one.listeners]
+    near = not points or any(point is not None and point.port == asked.request.port for point in points)
     if not covered:
         why = _not_covering(hostnames, asked.host)
-        distance = 1 if not asked.alike.isdisjoint(hostnames) else _UNLIKE + 1
-        return distance, Miss(_source(key, "hostnames"), why)
+        alike = not asked.alike.isdisjoint(hostnames)
+        return _Place(1 if alike else _UNLIKE + 1, Miss(_source(key, "hostnames"), why), near and alike)
     listener = asked.arrival.id
     if listener is None or not any(listener in one.listeners for one in verdicts):
         why = _why_not_at(asked.pipeline, verdicts, listener, asked.host)
-        return 1, Miss(_source(key, "parentRefs"), why)
+        return _Place(1, Miss(_source(key, "parentRefs"), why), near)
     claims = asked.pipeline.tables.claims_by_route.rows(key)
     if any(claim.listener.id == listener and claim.host in asked.arrival.hosts for claim in claims):
-        return 0, None
-    return 1, Miss(_source(key, "hostnames"), f"listener {listener.name} does not serve it under {asked.host}")
+        return _Place()
+    return _Place(1, Miss(_source(key, "hostnames"), f"listener {listener.name} does not serve it under {asked.host}"))
 
 
 def _why_not_at(pipeline: Pipeline, verdicts: Iterable[ParentVerdict], listener: ListenerId | None, host: str) -> str:

@@ -149,7 +149,8 @@ def _connection(pipeline: Pipeline, found: Prediction, point: AttachPoint, serve
     if rule is None:
         return replace(found, answer=Answer("closed", why=f"{claim.kind} {claim.route} has no rule"))
     step = RuleStep(Source(rule.id.owner, rule.id.field), "everything", claim.written)
-    backends = steps.backends(pipeline, rule)
+    passed_on = point.served is not None and point.served.protocol == "passthrough"
+    backends = steps.backends(pipeline, rule, passed_on=passed_on)
     serving = [one for one in backends if one.share]
     lost = [one for one in serving if one.problem]
     if len(lost) == len(serving):

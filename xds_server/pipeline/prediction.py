@@ -60,7 +60,8 @@ class RuleStep:
 class BackendStep:
     """A backend and its share of the requests, in percent. `endpoints` are ADDRESS:PORT, from `slices`; `grant` allows
     the reference, `tls` secures connections, `session` keeps a client with an endpoint. With a `problem` its share is
-    answered with an error, and that says why.
+    answered with an error, and that says why. `unused` is what would secure connections if the client's own TLS were
+    not passed on.
     """
 
     object: str
@@ -70,6 +71,7 @@ class BackendStep:
     slices: tuple[str, ...] = ()
     grant: str = ""
     tls: str = ""
+    unused: str = ""
     session: str = ""
     filters: tuple[FilterStep, ...] = ()
     problem: str = ""

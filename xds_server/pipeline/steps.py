@@ -75,20 +75,25 @@ def answers(action: Action) -> bool:
     return any(FEATURES[one.type].answers for one in action.filters)
 
 
-def backends(pipeline: Pipeline, rule: Rule) -> tuple[BackendStep, ...]:
-    """The backends of a rule, each with its share, in the order in which they were written."""
+def backends(pipeline: Pipeline, rule: Rule, *, passed_on: bool = False) -> tuple[BackendStep, ...]:
+    """The backends of a rule, each with its share, in the order in which they were written; `passed_on` where the
+    client's own TLS is.
+    """
     action = rule.action
     if action.fault is None and answers(action):
         return ()
     total = sum(one.weight for one in action.backends) or 1
-    return tuple(_backend(pipeline, rule, one, total) for one in action.backends)
+    return tuple(_backend(pipeline, rule, one, total, passed_on) for one in action.backends)
 
 
-def _backend(pipeline: Pipeline, rule: Rule, one: WeightedBackend, total: int) -> BackendStep:
+def _backend(pipeline: Pipeline, rule: Rule, one: WeightedBackend, total: int, passed_on: bool) -> BackendStep:
     share = round(100 * one.weight / total, 4)
     if isinstance(one.backend, InvalidBackend):
         return BackendStep("", share, problem=one.backend.message)
     backend = one.backend
+    tls = "" if backend.tls == NOT_SECURED else f"{_SECURES.get(backend.kind, backend.kind)} {backend.tls}"
+    if passed_on:
+        backend = backend._replace(tls=NOT_SECURED)
     addresses, slices = origins.endpoints(pipeline, backend.endpoints)
     referrer = Referrer(rule.id.kind, rule.id.route.namespace)
     return BackendStep(
@@ -99,7 +104,8 @@ def _backend(pipeline: Pipeline, rule: Rule, one: WeightedBackend, total: int) -
         slices=tuple(slices),
         grant=origins.grant(pipeline, referrer, backend.kind, backend.service),
         filters=filters(one.filters),
-        tls="" if backend.tls == NOT_SECURED else f"{_SECURES.get(backend.kind, backend.kind)} {backend.tls}",
+        tls="" if passed_on else tls,
+        unused=tls if passed_on else "",
         session=_session(one.session),
         problem=origins.unreached(pipeline, backend) or ("" if addresses else "no endpoint takes traffic"),
     )
