@@ -53,6 +53,7 @@ async def test_udp_and_tcp_of_one_number_and_the_lines_that_reach_them(server: S
     async with sender(port) as client:
         assert (await client.ask("hello")).startswith("datagrams ")
     assert await name_of(port) == "connections"
+    assert "work-in-progress" not in server.output, "nobody can do anything about that"
 
 
 async def test_the_line_for_tls_is_one_that_works(server: Server) -> None:

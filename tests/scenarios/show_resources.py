@@ -38,15 +38,15 @@ def _rest(message: Json, constants: Json) -> Json:
 def cluster(message: Json) -> Json:
     """Its endpoint assignment or its name in DNS, the protocol it speaks, and how it is secured; "closed" for one without endpoints."""
     body = dict(message)
-    if body.get("type", "STATIC") == "STATIC":
+    dns = body.pop("clusterType", None)
+    if dns is None and body.get("type", "STATIC") == "STATIC":
         assert body.keys() <= {"name", "type", "connectTimeout"}
         return {"closed": True}
     secured = {} if (socket := body.pop("transportSocket", None)) is None else {"tls": _tls(socket)}
-    dns = body["type"] == "STRICT_DNS"
-    where = {"dns": _found_by_dns(body)} if dns else {"endpoints": _assigned(body.pop("edsClusterConfig"))}
+    where = {"dns": _found_by_dns(body, dns)} if dns else {"endpoints": _assigned(body.pop("edsClusterConfig"))}
     limits = dict.fromkeys(("maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"), _UNLIMITED)
     constants = {
-        "type": "STRICT_DNS" if dns else "EDS",
+        **({} if dns else {"type": "EDS"}),
         "connectTimeout": "10s",
         "perConnectionBufferLimitBytes": 32768,
         "lbPolicy": "LEAST_REQUEST",
@@ -67,9 +67,9 @@ def _assigned(eds: Json) -> Any:
     return eds["serviceName"]
 
 
-def _found_by_dns(body: Json) -> str:
-    assert body.pop("dnsLookupFamily") == "V4_PREFERRED"
-    assert body.pop("respectDnsTtl") is True
+def _found_by_dns(body: Json, dns: Json) -> str:
+    settings = dns["typedConfig"]
+    assert (settings["dnsLookupFamily"], settings["respectDnsTtl"]) == ("V4_PREFERRED", True)
     assert body.pop("waitForWarmOnInit") is False
     (locality,) = body.pop("loadAssignment")["endpoints"]
     (endpoint,) = locality["lbEndpoints"]

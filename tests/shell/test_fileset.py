@@ -117,7 +117,12 @@ def test_new_files_and_folders(world):
     assert upserted(world.set.changed([str(world.folder / "other")])) == {"two": "x"}
 
 
-def test_an_object_is_let_go_at_the_second_look(world):
+def test_a_new_file_whose_ending_is_in_capitals(world):
+    world.set.rescan()
+    assert upserted(world.changed("a.YAML", config("one"))) == {"one": "x"}
+
+
+def test_an_object_is_let_go_when_its_file_is_quiet(world):
     world.changed("a.yaml", config("one"), config("two"))
     assert nothing(world.changed("a.yaml", config("one")))
     assert world.set.unsettled_since is not None

@@ -137,3 +137,9 @@ def test_a_folder_put_in_place_of_another_is_another_place(folder):
     assert roots.places().trees == frozenset()
     folder.mkdir()
     assert roots.places() != before
+
+
+def test_endings_count_in_capitals_too(tmp_path):
+    for name in ("a.YAML", "b.Yml", "c.JSON", "d.YAMLX"):
+        (tmp_path / name).write_text("")
+    assert [Path(name).name for name in Roots([tmp_path]).scan()] == ["a.YAML", "b.Yml", "c.JSON"]

@@ -136,6 +136,14 @@ async def test_a_host_that_is_not_there_holds_nothing_up(world: World, names: Dn
     assert names.asked == {"shop.default"}, "and no Service is found under its short name"
 
 
+async def test_this_machine_by_its_name(world: World, names: Dns) -> None:
+    """A name of one label is no whole name that DNS has: the hosts file knows it."""
+    names.asked.clear()
+    await world.serve(GATEWAY, ROUTE, outside(port_of(world.backends["a"]), "localhost"))
+    await until(world, "a")
+    assert names.asked == set()
+
+
 async def test_pods(world: World) -> None:
     """Those that have every label and are ready; none of them is 503."""
     port = port_of(world.backends["a"])

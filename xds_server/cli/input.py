@@ -15,7 +15,11 @@ GOOD, FAULTY, USAGE = 0, 1, 2
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(help="Files or directories with YAML or JSON; - is standard input.", metavar="PATH"),
+    typer.Argument(
+        help="Files, or directories with *.yaml, *.yml and *.json at any depth, hidden ones passed over; - is standard"
+        " input.",
+        metavar="PATH",
+    ),
 ]
 Filenames = Annotated[
     list[Path] | None,

@@ -8,6 +8,8 @@ from functools import cache
 from envoy_data_plane.envoy.config.cluster import v3 as api
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint_api
+from envoy_data_plane.envoy.extensions.clusters.common.dns import v3 as common_dns
+from envoy_data_plane.envoy.extensions.clusters.dns import v3 as dns
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type import v3 as type_v3
 
@@ -31,6 +33,8 @@ HttpProtocolOptions = fast(http.HttpProtocolOptions)
 ExplicitHttpConfig = fast(http.HttpProtocolOptionsExplicitHttpConfig)
 Http1 = fast(core.Http1ProtocolOptions)
 Http2 = fast(core.Http2ProtocolOptions)
+CustomType = fast(api.ClusterCustomClusterType)
+DnsCluster = fast(dns.DnsCluster)
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 UNLIMITED = 2**32 - 1
@@ -66,7 +70,7 @@ def build(
         own = Cluster(name=name, eds_cluster_config=EdsClusterConfig(eds_config=_EDS, service_name=service_name))
     else:
         own = _found_by_dns(name, hostname, backend.port)
-    discovery = api.ClusterDiscoveryType.EDS if hostname is None else api.ClusterDiscoveryType.STRICT_DNS
+    discovery = api.ClusterDiscoveryType.EDS if hostname is None else None
     if verification is not None:
         own.transport_socket = tls.originate(backend, verification)
     rest = _shared(backend.protocol, discovery) if budget is None else _encoded(backend.protocol, discovery, budget)
@@ -75,16 +79,21 @@ def build(
 
 def _found_by_dns(name: str, hostname: str, port: int) -> api.Cluster:
     """Every address that DNS has for the name, asked for again when its time to live is over. The final dot makes
-    the name a whole one: a resolver that searches domains would find Services of the cluster under short names.
+    the name a whole one: a resolver that searches domains would find Services of the cluster under short names. Names
+    of one label, as localhost, are no whole ones anywhere.
     Without `wait_for_warm_on_init: false` a resolver that does not answer would keep Envoy from listening at all.
     """
-    address = kit.tcp(f"{hostname}.", port)
+    address = kit.tcp(f"{hostname}." if "." in hostname else hostname, port)
     endpoint = LocalityLbEndpoints(lb_endpoints=[LbEndpoint(endpoint=Endpoint(address=address))])
     return Cluster(
         name=name,
         load_assignment=ClusterLoadAssignment(cluster_name=name, endpoints=[endpoint]),
-        dns_lookup_family=api.ClusterDnsLookupFamily.V4_PREFERRED,
-        respect_dns_ttl=True,
+        cluster_type=CustomType(
+            name="envoy.clusters.dns",
+            typed_config=any_of(
+                DnsCluster(respect_dns_ttl=True, dns_lookup_family=common_dns.DnsLookupFamily.V4_PREFERRED)
+            ),
+        ),
         wait_for_warm_on_init=False,
     )
 
@@ -127,12 +136,12 @@ def _no_limits() -> api.CircuitBreakersThresholds:
 
 
 @cache
-def _shared(protocol: Protocol, discovery: api.ClusterDiscoveryType = api.ClusterDiscoveryType.EDS) -> bytes:
+def _shared(protocol: Protocol, discovery: api.ClusterDiscoveryType | None = api.ClusterDiscoveryType.EDS) -> bytes:
     """What all clusters of a protocol have in common. Protobuf lets a message's fields be concatenated."""
     return _encoded(protocol, discovery, None)
 
 
-def _encoded(protocol: Protocol, discovery: api.ClusterDiscoveryType, budget: RetryBudget | None) -> bytes:
+def _encoded(protocol: Protocol, discovery: api.ClusterDiscoveryType | None, budget: RetryBudget | None) -> bytes:
     limits = _no_limits()
     if budget is not None:  # counts instead of max_retries
         limits.retry_budget = Budget(

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 
 from xds_server.model.meta import Key
 from xds_server.pipeline.program import Pipeline
-from xds_server.routing.listener import Listener
+from xds_server.routing.listener import Listener, ListenerId
 from xds_server.routing.match import Match, PathKind
 from xds_server.semantics.attach import Claim
 
 _MOST = 10
+_CERTIFICATE, _KEY = "CLIENT.crt", "CLIENT.key"
+"""Of the person who tries: listeners may ask clients for theirs."""
 
 
 def curl_lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[int, int]) -> list[str]:
@@ -25,8 +27,18 @@ def curl_lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[in
 
 def _lines(pipeline: Pipeline, claim: Claim, address: str, port: int) -> Iterator[str]:
     rules = pipeline.tables.rules.get((claim.kind, claim.route))
+    shown = shows_certificate(pipeline, claim.listener.id)
     for rule in rules.rules[:1] if rules else ():
-        yield _line(claim.listener, host_of(claim.host), rule.match, address, port)
+        words = _words(claim.listener, host_of(claim.host), rule.match, address, port)
+        more = ["--cert", shown[0], "--key", shown[1]] if shown else []
+        yield " ".join(["curl", *map(_quoted, [*more, *words])])
+
+
+def shows_certificate(pipeline: Pipeline, id_: ListenerId) -> tuple[str, str] | None:
+    """The files, by the names that stand for them, that a client needs of whom a listener wants a certificate."""
+    point = pipeline.tables.listeners.get(id_)
+    clients = point.served.clients if point is not None and point.served is not None else None
+    return (_CERTIFICATE, _KEY) if clients is not None and clients.required else None
 
 
 def host_of(pattern: str) -> str:
@@ -36,9 +48,9 @@ def host_of(pattern: str) -> str:
     return f"www{pattern[1:]}" if pattern.startswith("*.") else pattern
 
 
-def _line(listener: Listener, host: str, match: Match, address: str, port: int) -> str:
+def _words(listener: Listener, host: str, match: Match, address: str, port: int) -> list[str]:
     literal = f"[{address}]" if ":" in address else address
-    words = ["curl"]
+    words: list[str] = []
     if match.method not in (None, "GET"):
         words += ["-X", str(match.method)]
     for header in match.headers:
@@ -54,7 +66,7 @@ def _line(listener: Listener, host: str, match: Match, address: str, port: int) 
     else:
         words += ["-H", f"Host: {host}"] if host else []
         words.append(f"http://{literal}:{port}{path}")
-    return " ".join(word if word == "curl" else _quoted(word) for word in words)
+    return words
 
 
 def _quoted(word: str) -> str:

@@ -39,6 +39,10 @@ _PREFIX: Final = "xds-server-envoy-"
 _LINE_LIMIT: Final = 16_384
 _LOG_LINE: Final = re.compile(r"\[(trace|debug|info|warning|error|critical)\] \[([^\]]*)\] (.*)")
 _ESCAPED_QUOTE: Final = re.compile(r"\\(['\"])")
+_EXPECTED: Final = (
+    "field 'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.matcher' is marked as work-in-progress"
+)
+"""What Envoy warns of though there is no other way: the field that went before is deprecated."""
 _VERSION: Final = re.compile(r"version: [0-9a-f]+/([^/]+)/")
 
 log = structlog.get_logger()
@@ -340,8 +344,9 @@ class EnvoyProcess:
         if self._stopping.is_set() and level not in {"error", "critical"}:
             return  # it tells that it was told to stop
         source = f"envoy/{component}" if component else "envoy"
-        say = getattr(log, "debug" if level == "trace" else level)
-        say(_ESCAPED_QUOTE.sub(r"\1", message), gateway=str(self.gateway), source=source)
+        message = _ESCAPED_QUOTE.sub(r"\1", message)
+        say = getattr(log, "debug" if level == "trace" or message.startswith(_EXPECTED) else level)
+        say(message, gateway=str(self.gateway), source=source)
 
 
 def _describe(code: int) -> str:

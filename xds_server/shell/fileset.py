@@ -19,7 +19,7 @@ import msgspec
 from xds_server.model.batch import Batch
 from xds_server.model.document import Fault, Ignored, Object
 from xds_server.shell.content import Check, Content, Found, Ident, read_content, unreadable
-from xds_server.shell.scan import STDIN, SUFFIXES, Roots
+from xds_server.shell.scan import STDIN, Roots, is_of_objects
 
 MOST_BYTES = 64 * 1024 * 1024
 """How large a file may be."""
@@ -83,7 +83,7 @@ class FileSet:
                 yield name
 
     def _may_be_read(self, name: str) -> bool:
-        if name in self._files or name in self.roots.names or name.endswith(SUFFIXES):
+        if name in self._files or name in self.roots.names or is_of_objects(name):
             path = Path(name)
             return path.is_file() or not path.exists()
         return False
@@ -94,7 +94,7 @@ class FileSet:
             return True
         if name in self.roots.names:
             return not path.exists() or name in self.roots.unreadable
-        if name in self._files or name.endswith(SUFFIXES) or path.exists():
+        if name in self._files or is_of_objects(name) or path.exists():
             return False
         return any(known.startswith(name + os.sep) for known in self._files)
 

@@ -9,7 +9,7 @@ from xds_server.infra.binding import Port
 from xds_server.model.meta import Key
 from xds_server.pipeline.program import Pipeline
 from xds_server.semantics.attach import Claim
-from xds_server.shell.curl import curl_lines, host_of
+from xds_server.shell.curl import curl_lines, host_of, shows_certificate
 
 _MOST = 10
 
@@ -22,7 +22,7 @@ def lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[Port, i
         listener = claim.listener
         bound = ports.get(Port(listener.port, listener.socket.transport.upper()))
         if listener.id.gateway == gateway and listener.scope is None and bound is not None:
-            streams[_line(claim, address, bound)] = None
+            streams[_line(claim, address, bound, shows_certificate(pipeline, listener.id))] = None
     more = len(streams) - _MOST
     return [
         *curl_lines(pipeline, gateway, address, http),
@@ -31,7 +31,7 @@ def lines(pipeline: Pipeline, gateway: Key, address: str, ports: Mapping[Port, i
     ]
 
 
-def _line(claim: Claim, address: str, port: int) -> str:
+def _line(claim: Claim, address: str, port: int, shown: tuple[str, str] | None) -> str:
     match claim.listener.protocol:
         case "udp":
             words = ["nc", "-u", address, str(port)]
@@ -41,4 +41,5 @@ def _line(claim: Claim, address: str, port: int) -> str:
             at = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
             name = host_of(claim.host)
             words = ["openssl", "s_client", "-connect", at, *(("-servername", name) if name else ())]
+            words += ["-cert", shown[0], "-key", shown[1]] if shown else []
     return shlex.join(words)

@@ -1,7 +1,8 @@
 """Scan: which files some paths stand for, what they are called, and which folders show changes of them.
 
 Files are called as the user would call them: a given path and what is below it. Below a folder, files that end in
-.yaml, .yml or .json count, hidden names do not; links are followed, so that volumes of ConfigMaps work.
+.yaml, .yml or .json, in capitals or not, count, hidden names do not; links are followed, so that volumes of ConfigMaps
+work.
 """
 
 import os
@@ -11,6 +12,11 @@ from typing import NamedTuple
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
+
+
+def is_of_objects(name: str) -> bool:
+    """Does a file of this name count, below a folder?"""
+    return name.lower().endswith(SUFFIXES)
 
 
 class Places(NamedTuple):
@@ -73,7 +79,7 @@ class Roots:
                 try:
                     if entry.is_dir():
                         folders.append(entry.path)
-                    elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                    elif is_of_objects(entry.name) and entry.is_file():
                         if entry.is_symlink():
                             self._note_link(entry.path)
                         yield entry.path
