@@ -110,7 +110,7 @@ def test_fields_that_a_kind_does_not_have_are_remarks_with_their_lines():
     route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: x}\nspec:\n  hostname: a.b\n"
     content = read(config("one") + "---\n" + route)
     assert [str(one) for one in content.remarks] == [
-        "f.yaml:10: HTTPRoute x: spec.hostname is not a field; perhaps meant: hostnames"
+        "f.yaml:10: HTTPRoute default/x: spec.hostname is not a field; perhaps meant: hostnames"
     ]
     assert (len(content.objects), content.faults) == (2, ())
 

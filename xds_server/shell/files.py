@@ -42,15 +42,16 @@ class FileSource:
 
     async def batches(self) -> AsyncIterator[Batch]:
         """Everything at first, then each change; never ends. The first batch is empty where there is nothing yet."""
-        told = None
+        told: tuple[frozenset[Fault], frozenset[Fault]] | None = None
         while True:
             places = self._files.roots.places()
             async with Watch(places) as watch:
                 look: Callable[[float], Batch] = self._files.rescan
                 while True:
                     batch = await asyncio.to_thread(look, monotonic() - QUIET_SECONDS)
-                    if batch.upserts or batch.removals or (batch.faults, batch.remarks) != told:
-                        told = batch.faults, batch.remarks
+                    faults, remarks = frozenset(batch.faults), frozenset(batch.remarks)
+                    if batch.upserts or batch.removals or told is None or faults != told[0] or not remarks <= told[1]:
+                        told = faults, remarks
                         yield batch
                     if watch.broken:
                         await asyncio.sleep(RETRY_SECONDS)
