@@ -104,3 +104,21 @@ def test_words_that_some_reader_takes_for_numbers_stay_text(tmp_path: Path) -> N
     read_again = load(printed)[0]["metadata"]["annotations"]
     assert list(read_again.values()) == words
     assert list(yaml.safe_load(printed)["metadata"]["annotations"].values()) == words
+
+
+def test_what_stays_as_it_is_is_named() -> None:
+    other = "apiVersion: example.com/v1\nkind: Other\nmetadata: {name: o}\n"
+    typo = f"apiVersion: {GROUP}/v1\nkind: HttpRoute\nmetadata: {{name: web}}\n"
+    version = f"apiVersion: {GROUP}/v9\nkind: HTTPRoute\nmetadata: {{name: web}}\n"
+    found = invoke("convert", "-", stdin="---\n".join((OLD, other, typo, version, other)))
+    assert found.status == 0
+    assert found.errors == [
+        f"note: HttpRoute web is printed as it is: apiVersion and kind name nothing known; perhaps meant: {GROUP}/v1 HTTPRoute",
+        "note: HTTPRoute web is printed as it is: apiVersion names version v9; versions of HTTPRoute that are read: v1, v1beta1, v1alpha2",
+        "note: 2 documents are printed as they are: example.com/v1 Other is not known here",
+    ]
+
+
+def test_comments_are_dropped_as_help_says() -> None:
+    assert "Comments are dropped." in invoke("convert", "-h").out
+    assert "#" not in invoke("convert", "-", stdin=f"# why\n{GATEWAY}").out

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -316,3 +317,35 @@ def test_pipes_as_the_shell_makes_them(files: tuple[Path, Path]) -> None:
     found = subprocess.run(["bash", "-c", script, sys.executable], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr) == (1, "")
     assert found.stdout == invoke("diff", old, new).out
+
+
+def narrowed(*hostnames: str) -> list[list[str]]:
+    """The table where a listener gets another hostname; its route has twelve rules."""
+    sides = []
+    for hostname in hostnames:
+        rules = [rule(f"/{'p' * (index + 1)}", backend("s1")) for index in range(12)]
+        sides.append(text(gateway("gw", listener("http", hostname=hostname)), service("s1"), route("a", rules=rules)))
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("old.yaml", "new.yaml")]
+        for file, side in zip(files, sides, strict=True):
+            file.write_text(side)
+        lines = invoke("diff", *files).out.split("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in re.split(r"\s{2,}", line)] for line in lines]
+
+
+def test_routes_that_go_with_their_virtual_host_are_one_row() -> None:
+    assert narrowed("*.e.com", "www.e.com") == [
+        ["default/gw", "removed", "routes http-80", "virtual host *.e.com"],
+        ["default/gw", "added", "routes http-80", "virtual host www.e.com", "its requests were those of *.e.com"],
+        ["default/gw", "removed", "routes http-80", "HTTPRoute default/a 12 matches", "on *.e.com"],
+    ]
+
+
+def test_routes_are_told_in_the_order_of_their_rules(tmp_path: Path) -> None:
+    few, many = ([rule(f"/{'p' * (index + 1)}", backend("s1")) for index in range(count)] for count in (1, 12))
+    for name, rules in (("old", few), ("new", many)):
+        (tmp_path / f"{name}.yaml").write_text(
+            text(gateway("gw", listener("http")), service("s1"), route("a", rules=rules))
+        )
+    found = invoke("diff", tmp_path / "old.yaml", tmp_path / "new.yaml").out
+    assert [int(index) for index in re.findall(r"HTTPRoute default/a rules\[(\d+)\]", found)] == list(range(1, 12))

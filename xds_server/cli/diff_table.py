@@ -1,7 +1,7 @@
 """What `diff` prints for people: a table of what changes, one of conditions, who drains, and a summary in one line."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from xds_server.cli.table import print_table
 from xds_server.pipeline.difference import GatewayChange, ResourceChange, StatusChange
@@ -115,11 +115,37 @@ def _routes(one: ResourceChange) -> Iterator[Row]:
             yield host.change, name, f"virtual host {host.host}", note
         for route in host.routes:
             found.setdefault(route, []).append(host.host)
-    for route, hosts in found.items():
+    whole = {host.host: host.change for host in one.hosts if host.change is not Change.CHANGED}
+    yield from _route_rows(name, found, whole)
+
+
+def _route_rows(name: str, found: Mapping[RouteChange, Sequence[str]], whole: Mapping[str, Change]) -> Iterator[Row]:
+    """In the order of rules. What comes and goes with virtual hosts, of `whole`, is one row for each object."""
+    counts = Counter(_with_hosts(route, hosts, whole) for route, hosts in found.items())
+    told = set()
+    for route, hosts in sorted(found.items(), key=lambda entry: _order(entry[0])):
+        group = _with_hosts(route, hosts, whole)
+        if group is not None and counts[group] > 1:
+            if group not in told:
+                told.add(group)
+                yield route.change, name, f"{route.object} {counts[group]} matches", f"on {_some(hosts)}"
+            continue
         notes = [f"on {_some(hosts)}"]
         if route.was:
             notes.append(f"was {_place(route.was)}" if route.was != route.leaf else "does what it did")
         yield route.change, name, _route(route), "; ".join([*notes, *filter(None, [_some(route.fields)])])
+
+
+def _with_hosts(
+    route: RouteChange, hosts: Sequence[str], whole: Mapping[str, Change]
+) -> tuple[Change, str, tuple[str, ...]] | None:
+    """What a route has in common with others of its object that come or go as all of their virtual hosts do."""
+    goes = route.object and all(whole.get(host) is route.change for host in hosts)
+    return (route.change, route.object, tuple(hosts)) if goes else None
+
+
+def _order(route: RouteChange) -> tuple[str, int, int]:
+    return route.object, -1 if route.rule is None else route.rule, -1 if route.match is None else route.match
 
 
 def _host(host: HostChange) -> str:
