@@ -49,7 +49,7 @@ async def timed(world: World, path: str) -> tuple[int, float]:
 
 async def test_timeouts(world: World) -> None:
     await world.serve(GATEWAY, ROUTE)
-    slow, quick = "?delay=900ms", "?delay=20ms"
+    slow, quick = "?delay=2500ms", "?delay=20ms"
     limited = [f"/{name}" for name in ("request", "backend", "both", "zero-backend")]
     free = ["/zero", "/none"]
     asked = [path + slow for path in limited] + [path + quick for path in limited] + [path + slow for path in free]
@@ -57,9 +57,9 @@ async def test_timeouts(world: World) -> None:
     late, good, unlimited = answers[:4], answers[4:8], answers[8:]
     for status, seconds in late:
         assert status == 504
-        assert 0.25 < seconds < 0.85
+        assert 0.25 < seconds < 2.4, "answered when the time was over, not when the backend was ready"
     assert [status for status, _ in good] == [200] * 4
-    assert all(status == 200 and seconds >= 0.9 for status, seconds in unlimited)
+    assert all(status == 200 and seconds >= 2.5 for status, seconds in unlimited)
 
 
 async def test_of_http2_clients(world: World) -> None:
