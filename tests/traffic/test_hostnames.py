@@ -154,6 +154,21 @@ async def test_host_is_compared_without_case_and_port_and_forwarded_as_it_is(wor
         assert (await client.get(host=host)).told["host"] == host
 
 
+@pytest.mark.parametrize("host", ["shop.example.com.", "shop.example.com.:8080", "SHOP.example.com."])
+async def test_a_final_dot_makes_no_other_host(world: World, host: str) -> None:
+    """Neither of another listener nor of another route; the backend gets the host without it."""
+    narrow = 'listeners: [{name: any, port: 80, protocol: HTTP}, {name: shop, port: 80, protocol: HTTP, hostname: "*.example.com"}]'
+    await world.serve(
+        f"kind: Gateway\nmetadata: {{name: gateway}}\nspec: {{gatewayClassName: x, {narrow}}}\n",
+        route("shop", "a", hosts="shop.example.com", parent="name: gateway, sectionName: shop"),
+        route("any", "b", parent="name: gateway, sectionName: any"),
+    )
+    answer = await world.get("/", host=host)
+    assert (answer.told["name"], answer.told["host"]) == ("a", host.replace(".com.", ".com"))
+    async with http2(world.port()) as client:
+        assert (await client.get(host=host)).told["name"] == "a"
+
+
 async def test_hosts_that_are_no_names(world: World) -> None:
     """IP literals, odd and empty hosts belong to the listener without hostname."""
     await world.serve(gateway(), route("any", "a"))

@@ -19,12 +19,13 @@ _UNRESERVED = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]
 _ESCAPED = frozenset('"<>^`{|}')
 _PRINTABLE = re.compile(r"[\x21-\x7e]*")
 _PORT = re.compile(r":[0-9]+$")
+_FINAL_DOT = re.compile(r"\.(:[0-9]+)?$")
 _OF_ENVOY = "x-envoy-"
 
 
 def host(authority: str) -> str:
-    """The host by which a virtual host is found: in lower case, without the port."""
-    return _PORT.sub("", authority).lower()
+    """The host by which a virtual host is found: in lower case, without the port and a final dot."""
+    return _PORT.sub("", _FINAL_DOT.sub(r"\1", authority)).lower()
 
 
 def malformed(request: Request) -> str:
@@ -62,8 +63,9 @@ def seen(request: Request) -> Request:
         path = f"{normalised(bare)}{mark}{query}"
     headers = [(name, value.strip()) for name, value in request.headers if not _dropped(name, value)]
     headers.append(("x-forwarded-proto", "https" if request.secure else "http"))
-    headers.append(("host", request.authority))
-    return replace(request, path=path, headers=tuple(headers))
+    authority = _FINAL_DOT.sub(r"\1", request.authority)
+    headers.append(("host", authority))
+    return replace(request, path=path, authority=authority, headers=tuple(headers))
 
 
 def normalised(path: str) -> str:

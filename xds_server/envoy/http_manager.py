@@ -2,8 +2,9 @@
 
 Values follow Envoy's guide for edge proxies (docs: configuration/best_practices/edge) where they do not change what
 the Gateway API promises: paths are normalised, but slashes are neither merged nor unescaped, since both change which
-route matches. No address is internal: behind source NAT every client has a private one, and internal clients may set
-time-outs and retries by x-envoy-* headers.
+route matches. The final dot of a host is taken off, or no virtual host would have it but that for all hosts, which
+may be another listener's. No address is internal: behind source NAT every client has a private one, and internal
+clients may set time-outs and retries by x-envoy-* headers.
 """
 
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ def build(
         use_remote_address=True,
         internal_address_config=InternalAddressConfig(cidr_ranges=[NOBODY]),
         forward_client_cert_details=api.HttpConnectionManagerForwardClientCertDetails.SANITIZE,
+        strip_trailing_host_dot=True,
         normalize_path=True,
         merge_slashes=False,
         path_with_escaped_slashes_action=api.HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
