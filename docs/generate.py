@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from docs import gateway_api
-from xds_server.app import offline
+from xds_server.app.offline import offline
 from xds_server.cli.findings import Finding, findings
 from xds_server.semantics.checks import pages
 from xds_server.semantics.checks.catalog import CHECKS, FAMILIES

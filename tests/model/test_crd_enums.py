@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.test_crd_fields import ROWS, modelled
-from xds_server.app import offline
+from xds_server.app.offline import offline
 from xds_server.cli.verdicts import verdicts
 from xds_server.model.document import Fault
 from xds_server.model.parse import parse

@@ -58,7 +58,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         if explain:
             _explain(explain)
-        from xds_server.app import offline  # all of these bring Envoy's message classes, which a page does not need
+        from xds_server.app.offline import (
+            offline,  # all of these bring Envoy's message classes, which a page does not need
+        )
         from xds_server.cli.check_output import commands, data, summary, table
         from xds_server.cli.findings import findings
         from xds_server.cli.sarif import sarif

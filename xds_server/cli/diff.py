@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from msgspec import to_builtins
 
-from xds_server.app import offline
+from xds_server.app.offline import offline
 from xds_server.cli.diff_table import print_changes, summary
 from xds_server.cli.input import GOOD, ExternalNames, fail, gateway_key, given, objects, report
 from xds_server.cli.output import Format, dump

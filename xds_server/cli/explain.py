@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from msgspec import to_builtins
 
-from xds_server.app import offline
+from xds_server.app.offline import offline
 from xds_server.cli import explain_tree
 from xds_server.cli.input import FAULTY, GOOD, ExternalNames, Filenames, Paths, fail, gateway_key, objects, report
 from xds_server.cli.output import Format, dump

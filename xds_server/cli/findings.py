@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from xds_server.app import Offline
+from xds_server.app.offline import Offline
 from xds_server.cli.verdicts import Row, verdicts
 from xds_server.model.document import Document, Fault, Ignored, text_at
 from xds_server.model.kinds import BY_GROUP_KIND, EXPERIMENTAL_GROUP, GATEWAY_GROUP

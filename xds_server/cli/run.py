@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xds_server.app import run
+from xds_server.app.local import run
 from xds_server.cli.bootstrap import endpoint
 from xds_server.cli.input import ExternalNames, Filenames, Paths, fail, given
 from xds_server.cli.output import LogFormat

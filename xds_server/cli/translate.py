@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xds_server.app import Offline, offline
+from xds_server.app.offline import Offline, offline
 from xds_server.cli.input import FAULTY, ExternalNames, Filenames, Paths, fail, gateway_key, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.model.meta import Key

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xds_server.app import Offline
+from xds_server.app.offline import Offline
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, ObjectRef
 from xds_server.semantics.conditions import is_bad, waits

@@ -119,7 +119,9 @@ class KubeClient:
         timeout = aiohttp.ClientTimeout(total=seconds, connect=_CONNECT_SECONDS)
         for last in (False, True):
             try:
-                async with self._opened(method, where, params, body, content_type, timeout) as answer:
+                async with self._opened(
+                    method, where, timeout, params=params, body=body, content_type=content_type
+                ) as answer:
                     return await answer.read()
             except ForbiddenError as error:
                 if last or error.code != 401:
@@ -133,7 +135,7 @@ class KubeClient:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """GET of a watch or a log: its lines, each whole. UnreachableError after `idle_seconds` of silence."""
         timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=idle_seconds)
-        async with self._opened("GET", where, params, None, JSON, timeout) as answer:
+        async with self._opened("GET", where, timeout, params=params) as answer:
             yield _lines(answer)
 
     @asynccontextmanager
@@ -160,10 +162,11 @@ class KubeClient:
         self,
         method: str,
         where: str,
-        params: Mapping[str, str] | None,
-        body: bytes | None,
-        content_type: str,
         limit: aiohttp.ClientTimeout,
+        *,
+        params: Mapping[str, str] | None,
+        body: bytes | None = None,
+        content_type: str = JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = await self._headers()
         if body is not None:

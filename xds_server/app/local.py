@@ -1,13 +1,10 @@
-"""The composition root: settings become objects that know each other. Nothing else sees all parts.
-
-`offline` puts objects through the pipeline once, without a network; `run` is the local mode.
-"""
+"""The local mode: files in, one real Envoy per Gateway. Settings become objects that know each other."""
 
 import asyncio
 import gc
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,16 +12,15 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from xds_server.app.tasks import until
 from xds_server.control import Changes, Control
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.model.batch import Batch
-from xds_server.model.document import Object
-from xds_server.model.kinds import kind_of
 from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
-from xds_server.pipeline.program import Pipeline, build
+from xds_server.pipeline.program import build
 from xds_server.settings import Settings
-from xds_server.shell.clock import tell_time, this_minute
+from xds_server.shell.clock import tell_time
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.echo import EchoUnavailableError, serve_echo
 from xds_server.shell.envoy import EnvoyOptions, EnvoyUnavailableError, Supervisor, envoy_version, find_envoy
@@ -38,29 +34,10 @@ from xds_server.shell.serve.server import BindError, Serving
 from xds_server.shell.signals import stop_on_signals
 from xds_server.shell.trusted import system_authorities
 from xds_server.shell.verdicts import VerdictLog
-from xds_server.xds.resource import Resource
 
 log = structlog.get_logger()
 
 _ADVICE = "end what listens there, or give another with"
-
-
-@dataclass(frozen=True, slots=True)
-class Offline:
-    """Objects put through the pipeline once, and the resources that came of them."""
-
-    pipeline: Pipeline
-    resources: tuple[Resource, ...]
-
-
-def offline(objects: Iterable[Object], *, allow_external_names: bool = False) -> Offline:
-    """Translates objects as the server would."""
-    pipeline = build(Options(any_class=True, allow_external_names=allow_external_names))
-    pipeline.inputs.tell_time(this_minute())
-    for value in objects:
-        pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
-    changes = pipeline.publisher.changes(pipeline.settle())
-    return Offline(pipeline, tuple(resource for resource in changes.values() if resource is not None))
 
 
 async def run(settings: Settings) -> None:
@@ -91,7 +68,7 @@ async def run(settings: Settings) -> None:
         local = Local(control, supervisor, _bootstrap(settings, serving), settings.port_offset, _say_as(settings))
         control.watch(local.settled)
         control.watch(VerdictLog(control.pipeline).settled)
-        await _until(stop, _tasks(settings, control, serving, local, source, stop=stop))
+        await until(stop, _tasks(settings, control, serving, local, source, stop=stop))
         log.info("stopping")
 
 
@@ -148,23 +125,6 @@ async def _echo(address: str, stop: asyncio.Event) -> None:
             raise
         reason = os.strerror(error.__cause__.errno or 0).lower()
         raise EchoUnavailableError(f"cannot listen on {address}: {reason}; {_ADVICE} --echo") from error
-
-
-async def _until(stop: asyncio.Event, coroutines: dict[str, Coroutine[Any, Any, None]]) -> None:
-    """Runs all of them until `stop` is set or one fails; its error is raised, unwrapped."""
-    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
-    waiter = asyncio.create_task(stop.wait(), name="stop")
-    everything: list[asyncio.Task[Any]] = [*tasks, waiter]
-    try:
-        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done() and not stop.is_set():
-                task.result()
-                raise RuntimeError(f"task {task.get_name()} ended by itself")
-    finally:
-        for one in everything:
-            one.cancel()
-        await asyncio.gather(*everything, return_exceptions=True)
 
 
 async def _supervisor(settings: Settings, stack: AsyncExitStack) -> Supervisor | None:
