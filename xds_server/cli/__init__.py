@@ -13,7 +13,7 @@ import typer
 from typer import BadParameter
 from typer.core import TyperCommand
 
-VERBS = ("run", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "version")
+VERBS = ("run", "serve", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "version")
 HELP = """A Gateway API control plane for Envoy.
 
 Reads Kubernetes Gateway API resources and serves the Envoy configuration that they mean.
@@ -52,6 +52,6 @@ def main() -> None:
     """Entry point of the xds-server command. Loads a named verb alone: others would bring Envoy's message classes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a verb says otherwise: Ctrl-C while loading ends it quietly
     named = sys.argv[1:2]
-    if named != ["run"] and named != ["echo"]:
+    if named not in (["run"], ["serve"], ["echo"]):
         gc.disable()  # verbs that end soon make no garbage worth collecting, and much that would be looked through
     build(named if named and named[0] in VERBS else VERBS)()

@@ -46,7 +46,6 @@ class Metadata(Struct, frozen=True):
     name: str
     namespace: str = ""
     uid: str = ""
-    resource_version: str = ""
     generation: int = 0
     creation_timestamp: str = ""
     """RFC 3339 in UTC, as the API server writes it; empty for objects from files. Compared as text."""

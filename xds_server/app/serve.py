@@ -1,0 +1,134 @@
+"""The cluster mode: the Kubernetes API in, Envoys served, Gateways deployed, statuses written."""
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from socket import gethostname
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from xds_server.app.tasks import until
+from xds_server.control import Control
+from xds_server.pipeline.options import Options
+from xds_server.pipeline.program import build
+from xds_server.settings import ServeSettings
+from xds_server.shell.clock import tell_time
+from xds_server.shell.debug import Debug, Sources
+from xds_server.shell.health import Health
+from xds_server.shell.kube.client import Access, KubeClient, connect
+from xds_server.shell.kube.source import KubeSource
+from xds_server.shell.metrics import Metrics
+from xds_server.shell.report import Reporter
+from xds_server.shell.serve.options import ServeOptions
+from xds_server.shell.serve.server import Serving
+from xds_server.shell.signals import stop_on_signals
+from xds_server.shell.verdicts import VerdictLog
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a running server is made of; every part is told of the others here."""
+
+    settings: ServeSettings
+    client: KubeClient
+    control: Control
+    source: KubeSource
+    serving: Serving
+    registry: CollectorRegistry
+    metrics: Metrics
+
+    def unready(self) -> str:
+        """Why no Envoy is answered yet; empty once they are."""
+        return self.source.unready() or ("" if self.control.ready.is_set() else "not settled yet")
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs until the server stops."""
+        return {
+            "control": self.control.run(),
+            "source": self.source.run(),
+            "readiness": self._become_ready(),
+            "clock": tell_time(self.control),
+        }
+
+    async def _become_ready(self) -> None:
+        """Nobody is answered before everything has been read: an Envoy would be told to drop its listeners."""
+        await self.control.ready.wait()
+        gc.collect()
+        gc.freeze()
+        await self.serving.ready()
+        log.info("serving", address=self.settings.ads_address)
+        await asyncio.Event().wait()
+
+
+async def serve(settings: ServeSettings) -> None:
+    """Serves a cluster until SIGINT or SIGTERM.
+
+    Raises BindError or NoAccessError when it cannot start. A cluster that is away is waited for.
+    """
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    async with AsyncExitStack() as stack:
+        client = await connect(Access(settings.kubeconfig, settings.context))
+        stack.push_async_callback(client.close)
+        settings = _completed(settings, client)
+        log.info("starting", cluster=client.server, name=settings.name, namespace=settings.namespace)
+        parts = _parts(settings, client)
+        await parts.serving.start()
+        stack.push_async_callback(parts.serving.stop)
+        await _start_endpoints(parts, stack)
+        await until(stop, parts.tasks())
+        log.info("stopping")
+
+
+def _completed(settings: ServeSettings, client: KubeClient) -> ServeSettings:
+    """With what follows from where it runs."""
+    namespace = settings.namespace or client.namespace
+    port = settings.ads_address.rpartition(":")[2]
+    return replace(
+        settings,
+        namespace=namespace,
+        identity=settings.identity or gethostname(),
+        advertise=settings.advertise or f"{settings.name}.{namespace}.svc:{port}",
+    )
+
+
+def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
+    control = Control(
+        build(_options(settings)),
+        batch_seconds=settings.batch_seconds,
+        batch_max_seconds=settings.batch_max_seconds,
+    )
+    source = KubeSource(client, control.submit, settings.namespaces)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, control.pipeline, lambda: source.faults)
+    control.watch(lambda round_: metrics.settled(round_.settled, round_.seconds))
+    serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
+    control.wake = serving.wake
+    control.watch(VerdictLog(control.pipeline).settled)
+    return Parts(settings, client, control, source, serving, registry, metrics)
+
+
+def _options(settings: ServeSettings) -> Options:
+    return Options(controller_name=settings.controller_name, allow_external_names=settings.allow_external_names)
+
+
+async def _start_endpoints(parts: Parts, stack: AsyncExitStack) -> None:
+    sources = Sources(
+        pipeline=parts.control.pipeline,
+        catalog=parts.control.catalog,
+        clients=parts.serving.clients,
+        registry=parts.registry,
+        faults=lambda: parts.source.faults,
+        unready=parts.unready,
+    )
+    debug, health = Debug(sources), Health(parts.registry, parts.unready)
+    await debug.start(parts.settings.admin_address)
+    stack.push_async_callback(debug.stop)
+    await health.start(parts.settings.health_address)
+    stack.push_async_callback(health.stop)

@@ -1,0 +1,56 @@
+"""What the API server has of the objects that have a status: versions and the status itself, as bytes.
+
+Kept beside the tables, which hold nothing that a write of a status changes, so that such a write leads to no work.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from xds_server.model.kinds import KINDS
+from xds_server.model.meta import Key
+from xds_server.shell.kube.decode import Head
+
+WITH_STATUS: Final = frozenset(row.kind for row in KINDS if row.channel != "core" and row.kind != "ReferenceGrant")
+"""The kinds whose status is ours to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An object as the API server has it. `status` is JSON."""
+
+    uid: str
+    resource_version: str
+    generation: int
+    status: bytes
+
+
+@dataclass(slots=True)
+class LiveObjects:
+    """By kind and key."""
+
+    _objects: dict[tuple[str, Key], Live] = field(default_factory=dict)
+    _served: dict[str, str] = field(default_factory=dict)
+
+    def get(self, kind: str, key: Key) -> Live | None:
+        """The object as it was last heard of."""
+        return self._objects.get((kind, key))
+
+    def served(self, kind: str) -> str | None:
+        """The apiVersion under which the cluster serves a kind, the newest that is read; None while it does not."""
+        return self._served.get(kind)
+
+    def serve(self, kind: str, api_version: str) -> None:
+        """The kind is read, and written, under this apiVersion."""
+        self._served[kind] = api_version
+
+    def note(self, kind: str, found: Head) -> Key:
+        """An object was listed, or changed; its key."""
+        meta = found.metadata
+        if kind in WITH_STATUS:
+            live = Live(meta.uid, meta.resource_version, meta.generation, bytes(found.status))
+            self._objects[kind, meta.key] = live
+        return meta.key
+
+    def forget(self, kind: str, key: Key) -> None:
+        """The object is gone."""
+        self._objects.pop((kind, key), None)

@@ -1,0 +1,268 @@
+"""Every kind of KINDS, watched, as batches of changes for the loop.
+
+Nothing is told before every kind has been listed, or is known to be absent; a list that replaces another is one batch.
+What does not decode is told and keeps its last good state. A kind that is no longer served keeps its last objects:
+deleting a CRD deletes the objects first, which is told apart from people deleting them by asking for the CRD.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Final
+
+import structlog
+
+from xds_server.control import Changes
+from xds_server.model.document import Fault, Object
+from xds_server.model.kinds import KINDS, Kind
+from xds_server.model.meta import Key
+from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.decode import Decoder, head
+from xds_server.shell.kube.discovery import newest_served
+from xds_server.shell.kube.errors import KubeError, NotFoundError
+from xds_server.shell.kube.live import LiveObjects
+from xds_server.shell.kube.watcher import Absent, Changed, Event, Listed, Lost, Removed, Watched, watch
+
+log = structlog.get_logger()
+
+_SELECTORS: Final = {
+    "ConfigMap": ("app.kubernetes.io/managed-by!=xds-server", ""),
+    "Secret": (
+        "app.kubernetes.io/managed-by!=xds-server",
+        "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/dockerconfigjson",
+    ),
+}
+"""Label and field selectors: what can never be referred to is not read at all."""
+_ABSENT_SECONDS: Final = 2.0
+_RETURN_SECONDS: Final = 300.0
+"""How long objects that a CRD took with it stay in service once the kind is served again without them."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """A kind in one namespace, or in all: what is known there."""
+
+    row: Kind
+    namespace: str = ""
+    known: set[Key] = field(default_factory=set)
+    listed: bool = False
+    lost: str = ""
+    absent: bool = False
+    orphans_since: float | None = None
+    """When the kind was served again after objects went with its CRD."""
+    orphans: set[Key] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class KubeSource:
+    """The cluster as a source of batches. `submit` is called in the event loop, never awaited."""
+
+    client: KubeClient
+    submit: Callable[[Changes], None]
+    namespaces: Sequence[str] = ()
+    live: LiveObjects = field(default_factory=LiveObjects)
+    relisted: Callable[[str], None] = lambda _: None
+    """Told of each list of a kind."""
+    _places: list[_Place] = field(default_factory=list)
+    _faults: dict[tuple[str, Key], Fault] = field(default_factory=dict)
+    _first: list[Changes] | None = field(default_factory=list)
+    """Batches that wait until everything has been listed."""
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Objects that do not decode, now."""
+        return tuple(self._faults.values())
+
+    def unready(self) -> str:
+        """What is waited for before anything is told; empty once everything has been listed."""
+        if self._first is None:
+            return ""
+        missing = [f"{place.row.plural}{f' ({place.lost})' if place.lost else ''}" for place in self._waiting()]
+        return f"not listed yet: {', '.join(missing)}"
+
+    def disturbed(self) -> dict[str, str]:
+        """The kinds of which nothing is heard now, by plural, and why."""
+        found = {place.row.plural: place.lost for place in self._places if place.lost}
+        return found | {one.row.plural: "not served by the cluster" for one in self._places if one.absent}
+
+    async def run(self) -> None:
+        """Watches until cancelled."""
+        self._places = [_Place(row, namespace) for row in KINDS for namespace in self._namespaces(row)]
+        async with asyncio.TaskGroup() as group:
+            for place in self._places:
+                group.create_task(self._follow(place), name=f"watch-{place.row.plural}-{place.namespace}")
+
+    def _namespaces(self, row: Kind) -> Sequence[str]:
+        return (self.namespaces or ("",)) if row.namespaced else ("",)
+
+    async def _follow(self, place: _Place) -> None:
+        """One kind in one place: finds its version, watches it, begins anew when it is served no more."""
+        while True:
+            api_version = await self._served(place)
+            decoder = Decoder(place.row, api_version)
+            self.live.serve(place.row.kind, api_version)
+            labels, fields = _SELECTORS.get(place.row.kind, ("", ""))
+            watched = Watched(api_version, place.row.plural, place.namespace, labels, fields)
+            async for event in watch(self.client, watched):
+                await self._take(place, decoder, event)
+                if isinstance(event, Absent):
+                    break
+
+    async def _served(self, place: _Place) -> str:
+        """Waits until the cluster serves the kind."""
+        row = place.row
+        while True:
+            try:
+                found = await newest_served(self.client, row.group, row.plural, row.versions)
+            except KubeError as error:
+                self._lose(place, str(error))
+                found = None
+            else:
+                if found is None:
+                    self._be_absent(place)
+            if found is not None:
+                if place.absent:
+                    log.info("kind is served", kind=row.kind, api_version=found)
+                place.absent = False
+                return found
+            await asyncio.sleep(_ABSENT_SECONDS)
+
+    async def _take(self, place: _Place, decoder: Decoder, event: Event) -> None:
+        if isinstance(event, Lost):
+            self._lose(place, event.reason)
+            return
+        if place.lost:
+            log.info("watched again", kind=place.row.kind, namespace=place.namespace or None)
+            place.lost = ""
+        match event:
+            case Listed(items):
+                self.relisted(place.row.kind)
+                self._relist(place, decoder, items)
+            case Changed(item):
+                self._send(place, *self._read(place, decoder, item))
+            case Removed(item):
+                await self._remove(place, item)
+            case Absent():
+                self._be_absent(place)
+
+    def _relist(self, place: _Place, decoder: Decoder, items: Iterable[bytes]) -> None:
+        upserts: list[tuple[str, Key, Object]] = []
+        seen: set[Key] = set()
+        for item in items:
+            key, found = self._read(place, decoder, item)
+            seen.add(key)
+            if found is not None:
+                upserts.append((place.row.kind, key, found))
+        gone = place.known - seen
+        if place.orphans_since is None and place.orphans:
+            place.orphans_since = monotonic()
+            asyncio.get_running_loop().call_later(_RETURN_SECONDS, self._let_go, place)
+        place.orphans -= seen
+        gone -= place.orphans
+        place.known = seen | place.orphans
+        place.listed = True
+        self._tell(Changes(tuple(upserts), tuple((place.row.kind, key) for key in gone)))
+        for key in gone:
+            self._forget(place, key)
+
+    def _read(self, place: _Place, decoder: Decoder, item: bytes) -> tuple[Key, Object | None]:
+        """An object, or None for one that is not readable, which is told."""
+        key = self.live.note(place.row.kind, head(item))
+        found = decoder.decode(item)
+        id_ = (place.row.kind, key)
+        if isinstance(found, Fault):
+            if self._faults.get(id_) != found:
+                log.error("object not readable", problem=str(found), kept=key in place.known)
+            self._faults[id_] = found
+            return key, None
+        if self._faults.pop(id_, None) is not None:
+            log.info("object readable again", kind=place.row.kind, object=str(key))
+        return key, found
+
+    def _send(self, place: _Place, key: Key, found: Object | None) -> None:
+        place.orphans.discard(key)
+        place.known.add(key)
+        if found is not None:
+            self._tell(Changes(((place.row.kind, key, found),)))
+
+    async def _remove(self, place: _Place, item: bytes) -> None:
+        key = head(item).metadata.key
+        if await self._goes_with_its_crd(place):
+            if not place.orphans:
+                log.warning("objects kept: their CRD is being deleted", kind=place.row.kind)
+            place.orphans.add(key)
+            place.orphans_since = None
+            return
+        self._drop(place, key)
+
+    async def _goes_with_its_crd(self, place: _Place) -> bool:
+        if place.row.channel == "core":
+            return False
+        name = f"{place.row.plural}.{place.row.group}"
+        try:
+            where = path("apiextensions.k8s.io/v1", "customresourcedefinitions", name=name)
+            crd = await self.client.get_object(where)
+        except NotFoundError:
+            return True
+        except KubeError:
+            return False
+        metadata: dict[str, Any] = crd.get("metadata") or {}
+        return "deletionTimestamp" in metadata
+
+    def _let_go(self, place: _Place) -> None:
+        """The kind has been served for a while, and these objects did not come back."""
+        if place.absent or place.orphans_since is None:
+            return
+        for key in sorted(place.orphans):
+            log.warning("object that went with its CRD is let go", kind=place.row.kind, object=str(key))
+            self._drop(place, key)
+        place.orphans.clear()
+        place.orphans_since = None
+
+    def _drop(self, place: _Place, key: Key) -> None:
+        place.known.discard(key)
+        self._tell(Changes((), ((place.row.kind, key),)))
+        self._forget(place, key)
+
+    def _forget(self, place: _Place, key: Key) -> None:
+        self.live.forget(place.row.kind, key)
+        self._faults.pop((place.row.kind, key), None)
+
+    def _lose(self, place: _Place, reason: str) -> None:
+        if not place.lost:
+            log.warning("watch lost", kind=place.row.kind, namespace=place.namespace or None, reason=reason)
+        place.lost = reason
+
+    def _be_absent(self, place: _Place) -> None:
+        place.lost = ""
+        if place.absent:
+            return
+        place.absent = True
+        kept = len(place.known)
+        told = log.warning if kept else log.info
+        told("kind is not served by the cluster", kind=place.row.kind, objects_kept=kept)
+        place.orphans = set(place.known)
+        place.orphans_since = None
+        if not place.listed:
+            place.listed = True
+            self._tell(Changes())
+
+    def _waiting(self) -> list[_Place]:
+        return [place for place in self._places if not place.listed]
+
+    def _tell(self, changes: Changes) -> None:
+        if self._first is None:
+            self.submit(changes)
+            return
+        self._first.append(changes)
+        if self._waiting():
+            return
+        first, self._first = self._first, None
+        log.info("cluster listed", objects=sum(len(place.known) for place in self._places))
+        self.submit(
+            Changes(
+                tuple(one for batch in first for one in batch.upserts),
+                tuple(one for batch in first for one in batch.removals),
+            )
+        )
