@@ -20,6 +20,7 @@ from xds_server.shell.clock import tell_time
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.health import Health
 from xds_server.shell.kube.client import Access, KubeClient, connect
+from xds_server.shell.kube.metrics import KubeMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.report import Reporter
@@ -107,6 +108,7 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     source = KubeSource(client, control.submit, settings.namespaces)
     registry = CollectorRegistry()
     metrics = Metrics(registry, control.pipeline, lambda: source.faults)
+    KubeMetrics(registry, source)
     control.watch(lambda round_: metrics.settled(round_.settled, round_.seconds))
     serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
     control.wake = serving.wake

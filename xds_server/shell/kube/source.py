@@ -64,6 +64,8 @@ class KubeSource:
     live: LiveObjects = field(default_factory=LiveObjects)
     relisted: Callable[[str], None] = lambda _: None
     """Told of each list of a kind."""
+    heard: Callable[[str], None] = lambda _: None
+    """Told of each event of a watch."""
     _places: list[_Place] = field(default_factory=list)
     _faults: dict[tuple[str, Key], Fault] = field(default_factory=dict)
     _first: list[Changes] | None = field(default_factory=list)
@@ -140,8 +142,10 @@ class KubeSource:
                 self.relisted(place.row.kind)
                 self._relist(place, decoder, items)
             case Changed(item):
+                self.heard(place.row.kind)
                 self._send(place, *self._read(place, decoder, item))
             case Removed(item):
+                self.heard(place.row.kind)
                 await self._remove(place, item)
             case Absent():
                 self._be_absent(place)

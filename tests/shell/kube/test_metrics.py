@@ -1,0 +1,51 @@
+"""Metrics of the cluster mode, and their documentation."""
+
+import re
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.shell.test_metrics import DOCUMENT, OURS, ROW
+from xds_server.model.kinds import KINDS
+from xds_server.shell.kube.metrics import KubeMetrics
+from xds_server.shell.kube.source import KubeSource
+from xds_server.shell.metrics import exposition
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def source(registry: CollectorRegistry) -> KubeSource:
+    client: Any = None  # nothing is asked before it runs
+    source = KubeSource(client, lambda _: None)
+    KubeMetrics(registry, source)
+    return source
+
+
+def test_the_document_lists_exactly_what_is_scraped(registry: CollectorRegistry, source: KubeSource) -> None:
+    found = {}
+    for metric in text_string_to_metric_families(exposition(registry).decode()):
+        labels = {name for sample in metric.samples for name in sample.labels}
+        suffix = "_total" if metric.type == "counter" else ""
+        found[metric.name + suffix] = (metric.type, labels, metric.documentation)
+    documented = {
+        row["name"]: (row["type"], set(re.findall(r"`(\w+)`", row["labels"])), row["help"])
+        for row in ROW.finditer(DOCUMENT.read_text().partition("## In a cluster")[2])
+    }
+    assert documented == found
+    assert list(documented) == sorted(documented)
+
+
+def test_every_kind_has_a_sample_from_the_start(registry: CollectorRegistry, source: KubeSource) -> None:
+    for row in KINDS:
+        for sample in ("kube_lists_total", "kube_events_total", "kube_disturbed"):
+            assert registry.get_sample_value(OURS + sample, {"kind": row.kind}) == 0
+    source.heard("HTTPRoute")
+    source.relisted("HTTPRoute")
+    assert registry.get_sample_value(f"{OURS}kube_events_total", {"kind": "HTTPRoute"}) == 1
+    assert registry.get_sample_value(f"{OURS}kube_lists_total", {"kind": "HTTPRoute"}) == 1
