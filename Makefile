@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCKER ?= docker
+IMAGE ?= xds-server:latest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench golden docs protos clean
+.PHONY: help setup run test check lint types imports format bench golden docs protos image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,9 @@ docs: $(STAMP) ## write the pages of docs that are made from code
 
 protos: $(STAMP) ## generate xds_server/pb from protos/
 	$(BIN)/python protos/generate.py
+
+image: ## build the container image; IMAGE=name:tag, DOCKER=podman
+	$(DOCKER) build --file deploy/Dockerfile --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .
 
 clean: ## remove what make setup made
 	rm -rf $(VENV) build dist *.egg-info
