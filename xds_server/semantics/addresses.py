@@ -76,6 +76,13 @@ class Placement:
                 yield one, f"addresses[{index}]: {one.message}"
 
 
+def services(gateway: Gateway) -> tuple[str, ...]:
+    """The hostnames that it asks for, in a cluster those of Services that are there. A Gateway that names any is served by
+    the proxies behind them, and none are deployed for it.
+    """
+    return tuple(one.value for one in gateway.spec.addresses if one.type == "Hostname" and one.value)
+
+
 def problem(gateway: Gateway) -> Condition | None:
     """Why a Gateway with such addresses is not accepted."""
     for index, address in enumerate(gateway.spec.addresses):

@@ -1,0 +1,79 @@
+"""Names of what is made for Gateways, and the labels, annotations and places by which its parts find each other.
+
+A Deployment, Service and ServiceAccount have their Gateway's own name. A Gateway's name is a DNS subdomain of up to 253
+characters, that of a Service a DNS label that begins with a letter: others are rewritten, with a hash at the end.
+Source: Gateway API GEP-1762 for the labels of the group gateway.networking.k8s.io.
+"""
+
+import re
+from hashlib import sha256
+from typing import Final
+
+GATEWAY_LABEL: Final = "gateway.networking.k8s.io/gateway-name"
+CLASS_LABEL: Final = "gateway.networking.k8s.io/gateway-class-name"
+MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGED: Final = "xds-server"
+CONTROLLER_LABEL: Final = "xds-server.dev/controller"
+"""Which of several installations made an object: the controllerName, as a label may spell it."""
+GATEWAY_ANNOTATION: Final = "xds-server.dev/gateway-name"
+"""The Gateway's whole name, where it is too long for a label."""
+CLASS_ANNOTATION: Final = "xds-server.dev/gateway-class-name"
+"""The same of the class."""
+
+SERVICE_TYPE: Final = "networking.istio.io/service-type"
+TEMPLATES: Final = "inject.istio.io/templates"
+ENVOY_IMAGE: Final = "xds-server.dev/envoy-image"
+"""Annotations of a Gateway, or of its infrastructure: the Service's type, overlays by name, the image."""
+TEMPLATE_LABEL: Final = "xds-server.dev/template"
+"""On a ConfigMap, with the value "true": it may be named as a template."""
+
+TOKEN_AUDIENCE: Final = "xds-server.dev"
+TOKEN_FOLDER: Final = "/var/run/secrets/xds-server"
+TOKEN_FILE: Final = "token"
+TOKEN_SECONDS: Final = 3600
+AUTHORITY_FOLDER: Final = "/etc/xds-server"
+"""Where a proxy's pod has its token, and the ConfigMap of `authority_config_map`."""
+
+CONTAINER: Final = "envoy"
+ADMIN_PORT: Final = 15000
+STATUS_PORT: Final = 15021
+"""Of Envoy: its admin endpoint on loopback; /ready, /stats/prometheus and /drain for everybody."""
+
+_SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_LONGEST: Final = 63
+_HASH: Final = 8
+
+
+def child(gateway: str) -> str:
+    """The name of everything that is made for the Gateway of that name."""
+    if len(gateway) <= _LONGEST and _SERVICE_NAME.fullmatch(gateway):
+        return gateway
+    plain = re.sub(r"[^-a-z0-9]", "-", gateway.lower())
+    return _hashed(plain if re.match(r"[a-z]", plain) else f"gw-{plain}", gateway)
+
+
+def label(name: str) -> str:
+    """The value of a label with the name of a Gateway or class: the name itself, unless it is too long for one."""
+    return name if len(name) <= _LONGEST else _hashed(name, name)
+
+
+def controller(controller_name: str) -> str:
+    """The value of CONTROLLER_LABEL."""
+    plain = re.sub(r"[^-A-Za-z0-9_.]", "_", controller_name)
+    fits = len(plain) <= _LONGEST and plain[0].isalnum() and plain[-1].isalnum()
+    return plain if fits else _hashed(plain.lstrip("-_."), controller_name)
+
+
+def authority_config_map(installation: str) -> str:
+    """The ConfigMap with the certificate of the authority of an installation: keys ca.crt, ca.yaml, token.yaml."""
+    return f"{installation}-ca"
+
+
+def selector(controller_name: str) -> str:
+    """The label selector of everything that an installation made."""
+    return f"{MANAGED_LABEL}={MANAGED},{CONTROLLER_LABEL}={controller(controller_name)}"
+
+
+def _hashed(plain: str, name: str) -> str:
+    tail = sha256(name.encode()).hexdigest()[:_HASH]
+    return f"{plain[: _LONGEST - _HASH - 1].rstrip('-_.')}-{tail}"
