@@ -27,9 +27,9 @@ ENVOY_IMAGE: Final = "xds-server.dev/envoy-image"
 TEMPLATE_LABEL: Final = "xds-server.dev/template"
 """On a ConfigMap, with the value "true": it may be named as a template."""
 
-TOKEN_AUDIENCE: Final = "xds-server.dev"
-TOKEN_FOLDER: Final = "/var/run/secrets/xds-server"
-TOKEN_FILE: Final = "token"
+TOKEN_AUDIENCE: Final = "xds-server.dev"  # noqa: S105 (a place)
+TOKEN_FOLDER: Final = "/var/run/secrets/xds-server"  # noqa: S105 (a place)
+TOKEN_FILE: Final = "token"  # noqa: S105 (a place)
 TOKEN_SECONDS: Final = 3600
 AUTHORITY_FOLDER: Final = "/etc/xds-server"
 """Where a proxy's pod has its token, and the ConfigMap of `authority_config_map`."""

@@ -77,8 +77,8 @@ class Placement:
 
 
 def services(gateway: Gateway) -> tuple[str, ...]:
-    """The hostnames that it asks for, in a cluster those of Services that are there. A Gateway that names any is served by
-    the proxies behind them, and none are deployed for it.
+    """The hostnames that it asks for, in a cluster those of Services that are there. A Gateway that names any is served
+    by the proxies behind them, and none are deployed for it.
     """
     return tuple(one.value for one in gateway.spec.addresses if one.type == "Hostname" and one.value)
 
