@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from tests.cli.command import GATEWAY, TASK, invoke
-from xds_server.shell.yaml import load
+from xds_server.model.yaml import load
 
 GROUP = "gateway.networking.k8s.io"
 OLD = f"""\

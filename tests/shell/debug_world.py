@@ -12,6 +12,7 @@ from tests.scenarios import certificates
 from xds_server.model.document import Fault, Object
 from xds_server.model.kinds import kind_of
 from xds_server.model.parse import parse
+from xds_server.model.yaml import load
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline, build
 from xds_server.routing.audience import Audience
@@ -19,7 +20,6 @@ from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.files import read
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.serve.clients import Clients
-from xds_server.shell.yaml import load
 from xds_server.xds.catalog import Catalog
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -12,12 +12,12 @@ from tests.shell.debug_world import World, documents, key_text
 from xds_server.model.batch import upsert
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
+from xds_server.model.yaml import load
 from xds_server.routing.audience import Everyone
 from xds_server.routing.listener import Bind
 from xds_server.shell.config_dump import FIELDS, SECTIONS, Filter, config_dump
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import Serving
-from xds_server.shell.yaml import load
 from xds_server.wire.part import Part
 from xds_server.wire.registry import class_of
 from xds_server.wire.schema import fields_of

@@ -13,8 +13,8 @@ from xds_server.cli.output import Format, dump_all
 from xds_server.model.convert import to_v1
 from xds_server.model.document import Fault, Ignored, expand, text_at
 from xds_server.model.parse import parse
+from xds_server.model.yaml import Malformed, first_line, load, split
 from xds_server.shell.scan import STDIN, Roots
-from xds_server.shell.yaml import Malformed, first_line, load, split
 
 _HELP = """Print documents in v1alpha2 or v1beta1 as v1 spells them.
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from xds_server.shell.yaml import plain
+from xds_server.model.yaml import plain
 
 
 class Format(StrEnum):

@@ -16,7 +16,7 @@ from xds_server.model.kinds import BY_KIND, kind_of
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
 from xds_server.model.unknown import unknown_fields
-from xds_server.shell.yaml import Lines, Malformed, first_line, load, split
+from xds_server.model.yaml import Lines, Malformed, first_line, load, split
 
 Ident = tuple[str, Key]
 """Kind and key of an object."""

@@ -16,10 +16,10 @@ from xds_server.model.kinds import BY_GROUP_KIND, BY_KIND
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.model.parse import DEFAULT_NAMESPACE
 from xds_server.model.unknown import unknown_fields
+from xds_server.model.yaml import Lines, Malformed, first_line, load, split
 from xds_server.shell.content import Check
 from xds_server.shell.fileset import FileSet
 from xds_server.shell.scan import Roots
-from xds_server.shell.yaml import Lines, Malformed, first_line, load, split
 
 
 class Place(NamedTuple):

@@ -8,7 +8,7 @@ import yaml as pyyaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from xds_server.shell.yaml import DEEPEST, MOST_VALUES, Chunk, Lines, Malformed, first_line, load, split
+from xds_server.model.yaml import DEEPEST, MOST_VALUES, Chunk, Lines, Malformed, first_line, load, split
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=8)
 VALUES = st.recursive(
