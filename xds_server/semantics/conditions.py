@@ -164,4 +164,9 @@ def is_bad(condition: Condition) -> bool:
 
 def waits(condition: Condition) -> bool:
     """Is it False only since no Envoy has answered yet?"""
-    return condition.reason in _WAITING
+    return waiting(condition.status, condition.reason)
+
+
+def waiting(status: str, reason: str) -> bool:
+    """The same of a condition's status and reason."""
+    return status != _TRUE and reason in _WAITING
