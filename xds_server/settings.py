@@ -41,7 +41,7 @@ class ServeSettings:
     namespace: str = ""
     """Where it is installed; empty: where it runs, else the namespace of the context."""
     identity: str = ""
-    """A name that no other replica has; empty: the host's name."""
+    """A name that no other replica has; empty: the host's name and a random end."""
     kubeconfig: Path | None = None
     context: str | None = None
     controller_name: str = "xds-server.dev/gateway-controller"

@@ -5,6 +5,7 @@ import gc
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from socket import gethostname
 from typing import Any
 
@@ -20,6 +21,7 @@ from xds_server.shell.clock import tell_time
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.health import Health
 from xds_server.shell.kube.client import Access, KubeClient, connect
+from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership, measure
 from xds_server.shell.kube.metrics import KubeMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import Metrics
@@ -43,6 +45,7 @@ class Parts:
     serving: Serving
     registry: CollectorRegistry
     metrics: Metrics
+    leadership: Leadership
 
     def unready(self) -> str:
         """Why no Envoy is answered yet; empty once they are."""
@@ -55,7 +58,17 @@ class Parts:
             "source": self.source.run(),
             "readiness": self._become_ready(),
             "clock": tell_time(self.control),
+            "leadership": self._lead(),
         }
+
+    def duties(self) -> dict[str, Duty]:
+        """What one replica alone does, the leader."""
+        return {}
+
+    async def _lead(self) -> None:
+        """Nobody leads who does not know the cluster yet."""
+        await self.control.ready.wait()
+        await self.leadership.run(self.duties())
 
     async def _become_ready(self) -> None:
         """Nobody is answered before everything has been read: an Envoy would be told to drop its listeners."""
@@ -94,7 +107,7 @@ def _completed(settings: ServeSettings, client: KubeClient) -> ServeSettings:
     return replace(
         settings,
         namespace=namespace,
-        identity=settings.identity or gethostname(),
+        identity=settings.identity or f"{gethostname()}-{token_hex(4)}",
         advertise=settings.advertise or f"{settings.name}.{namespace}.svc:{port}",
     )
 
@@ -113,7 +126,15 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
     control.wake = serving.wake
     control.watch(VerdictLog(control.pipeline).settled)
-    return Parts(settings, client, control, source, serving, registry, metrics)
+    leadership = _leadership(settings, client)
+    measure(registry, leadership)
+    return Parts(settings, client, control, source, serving, registry, metrics, leadership)
+
+
+def _leadership(settings: ServeSettings, client: KubeClient) -> Leadership:
+    if not settings.leader_elect:
+        return Alone(settings.identity)
+    return Election(client, settings.namespace, settings.name, settings.identity)
 
 
 def _options(settings: ServeSettings) -> Options:
