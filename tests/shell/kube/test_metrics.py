@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.shell.test_metrics import DOCUMENT, OURS, ROW
 from xds_server.model.kinds import KINDS
+from xds_server.shell.kube import leader
 from xds_server.shell.kube.metrics import KubeMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import exposition
@@ -24,6 +25,7 @@ def source(registry: CollectorRegistry) -> KubeSource:
     client: Any = None  # nothing is asked before it runs
     source = KubeSource(client, lambda _: None)
     KubeMetrics(registry, source)
+    leader.measure(registry, leader.Alone("me"))
     return source
 
 
