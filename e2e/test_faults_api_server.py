@@ -1,0 +1,62 @@
+"""The API server goes and comes back, or forgets the past: traffic never notices, and changes are heard afterwards."""
+
+import time
+
+import pytest
+
+from e2e.faults import fault, needs_faults, without_api_server
+from e2e.kubectl import Kubectl, eventually
+from e2e.traffic import Traffic, ask
+from e2e.workloads import Site, header, route
+
+AWAY_SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def _fault_command() -> None:
+    needs_faults()
+
+
+def serves(site: Site, value: str) -> bool:
+    """Whether the route that was changed last is in service."""
+    answer = ask(site.target(path="/changed"))
+    assert answer.headers.get("x-version") == value, f"{answer.status} {answer.headers}"
+    return True
+
+
+def changed(value: str) -> dict[str, object]:
+    return route("changed", "gateway", path="/changed", filters=[header("x-version", value)])
+
+
+def test_an_api_server_that_is_away_for_a_minute(site: Site, kubectl: Kubectl) -> None:
+    site.apply(changed("before"))
+    eventually(lambda: serves(site, "before"), 20)
+    with Traffic(site.target()) as traffic:
+        traffic.mark("the API server stops")
+        with without_api_server(kubectl):
+            time.sleep(AWAY_SECONDS)
+            traffic.mark("the API server starts")
+        traffic.mark("the API server answers")
+        site.apply(changed("after"))
+        eventually(lambda: serves(site, "after"), 30)
+        site.has_envoys(1, 30)
+        assert all(pod["status"]["containerStatuses"][0]["restartCount"] == 0 for pod in site.envoys())
+    traffic.unharmed(least=600)
+
+
+def test_a_past_that_etcd_has_forgotten(site: Site, kubectl: Kubectl) -> None:
+    """The watches that were cut resume from before the compaction, get 410 and list anew."""
+    site.apply(changed("before"))
+    eventually(lambda: serves(site, "before"), 20)
+    pods = site.installed.ready_pods()
+    lists = {pod: site.installed.metrics(pod)["xds_server_kube_lists_total", "HTTPRoute"] for pod in pods}
+    with Traffic(site.target()) as traffic:
+        traffic.mark("the API server stops, the past is forgotten")
+        with without_api_server(kubectl):
+            fault("compact")
+        site.apply(changed("after"))
+        eventually(lambda: serves(site, "after"), 60)
+        site.has_envoys(1, 60)
+    traffic.unharmed()
+    again = {pod: site.installed.metrics(pod)["xds_server_kube_lists_total", "HTTPRoute"] for pod in pods}
+    assert all(again[pod] > lists[pod] for pod in pods), f"lists before {lists}, after {again}"

@@ -1,0 +1,109 @@
+"""Servers die: their Envoys go on, move to another one, and are sent nothing that they have."""
+
+import time
+
+import pytest
+
+from e2e.installation import Installation
+from e2e.kubectl import condition, eventually
+from e2e.traffic import Traffic, ask
+from e2e.workloads import Site, header, overlay, route
+
+PUSHED = "xds_server_pushed_bytes_total"
+TYPES = ("Listener", "RouteConfiguration", "Cluster", "ClusterLoadAssignment", "Secret")
+
+
+@pytest.fixture
+def replicas(installed: Installation) -> int:
+    """Leaves as many servers as there were."""
+    return len(installed.ready_pods())
+
+
+def pushed(installed: Installation, pod: str) -> dict[str, int]:
+    """Bytes that a server has sent to Envoys since it started, by type of resource."""
+    found = {type_: int(value) for (name, type_), value in installed.metrics(pod).items() if name == PUSHED}
+    assert len(found) >= len(TYPES), f"{pod} tells of {found}"
+    return found
+
+
+def all_connected(site: Site, gateways: int) -> bool:
+    installed = site.installed
+    pods = installed.ready_pods()
+    assert pods
+    assert installed.connected(site.key) == gateways
+    return True
+
+
+def test_servers_that_are_killed_resend_nothing(make_site, replicas: int) -> None:
+    """All of them at once; the Envoys wait, connect to the new ones, and say what they have."""
+    site = make_site(envoys=2, backends=2)
+    installed = site.installed
+    before = set(installed.ready_pods())
+    with Traffic(site.target()) as traffic:
+        traffic.mark("all servers are killed")
+        installed.kill(*before)
+        installed.kubectl.rolled_out(installed.name, installed.namespace)
+        eventually(lambda: all_connected(site, 2), 60)
+        traffic.mark("the Envoys are connected to new servers")
+        after = installed.ready_pods()
+        assert len(after) == replicas
+        assert not before & set(after)
+        sent = {pod: pushed(installed, pod) for pod in after}
+        time.sleep(3)
+        assert {pod: pushed(installed, pod) for pod in after} == sent
+        assert sum(sum(by_type.values()) for by_type in sent.values()) == 0, f"bytes that were sent: {sent}"
+    traffic.unharmed()
+
+
+def test_the_death_of_the_leader(site: Site, replicas: int) -> None:
+    """Statuses are written by another, soon."""
+    if replicas < 2:
+        pytest.skip("there is one server only")
+    installed = site.installed
+    old = eventually(installed.leader, 10)
+    with Traffic(site.target()) as traffic:
+        traffic.mark("the leader is killed")
+        installed.kill(old)
+        site.apply(route("second", "gateway", path="/second", filters=[header("x-route", "second")]))
+
+        def served() -> bool:
+            return ask(site.target(path="/second")).headers.get("x-route") == "second"
+
+        def reported() -> bool:
+            found = installed.kubectl.get("httproute", "second", site.namespace)
+            parents = found.get("status", {}).get("parents", [])
+            return bool(parents) and condition({"status": parents[0]}, "Accepted")["status"] == "True"
+
+        eventually(served, 10)
+        traffic.mark("the change is served")
+        eventually(reported, 40)
+        traffic.mark("the status is written")
+        assert installed.leader() != old
+        installed.kubectl.rolled_out(installed.name, installed.namespace)
+    traffic.unharmed()
+
+
+def test_a_new_envoy_without_any_server_waits(make_site, replicas: int) -> None:
+    """It is not ready, so nothing is sent to it; those that are there serve on."""
+    site = make_site(envoys=2, backends=2)
+    installed = site.installed
+    with Traffic(site.target()) as traffic:
+        traffic.mark("no server is left")
+        installed.scale(0)
+        try:
+            site.installed.kubectl("scale", "deployment/gateway", f"--namespace={site.namespace}", "--replicas=3")
+            eventually(lambda: running(site) == 3, 30)
+            time.sleep(10)
+            assert len(site.ready_envoys()) == 2
+        finally:
+            site.apply(overlay(replicas=3))
+            installed.scale(replicas)
+            traffic.mark("the servers are back")
+        site.has_envoys(3, 90)
+    traffic.unharmed(least=150)
+
+
+def running(site: Site) -> int:
+    """How many Envoys run, ready or not."""
+    states = [one["state"] for pod in site.envoys() for one in pod["status"].get("containerStatuses", [])]
+    return sum("running" in state for state in states)

@@ -1,0 +1,94 @@
+"""Istio's task page for the Gateway API, its commands as they are printed there, against an installed server."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from e2e.installation import Installation
+from e2e.kubectl import Kubectl, eventually
+from e2e.workloads import backend, placed
+
+PAGE = Path(__file__).with_name("walkthrough.yaml")
+HERE = "--namespace=istio-ingress"
+
+
+class Page(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+@pytest.fixture
+def workload(installed: Installation, kubectl: Kubectl) -> Iterator[None]:
+    """The page's sample: httpbin in the namespace default, on port 8000; and the namespace of the Gateway."""
+    kubectl.delete("namespace", "istio-ingress")
+    kubectl("create", "namespace", "istio-ingress")
+    kubectl.apply(*placed("default", backend("httpbin", installed.images.echo)))
+    kubectl.rolled_out("httpbin", "default")
+    yield
+    kubectl.delete("-f", str(PAGE))
+    kubectl.delete("deployment,service", "httpbin", "--namespace=default")
+    kubectl.delete("namespace", "istio-ingress")
+
+
+def curl(host: str, path: str) -> Page:
+    """`curl -s -i -HHost:httpbin.example.com http://HOST/PATH`."""
+    command = ["curl", "-s", "-S", "-i", "--max-time", "5", "-HHost:httpbin.example.com", f"http://{host}{path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 0, done.stderr
+    head, _, body = done.stdout.partition("\n\n")
+    first, *lines = head.splitlines()
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Page(int(first.split()[1]), headers, body)
+
+
+@pytest.mark.usefixtures("workload")
+def test_the_task_page(kubectl: Kubectl) -> None:
+    kubectl.wait("gatewayclass/istio", "condition=Accepted", seconds=20)
+    kubectl("apply", "-f", str(PAGE))
+    kubectl("wait", HERE, "--for=condition=programmed", "gateways.gateway.networking.k8s.io", "gateway", seconds=60)
+    kubectl("wait", HERE, "--for=condition=ready", "gateways.gateway.networking.k8s.io", "gateway", seconds=60)
+    address = kubectl("get", "gateway", "gateway", HERE, "-o", "jsonpath={.status.addresses[*].value}")
+    assert len(address.split()) == 1
+
+    found = curl(address, "/get")
+    assert found.status == 200
+    assert found.headers["server"] == "istio-envoy"
+    assert json.loads(found.body)["headers"]["My-Added-Header"] == "added-value"
+    assert curl(address, "/headers").status == 404
+
+    changed = PAGE.read_text().replace("value: /get", "value: /headers")
+    kubectl("apply", "-f", "-", stdin=changed)
+    eventually(lambda: curl(address, "/headers").status == 200, 10)
+    assert json.loads(curl(address, "/headers").body)["headers"]["My-Added-Header"] == "added-value"
+
+    statuses = {
+        one["type"]: one["status"]
+        for one in kubectl.get("httproute", "http", "default")["status"]["parents"][0]["conditions"]
+    }
+    assert statuses == {"Accepted": "True", "ResolvedRefs": "True"}
+
+
+@pytest.mark.usefixtures("workload")
+def test_what_is_made_for_a_gateway_goes_with_it(kubectl: Kubectl) -> None:
+    """Within five seconds while nobody is connected."""
+    kubectl("apply", "-f", str(PAGE))
+    kubectl("wait", HERE, "--for=condition=programmed", "gateways.gateway.networking.k8s.io", "gateway", seconds=60)
+    for kind in ("deployment", "service", "serviceaccount"):
+        assert kubectl.get(kind, "gateway", "istio-ingress")["metadata"]["ownerReferences"][0]["kind"] == "Gateway"
+    began = time.monotonic()
+    kubectl.delete("gateway", "gateway", HERE, wait=False)
+
+    def gone() -> bool:
+        left = kubectl("get", "deployments,services,serviceaccounts,pods", HERE, "-o", "name").split()
+        ours = [one for one in left if one != "serviceaccount/default"]
+        assert not ours, f"left: {ours}"
+        return True
+
+    eventually(gone, 15)
+    assert time.monotonic() - began < 5

@@ -1,0 +1,238 @@
+"""Continuous traffic, bounded, in which every request counts: how many, which failed, when, and why.
+
+Clients of two sorts take turns with a pause between requests: those that keep their connection as long as the other
+side wants it, and those that make a new one for each request. Nothing is tried again: what a client library would
+repeat in silence is a failure here. A connection that was closed before a request was sent on it is none.
+"""
+
+import asyncio
+import ssl
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+KEPT, FRESH = "kept", "fresh"
+PAUSE = 0.05
+DEADLINE = 8.0
+STARTING = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked for, and which status is right."""
+
+    address: str
+    host: str
+    path: str = "/get"
+    port: int = 80
+    tls: ssl.SSLContext | None = None
+    status: int = 200
+    pause: float = PAUSE
+    """Seconds between two requests of a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request without its answer. `at` is in seconds since the traffic began."""
+
+    at: float
+    sort: str
+    why: str
+
+
+class BrokenAnswerError(Exception):
+    """The other side's answer ended early, or is none of HTTP/1.1."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """Status, headers in lower case, body; whether the connection goes on."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    keeps: bool
+
+
+class Connection:
+    """An HTTP/1.1 connection, opened when it is needed."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, *, keep: bool, path: str = "") -> Answer:
+        """One request. Raises OSError or BrokenAnswerError."""
+        reader, writer = await self._open()
+        asks = "keep-alive" if keep else "close"
+        head = f"GET {path or self._target.path} HTTP/1.1\r\nHost: {self._target.host}\r\nConnection: {asks}\r\n\r\n"
+        try:
+            writer.write(head.encode())
+            await writer.drain()
+            answer = await _answer(reader)
+        except BaseException:
+            self.close()
+            raise
+        if not (keep and answer.keeps):
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        """Ends it, whatever is under way."""
+        if self._streams:
+            self._streams[1].transport.abort()
+            self._streams = None
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams and self._streams[0].at_eof():
+            self.close()
+        if self._streams is None:
+            target = self._target
+            name = target.host if target.tls else None
+            self._streams = await asyncio.open_connection(
+                target.address, target.port, ssl=target.tls, server_hostname=name
+            )
+        return self._streams
+
+
+async def _answer(reader: asyncio.StreamReader) -> Answer:
+    try:
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+        version, code, *_ = first.split(" ")
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if headers.get("transfer-encoding") == "chunked":
+            body = await _chunks(reader)
+        else:
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+    except (asyncio.IncompleteReadError, ValueError) as error:
+        raise BrokenAnswerError(f"the answer ends early or is none: {error}") from error
+    return Answer(int(code), headers, body, version == "HTTP/1.1" and headers.get("connection") != "close")
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    parts = []
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        parts.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readuntil(b"\r\n")
+    return b"".join(parts)
+
+
+async def _asked(target: Target) -> Answer:
+    connection = Connection(target)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await connection.get(keep=False)
+    finally:
+        connection.close()
+
+
+def ask(target: Target) -> Answer:
+    """One request on a connection of its own. Raises OSError (TimeoutError is one) or BrokenAnswerError."""
+    return asyncio.run(_asked(target))
+
+
+@dataclass(slots=True)
+class Counted:
+    """What a traffic came to."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    """By sort of client."""
+    answered_by: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    """How often a client that keeps its connection had to make another."""
+    slowest: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+
+
+class Traffic:
+    """Runs in a thread of its own while a `with` block lasts. Its first requests are answered before the block begins:
+    each client must have had a right answer within STARTING seconds.
+    """
+
+    def __init__(self, target: Target, *, kept: int = 2, fresh: int = 1) -> None:
+        self.counted = Counted()
+        self._target = target
+        self._sorts = [KEPT] * kept + [FRESH] * fresh
+        self._marks: list[tuple[float, str]] = []
+        self._began = time.monotonic()
+        self._stop = threading.Event()
+        self._warm = threading.Semaphore(0)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        for _ in self._sorts:
+            if not self._warm.acquire(timeout=STARTING):
+                self._end()
+                raise AssertionError(f"no answer to begin with: {self.counted.failures[-3:]}")
+        self.counted.failures.clear()
+        self.mark("begins")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        self._end()
+        if kind is not None and self.counted.failures:
+            print(self)
+
+    def mark(self, what: str) -> None:
+        """Says what happens now; printed beside failures."""
+        self._marks.append((time.monotonic() - self._began, what))
+
+    def unharmed(self, least: int = 30) -> Counted:
+        """Asserts that every request had the right answer, and that there were at least so many of each sort."""
+        assert not self._thread.is_alive(), "unharmed() is asked once the traffic has ended"
+        print(self)
+        assert not self.counted.failures, str(self)
+        assert all(self.counted.requests[sort] >= least for sort in self._sorts), str(self)
+        return self.counted
+
+    def __str__(self) -> str:
+        counted = self.counted
+        text = f"{dict(counted.requests)} requests, {len(counted.failures)} failed, slowest {counted.slowest:.2f} s"
+        events = [(at, f"--- {what}") for at, what in self._marks] if counted.failures else []
+        events += [(failure.at, f"{failure.sort}: {failure.why}") for failure in counted.failures[:40]]
+        return "\n".join([text, *(f"{at:8.2f} s  {what}" for at, what in sorted(events))])
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._thread.join(DEADLINE * 2)
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._client(sort) for sort in self._sorts))
+
+    async def _client(self, sort: str) -> None:
+        connection = Connection(self._target)
+        warm = False
+        while not self._stop.is_set():
+            right = await self._request(connection, sort)
+            if right and not warm:
+                warm = True
+                self._warm.release()
+            await asyncio.sleep(self._target.pause)
+        connection.close()
+
+    async def _request(self, connection: Connection, sort: str) -> bool:
+        started = time.monotonic()
+        why = ""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                answer = await connection.get(keep=sort == KEPT)
+        except (OSError, BrokenAnswerError) as error:
+            connection.close()
+            why = f"{type(error).__name__} {error}".strip()
+        else:
+            if answer.status != self._target.status:
+                said = answer.headers.get("server", "no server header")
+                why = f"status {answer.status} ({said}): {answer.body[:200].decode(errors='replace')}"
+            if not answer.keeps:
+                self.counted.connections += sort == KEPT
+        ended = time.monotonic()
+        self.counted.requests[sort] += 1
+        self.counted.slowest = max(self.counted.slowest, ended - started)
+        if why:
+            self.counted.failures.append(Failure(started - self._began, sort, why))
+        return not why
