@@ -7,10 +7,10 @@ DOCKER ?= docker
 IMAGE ?= xds-server:latest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench golden docs protos image clean
+.PHONY: help setup run test check lint types imports format bench e2e golden docs protos image clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xds-server needs Python 3.11 or newer; name one with PYTHON=python3.12 make ...")'
@@ -41,6 +41,12 @@ imports: $(STAMP) ## import-linter: layers, purity
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+$(BIN)/go: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[e2e]'
+
+e2e: $(STAMP) $(BIN)/go ## tests on the cluster that KUBECONFIG names; the images of e2e/installation.py must be there
+	$(BIN)/python -m pytest e2e --durations=15 $(ARGS)
 
 golden: $(STAMP) ## rewrite the expected output of all scenarios; read the difference before committing it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/scenarios/test_scenarios.py tests/envoy/test_golden_bytes.py
