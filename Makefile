@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCKER ?= docker
-IMAGE ?= xds-server:latest
+IMAGE ?= localhost/xds-server:latest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench e2e golden docs protos image clean
+.PHONY: help setup run test check lint types imports format bench e2e golden docs protos image deploy-manifests clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xds-server needs Python 3.11 or newer; name one with PYTHON=python3.12 make ...")'
@@ -60,6 +60,9 @@ docs: $(STAMP) ## write the pages of docs that are made from code
 
 protos: $(STAMP) ## generate xds_server/pb from protos/
 	$(BIN)/python protos/generate.py
+
+deploy-manifests: $(STAMP) ## write what of deploy/ follows from code: rights, install.yaml
+	$(BIN)/python -m deploy.generate
 
 image: ## build the container image; IMAGE=name:tag, DOCKER=podman
 	$(DOCKER) build --file deploy/Dockerfile --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .

@@ -57,10 +57,13 @@ def at_home(name: str) -> list[Grant]:
     """What is granted in the server's own namespace: who leads, the authority's key, what replicas tell each other."""
     return [
         Grant("coordination.k8s.io", "leases", ("create",)),
-        Grant("coordination.k8s.io", "leases", ("get", "update", "patch", "delete"), name),
+        Grant("coordination.k8s.io", "leases", ("get", "update", "delete"), name),
         Grant("", "secrets", ("create",)),
         Grant("", "secrets", ("get", "update", "patch", "delete"), f"{name}-authority"),
         Grant("", "configmaps", (*READ, *WRITE, "update")),
+        # what `xds-server cleanup` needs to end the servers
+        Grant("apps", "deployments", ("get", "patch"), name),
+        Grant("", "pods", ("get", "list")),
     ]
 
 

@@ -13,7 +13,7 @@ import typer
 from typer import BadParameter
 from typer.core import TyperCommand
 
-VERBS = ("run", "serve", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "version")
+VERBS = ("run", "serve", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "cleanup", "version")
 HELP = """A Gateway API control plane for Envoy.
 
 Reads Kubernetes Gateway API resources and serves the Envoy configuration that they mean.
