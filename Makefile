@@ -7,7 +7,7 @@ DOCKER ?= docker
 IMAGE ?= localhost/xds-server:latest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench e2e golden docs protos image deploy-manifests clean
+.PHONY: help setup run test check lint types imports format bench bench-cluster e2e golden docs protos image deploy-manifests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ golden: $(STAMP) ## rewrite the expected output of all scenarios; read the diffe
 
 bench: $(STAMP) ## how fast, each figure beside its floor
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-cluster: $(STAMP) $(BIN)/go ## how fast in the cluster that KUBECONFIG names, the aims beside; ARGS=1000: up to so many routes
+	$(BIN)/python -m e2e.bench $(ARGS)
 
 docs: $(STAMP) ## write the pages of docs that are made from code
 	$(BIN)/python -m docs.generate

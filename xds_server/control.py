@@ -59,6 +59,8 @@ class Round:
     seconds: float
     serial: int
     resources: int
+    waited: float = 0.0
+    """Seconds from the first change of its batch until it began."""
 
 
 class Control:
@@ -82,6 +84,7 @@ class Control:
         self._batch_seconds = batch_seconds
         self._batch_max_seconds = batch_max_seconds
         self._pending: list[Changes] = []
+        self._pending_since = 0.0
         self._touched: set[Key] = set()
         self._served: dict[Key, Served] = {}
         """What the pipeline was told last, settled or not."""
@@ -107,6 +110,8 @@ class Control:
 
     def submit(self, changes: Changes) -> None:
         """Adds a batch; it is applied as a whole, soon."""
+        if not self._pending:
+            self._pending_since = monotonic()
         self._pending.append(changes)
         self._woken.set()
 
@@ -137,13 +142,14 @@ class Control:
 
     async def _settle(self) -> None:
         pending, self._pending, self._urgent = self._pending, [], False
+        since = self._pending_since if pending else monotonic()
         self._apply(pending)
         for _ in range(_ROUNDS):
-            started = perf_counter()
+            waited, started = monotonic() - since, perf_counter()
             self.quarantine.settling()
             await self._steps()
             settled = self.pipeline.graph.last
-            self._publish(settled, perf_counter() - started)
+            self._publish(settled, perf_counter() - started, waited)
             if pending:
                 self.ready.set()
             if not self._feed_back(settled):
@@ -183,7 +189,7 @@ class Control:
                 else:
                     inputs.placements.put(gateway, placement)
 
-    def _publish(self, settled: Settled, seconds: float) -> None:
+    def _publish(self, settled: Settled, seconds: float, waited: float) -> None:
         publisher = self.pipeline.publisher
         changes = publisher.everything() if self._lost else publisher.changes(settled)
         published = self.catalog.publish(changes)
@@ -195,7 +201,7 @@ class Control:
         self._touched |= touched | set(settled.keys(gateways))
         for watcher in self._watchers:
             try:
-                watcher(Round(settled, seconds, published.serial, len(changes)))
+                watcher(Round(settled, seconds, published.serial, len(changes), waited))
             except Exception:  # a watcher only tells people; Envoys come first
                 log.exception("telling of a settle failed")
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.shell.debug_world import GATEWAY, World
+from xds_server.control import Round
 from xds_server.model.document import Fault
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
@@ -94,7 +95,7 @@ def test_pushes_and_answers(world: World) -> None:
 def test_settles(world: World) -> None:
     settled = world.pipeline.graph.last
     assert settled.calls.total() > 20
-    world.metrics.settled(settled, 0.003)
+    world.metrics.settled(Round(settled, 0.003, 1, 0))
     assert value(world, "settle_seconds_sum") == 0.003
     assert value(world, "settle_calls_sum") == settled.calls.total()
 

@@ -57,7 +57,7 @@ async def run(settings: Settings) -> None:
         source = Source(control, FileSource(settings.paths))
         registry = CollectorRegistry()
         metrics = Metrics(registry, control.pipeline, lambda: source.batch.faults)
-        control.watch(lambda round_: metrics.settled(round_.settled, round_.seconds))
+        control.watch(metrics.settled)
         serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
         control.wake = serving.wake
         await _start(serving)

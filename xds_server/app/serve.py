@@ -122,7 +122,7 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     registry = CollectorRegistry()
     metrics = Metrics(registry, control.pipeline, lambda: source.faults)
     KubeMetrics(registry, source)
-    control.watch(lambda round_: metrics.settled(round_.settled, round_.seconds))
+    control.watch(metrics.settled)
     serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
     control.wake = serving.wake
     control.watch(VerdictLog(control.pipeline).settled)

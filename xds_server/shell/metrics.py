@@ -22,8 +22,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from xds_server import __version__
-from xds_server.flow.graph import Settled
+from xds_server.control import Round
 from xds_server.pipeline.program import Pipeline
+from xds_server.shell.change_times import ChangeTimes
 from xds_server.xds.resource import ResourceType
 
 PREFIX: Final = "xds_server"
@@ -69,15 +70,17 @@ class Metrics:
             registry=registry,
             buckets=SETTLE_CALLS,
         )
+        self.changes = ChangeTimes(registry, PREFIX)
         registry.register(_Now(pipeline, faults, self._connected))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
 
-    def settled(self, settled: Settled, seconds: float) -> None:
+    def settled(self, round_: Round) -> None:
         """A settle ended."""
-        self._settle_seconds.observe(seconds)
-        self._settle_calls.observe(settled.calls.total())
+        self._settle_seconds.observe(round_.seconds)
+        self._settle_calls.observe(round_.settled.calls.total())
+        self.changes.settled(round_)
 
     def pushed(self, type_: ResourceType, size: int) -> None:
         """A response of `size` bytes was sent."""

@@ -32,6 +32,7 @@ class Reporter:
         """A response was handed to gRPC."""
         self._sent[stream, response.type] = self._clock()
         self._metrics.pushed(response.type, len(response.data))
+        self._metrics.changes.sent(stream)
         self._loop.sent(stream, node, response)
 
     def event(self, stream: int, node: Node, event: Event) -> None:
@@ -46,6 +47,7 @@ class Reporter:
 
     def synced(self, stream: int, node: Node, serial: int) -> None:
         """The client has accepted all that it sees of the catalog up to `serial`."""
+        self._metrics.changes.synced(stream, serial)
         self._loop.synced(stream, node, serial)
 
     def closed(self, stream: int, node: Node) -> None:
@@ -53,4 +55,5 @@ class Reporter:
         self._metrics.connected(node.cluster, -1)
         for type_ in ResourceType:
             self._sent.pop((stream, type_), None)
+        self._metrics.changes.closed(stream)
         self._loop.closed(stream, node)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -14,17 +14,28 @@ from xds_server.shell.metrics import PREFIX
 DISTURBED: Final = "Kinds of which nothing is heard now (1): the watch is lost, or the cluster does not serve them."
 
 
+_DECODE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1)
+
+
 class KubeMetrics:
     """Counts what a source is told, and says what it does not hear."""
 
     def __init__(self, registry: CollectorRegistry, source: KubeSource) -> None:
         self._lists = Counter("kube_lists", "Lists of a kind.", ["kind"], namespace=PREFIX, registry=registry)
         self._events = Counter("kube_events", "Events of watches.", ["kind"], namespace=PREFIX, registry=registry)
+        self._decoding = Histogram(
+            "kube_decode_seconds",
+            "Time to read an object that a watch brought.",
+            namespace=PREFIX,
+            registry=registry,
+            buckets=_DECODE_SECONDS,
+        )
         for row in KINDS:
             self._lists.labels(row.kind)
             self._events.labels(row.kind)
         source.relisted = lambda kind: self._lists.labels(kind).inc()
         source.heard = lambda kind: self._events.labels(kind).inc()
+        source.decoded = self._decoding.observe
         registry.register(_Disturbed(source))
 
 

@@ -8,7 +8,7 @@ deleting a CRD deletes the objects first, which is told apart from people deleti
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Final
 
 import structlog
@@ -66,6 +66,8 @@ class KubeSource:
     """Told of each list of a kind."""
     heard: Callable[[str], None] = lambda _: None
     """Told of each event of a watch."""
+    decoded: Callable[[float], object] = lambda _: None
+    """Told how many seconds an object of a watch took to read."""
     _places: list[_Place] = field(default_factory=list)
     _faults: dict[tuple[str, Key], Fault] = field(default_factory=dict)
     _first: list[Changes] | None = field(default_factory=list)
@@ -143,7 +145,9 @@ class KubeSource:
                 self._relist(place, decoder, items)
             case Changed(item):
                 self.heard(place.row.kind)
+                began = perf_counter()
                 self._send(place, *self._read(place, decoder, item))
+                self.decoded(perf_counter() - began)
             case Removed(item):
                 self.heard(place.row.kind)
                 await self._remove(place, item)
