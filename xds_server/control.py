@@ -15,6 +15,7 @@ from time import monotonic, perf_counter
 import structlog
 
 from xds_server.flow.graph import Settled
+from xds_server.infra.desired import Provision
 from xds_server.model.document import Object
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
@@ -41,14 +42,15 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A batch of changed inputs: objects by kind and key, binds of Gateways and their addresses. Either is complete or
-    not applied.
+    """A batch of changed inputs: objects by kind and key, and of Gateways binds, addresses, and what kept them from
+    being deployed. It is applied as a whole.
     """
 
     upserts: tuple[tuple[str, Key, Object], ...] = ()
     removals: tuple[tuple[str, Key], ...] = ()
     binds: Mapping[Key, Bind | None] = field(default_factory=dict)
     placements: Mapping[Key, Placement | None] = field(default_factory=dict)
+    provisions: Mapping[Key, Provision | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,11 @@ class Control:
                     inputs.placements.remove(gateway)
                 else:
                     inputs.placements.put(gateway, placement)
+            for gateway, provision in changes.provisions.items():
+                if provision is None:
+                    inputs.provisions.remove(gateway)
+                else:
+                    inputs.provisions.put(gateway, provision)
 
     def _publish(self, settled: Settled, seconds: float, waited: float) -> None:
         publisher = self.pipeline.publisher

@@ -7,7 +7,8 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
 - `yaml then`, any number: documents that come later and are settled on their own; `removed: true` takes one away.
 - `yaml options`: `envoys: 0` for Gateways that no Envoy serves yet (else one has acknowledged everything, or the
   generation `acknowledged`), `address` of the machine on which Gateways are placed, the time `now` (else nobody knows
-  it), `repeated_matches_limit`, `checks`, `allow_external_names`.
+  it), `repeated_matches_limit`, `checks`, `allow_external_names`; `deployed` for a cluster, where `provisions` says by
+  Gateway what kept it from being deployed: reason and message.
 - `yaml statuses`: of every object in `given` that has one, as show_statuses.py shows them.
 - `yaml envoy [GATEWAY] TYPE[/NAME] [KEY…]`: what was published, as show_resources.py shows it; all of a type by name,
   or one resource, or some keys of it. GATEWAY may be left out where one Gateway is served.
@@ -25,6 +26,7 @@ import yaml
 from tests.scenarios import certificates, show_resources, show_statuses
 from tests.scenarios.markdown import Block, emit, parse
 from tests.scenarios.yamltext import block
+from xds_server.infra.desired import Provision
 from xds_server.infra.local_addresses import can_be_placed, place
 from xds_server.model.document import Fault, Ignored
 from xds_server.model.kinds import BY_KIND, ROUTE_KINDS, kind_of
@@ -43,7 +45,7 @@ from xds_server.xds.resource import Resource, ResourceType
 ROOT = Path(__file__).parent
 WORLD = "_world.yaml"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-OPTIONS = ("repeated_matches_limit", "checks", "allow_external_names")
+OPTIONS = ("repeated_matches_limit", "checks", "allow_external_names", "deployed")
 POLICY_KINDS = ("BackendTLSPolicy", "XBackend", "XTelemetryPolicy")
 _TYPES = {type_.value: type_ for type_ in ResourceType}
 Document = dict[str, Any]
@@ -138,6 +140,8 @@ class Scenario:
                 pipeline.inputs.placements.put(key, place(value.spec.addresses, address))
             if bind is not None:
                 pipeline.inputs.binds.put(key, bind)
+            if (found := self.options.get("provisions", {}).get(str(key))) is not None:
+                pipeline.inputs.provisions.put(key, Provision(*found))
         return [str(fault) for fault in faults(value)]
 
     def told(self) -> str:

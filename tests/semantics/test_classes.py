@@ -2,16 +2,16 @@
 
 import pytest
 
-from xds_server.model.gateway import GatewayClass, GatewayClassSpec, ParametersRef
+from xds_server.model.gateway import GatewayClass, GatewayClassSpec
 from xds_server.model.meta import Metadata
 from xds_server.semantics.classes import class_conditions
 
 OURS = "xds-server.dev/gateway-controller"
 
 
-def told(version: str = "", parameters: ParametersRef | None = None) -> dict[str, tuple[str, str]]:
-    class_ = GatewayClass(Metadata(name="one"), GatewayClassSpec(OURS, parameters))
-    return {one.type: (one.status, one.reason) for one in class_conditions(class_, OURS, version)}
+def told(version: str = "", problem: str = "") -> dict[str, tuple[str, str]]:
+    class_ = GatewayClass(Metadata(name="one"), GatewayClassSpec(OURS))
+    return {one.type: (one.status, one.reason) for one in class_conditions(class_, OURS, version, problem)}
 
 
 @pytest.mark.parametrize("version", ["v1.7.0", "v1.7.3-rc.1", "v1.0.0"])
@@ -31,6 +31,5 @@ def test_in_files_there_is_no_release() -> None:
     assert told() == {"Accepted": ("True", "Accepted")}
 
 
-def test_parameters_are_not_taken() -> None:
-    parameters = ParametersRef("", "ConfigMap", "some", "default")
-    assert told(parameters=parameters) == {"Accepted": ("False", "InvalidParameters")}
+def test_parameters_that_cannot_be_used_are_told() -> None:
+    assert told(problem="parametersRef: it is not there") == {"Accepted": ("False", "InvalidParameters")}

@@ -20,13 +20,6 @@ GATEWAY_ANNOTATION: Final = "xds-server.dev/gateway-name"
 CLASS_ANNOTATION: Final = "xds-server.dev/gateway-class-name"
 """The same of the class."""
 
-SERVICE_TYPE: Final = "networking.istio.io/service-type"
-TEMPLATES: Final = "inject.istio.io/templates"
-ENVOY_IMAGE: Final = "xds-server.dev/envoy-image"
-"""Annotations of a Gateway, or of its infrastructure: the Service's type, overlays by name, the image."""
-TEMPLATE_LABEL: Final = "xds-server.dev/template"
-"""On a ConfigMap, with the value "true": it may be named as a template."""
-
 TOKEN_AUDIENCE: Final = "xds-server.dev"  # noqa: S105 (a place)
 TOKEN_FOLDER: Final = "/var/run/secrets/xds-server"  # noqa: S105 (a place)
 TOKEN_FILE: Final = "token"  # noqa: S105 (a place)

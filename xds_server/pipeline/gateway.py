@@ -18,7 +18,7 @@ from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.model.policy import XBackend
-from xds_server.pipeline import backends, before_routing, secrets, streams, traffic_policies
+from xds_server.pipeline import backends, before_routing, parameters, secrets, streams, traffic_policies
 from xds_server.pipeline.backends import Secured
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
@@ -206,6 +206,7 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
         sessions=traffic.sessions,
         retry_budgets=traffic.budgets,
         lapses=graph.derive("certificates.lapses", certificates, partial(_lapse, clock=inputs.clock)),
+        parameters=parameters.build(graph, kinds, options),
         secrets=kinds["Secret"],
         config_maps=kinds["ConfigMap"],
         trust_bundles=kinds["ClusterTrustBundle"],
@@ -215,6 +216,8 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
         default_gateways=kinds["Gateway"].by("default scope", lambda _, row: default_gateways.scopes(row)),
         controller_name=options.controller_name,
         any_class=options.any_class,
+        deployed=options.deployed,
+        server_namespace=options.installation.namespace,
         allow_external_names=options.allow_external_names,
         system_authorities=options.system_authorities,
         checks=options.checks,

@@ -11,6 +11,7 @@ from typing import Any
 
 from xds_server.flow.graph import Graph
 from xds_server.flow.table import Index, Input
+from xds_server.infra.desired import Provision
 from xds_server.model.core import EndpointSlice, ReferenceGrant, Secret
 from xds_server.model.document import Object
 from xds_server.model.kinds import KINDS
@@ -32,6 +33,7 @@ class Inputs:
     kinds: dict[str, Input[Key, Any]]
     binds: Input[Key, Bind]
     placements: Input[Key, Placement]
+    provisions: Input[Key, Provision]
     served: Input[Key, Served]
     clock: Input[int, int]
     holds: Input[HoldId, Hold]
@@ -62,6 +64,7 @@ def build(graph: Graph, *, checks: bool = True) -> Inputs:
         kinds=kinds,
         binds=graph.input("binds"),
         placements=graph.input("placements"),
+        provisions=graph.input("provisions"),
         served=graph.input("served"),
         clock=graph.input("clock"),
         holds=graph.input("holds"),

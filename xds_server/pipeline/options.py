@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xds_server.filters import BY_TYPE
+from xds_server.infra.desired import Installation
 from xds_server.routing.feature import Feature
 from xds_server.routing.listener import Bind
 from xds_server.semantics.spread import DEFAULT_LIMIT
@@ -21,6 +22,10 @@ class Options:
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
     checks: bool = True
+    deployed: bool = False
+    """Gateways are deployed in a cluster, each on its own."""
+    installation: Installation = field(default_factory=Installation)
+    """What is said of this server to what it deploys."""
     system_authorities: str = "/etc/ssl/certs/ca-certificates.crt"
     """Where proxies find the authorities that BackendTLSPolicies call `System`; Debian and Envoy images have it."""
     allow_external_names: bool = False

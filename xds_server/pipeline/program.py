@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from xds_server.envoy.virtual_host import HEADER_PREFIX
 from xds_server.flow.graph import Graph, Settled
 from xds_server.model.meta import Key
-from xds_server.pipeline import gateway, inputs, resources, statuses
+from xds_server.pipeline import deployments, gateway, inputs, resources, statuses
+from xds_server.pipeline.deployments import Deployments
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import HoldId
 from xds_server.pipeline.inputs import Inputs
@@ -31,6 +32,8 @@ class Pipeline:
     outputs: tuple[Output, ...]
     publisher: Publisher
     statuses: Statuses
+    deployments: Deployments | None = None
+    """What is to be there in a cluster."""
 
     def settle(self) -> Settled:
         """Brings every table up to date."""
@@ -84,11 +87,13 @@ def build(options: Options) -> Pipeline:
     all_inputs = inputs.build(graph, checks=options.checks)
     tables = gateway.build(graph, all_inputs, options)
     outputs = resources.build(graph, all_inputs, tables, options)
+    deployed = deployments.build(graph, all_inputs, tables, options) if options.deployed else None
     return Pipeline(
         graph=graph,
         inputs=all_inputs,
         tables=tables,
         outputs=outputs,
         publisher=Publisher(outputs),
-        statuses=statuses.build(graph, all_inputs, tables, options),
+        statuses=statuses.build(graph, all_inputs, tables, options, deployed),
+        deployments=deployed,
     )

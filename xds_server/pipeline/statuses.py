@@ -13,6 +13,7 @@ from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline import policy_statuses
+from xds_server.pipeline.deployments import Deployments
 from xds_server.pipeline.gateway import GatewayTables, RouteKey
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.inputs import Inputs
@@ -21,7 +22,7 @@ from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
-from xds_server.semantics import statuses
+from xds_server.semantics import infrastructure, statuses
 from xds_server.semantics.attach import Claim, ParentVerdict, Route
 from xds_server.semantics.features import supported
 from xds_server.semantics.listener_sets import parent_of
@@ -37,6 +38,7 @@ from xds_server.semantics.statuses import (
     RouteStatus,
     Served,
 )
+from xds_server.semantics.world import World
 from xds_server.xds.resource import ResourceType
 
 NOT_SERVED = Served()
@@ -74,15 +76,19 @@ class _Asked:
     tables: GatewayTables
     attached: Table[ListenerId, int]
     rejected: Index[Any, HoldId, Hold]
+    deployments: Deployments | None
 
 
-def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options) -> Statuses:
+def build(
+    graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options, deployments: Deployments | None = None
+) -> Statuses:
     """Creates the tables of statuses."""
     advertised = [name for feature in options.features.values() for name in feature.advertises]
     program = Program(options.controller_name, supported(advertised, options.channel), options.bundle_version)
     kinds = inputs.kinds
     controller = tables.world.controller_name
-    classes = graph.derive("statuses.classes", kinds["GatewayClass"], partial(_class, program=program))
+    class_ = partial(_class, program=program, world=tables.world)
+    classes = graph.derive("statuses.classes", kinds["GatewayClass"], class_)
     rejected = inputs.holds.by("owner", _owners)
     rejected_clusters = inputs.holds.by("cluster", _clusters)
     route = partial(
@@ -91,14 +97,16 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     routes, accepted_by = graph.derive_judged("statuses.routes", tables.routes, route)
     attached_to = accepted_by.by("listener", lambda _, listeners: listeners)
     attached = graph.group("attached", attached_to, lambda _, rows, __: len(rows))
-    asked = _Asked(inputs, tables, attached, rejected)
+    asked = _Asked(inputs, tables, attached, rejected, deployments)
     gateways = graph.derive("statuses.gateways", kinds["Gateway"], partial(_gateway, asked=asked))
     sets = graph.derive("statuses.listenersets", kinds["ListenerSet"], partial(_listener_set, asked=asked))
     return Statuses(classes, gateways, sets, routes, policy_statuses.build(graph, inputs, tables, rejected))
 
 
-def _class(key: Key, row: GatewayClass, _: Lookup, program: Program) -> Iterable[tuple[Key, GatewayClassStatus]]:
-    status = statuses.gateway_class_status(row, program)
+def _class(
+    key: Key, row: GatewayClass, look: Lookup, program: Program, world: World
+) -> Iterable[tuple[Key, GatewayClassStatus]]:
+    status = statuses.gateway_class_status(row, program, infrastructure.of_class(row, look, world)[1])
     return [(key, status)] if status else []
 
 
@@ -112,7 +120,11 @@ def _gateway(key: Key, row: Gateway, look: Lookup, asked: _Asked) -> Iterable[tu
         return
     served = look.get(asked.inputs.served, key) or NOT_SERVED
     shown = look.get(asked.tables.secured.certificates, key)
-    found = replace(_found(ObjectRef("Gateway", *key), key, look, asked), resolved=shown.resolved if shown else None)
+    found = replace(
+        _found(ObjectRef("Gateway", *key), key, look, asked),
+        resolved=shown.resolved if shown else None,
+        undeployed=asked.deployments.problem(key, look) if asked.deployments else None,
+    )
     status = statuses.gateway_status(row, verdict, served, found)
     if status is not None:
         yield key, status

@@ -5,7 +5,7 @@ import re
 from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.meta import Condition, Key
-from xds_server.semantics import conditions
+from xds_server.semantics import conditions, infrastructure
 from xds_server.semantics.world import World
 
 ISTIO_CLASS = "istio"
@@ -15,16 +15,16 @@ RELEASE = re.compile(r"v1\.([0-7])\.\d+(-.*)?")
 """Releases of gateway-api whose CRDs are read as they are meant."""
 
 
-def class_conditions(class_: GatewayClass, controller_name: str, bundle_version: str = "") -> tuple[Condition, ...]:
-    """The conditions of a class; none for a class of another controller. Objects of CRDs of a release that is not
-    known are served as well as they can be.
+def class_conditions(
+    class_: GatewayClass, controller_name: str, bundle_version: str = "", problem: str = ""
+) -> tuple[Condition, ...]:
+    """The conditions of a class; none for a class of another controller. `problem` is of its parameters. Objects of
+    CRDs of a release that is not known are served as well as they can be.
     """
     if class_.spec.controller_name != controller_name:
         return ()
-    if class_.spec.parameters_ref is not None:
-        reference = class_.spec.parameters_ref
-        message = f"parametersRef {reference.kind}/{reference.name}: a class takes no parameters"
-        accepted = conditions.not_accepted("InvalidParameters", message)
+    if problem:
+        accepted = conditions.not_accepted("InvalidParameters", problem)
     else:
         accepted = conditions.accepted("The class is served.")
     if not bundle_version:
@@ -33,13 +33,16 @@ def class_conditions(class_: GatewayClass, controller_name: str, bundle_version:
 
 
 def serves(gateway: Gateway, look: Lookup, world: World) -> bool:
-    """Is this Gateway ours to serve? Without any GatewayClass in files every Gateway is."""
+    """Is this Gateway ours to serve? Without any GatewayClass in files every Gateway is. What is deployed already is
+    not given up over parameters of its class that cannot be used: its Gateways are told of them.
+    """
     name = gateway.spec.gateway_class_name
     class_ = look.get(world.classes, Key("", name))
     if class_ is None:
         return world.any_class and not look.items(world.classes)
-    found = class_conditions(class_, world.controller_name)
-    return any(condition.type == "Accepted" and condition.status == "True" for condition in found)
+    if class_.spec.controller_name != world.controller_name:
+        return False
+    return world.deployed or not infrastructure.of_class(class_, look, world)[1]
 
 
 def server_name(gateway: Gateway) -> str:

@@ -128,7 +128,7 @@ def judge(
     *,
     features: Features,
 ) -> Judged[ListenerId, AttachPoint, GatewayVerdict]:
-    """The rows and verdict of one Gateway."""
+    """The rows and verdict of one Gateway. What is deployed serves on when its parameters turn bad."""
     if not classes.serves(gateway, look, world):
         return Judged((), GatewayVerdict(ours=False))
     allowed, refused = listener_sets.of_gateway(key, gateway, look, world)
@@ -143,14 +143,15 @@ def judge(
         found = _checked(_judge_listener(id_, listener, conflicts.get(id_), look, world), listener, checks)
         judged[id_] = (_filtered(found[0], filters), *found[1:])
     valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
-    made = infrastructure.carried(key, gateway.spec.infrastructure)
-    accepted = _problem(key, gateway, look, world) or conditions.gateway_accepted(valid, len(own), made.note)
+    made, unmade = infrastructure.judge(gateway, look, world)
+    accepted = addresses.problem(gateway) or unmade or conditions.gateway_accepted(valid, len(own), made.note)
+    served_on = accepted.status == "True" or (world.deployed and accepted.reason == "InvalidParameters")
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
     secured: list[Secured] = []
     for id_, listener in (*own, *later):
         verdict, shown, check = judged[id_]
-        if accepted.status != "True":
+        if not served_on:
             verdict = replace(verdict, served=False)
         served = _served(verdict, listener, shown, check, server_name) if verdict.served else None
         points[id_] = point = _point(id_, listener, verdict, served)
@@ -196,11 +197,6 @@ def _point(id_: ListenerId, listener: api.Listener, verdict: ListenerVerdict, se
         namespaces=listener.allowed_routes.namespaces,
         served=served,
     )
-
-
-def _problem(key: Key, gateway: api.Gateway, look: Lookup, world: World) -> Condition | None:
-    """Why the Gateway is not accepted, whatever its listeners are."""
-    return addresses.problem(gateway) or infrastructure.problem(key, gateway.spec.infrastructure, look, world)
 
 
 def _judge_listener(

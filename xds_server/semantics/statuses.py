@@ -115,9 +115,9 @@ class Losses:
 NO_LOSSES = Losses()
 
 
-def gateway_class_status(class_: GatewayClass, program: Program) -> GatewayClassStatus | None:
-    """The status of a class of ours, None for others'."""
-    found = classes.class_conditions(class_, program.controller_name, program.bundle_version)
+def gateway_class_status(class_: GatewayClass, program: Program, problem: str) -> GatewayClassStatus | None:
+    """The status of a class of ours, None for others'. `problem` is of its parameters."""
+    found = classes.class_conditions(class_, program.controller_name, program.bundle_version, problem)
     if not found:
         return None
     return GatewayClassStatus(
@@ -130,7 +130,7 @@ def gateway_class_status(class_: GatewayClass, program: Program) -> GatewayClass
 class Found:
     """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, the listeners whose port
     cannot be bound now or has no place yet, and where the Gateway is. `resolved` is about the certificate that it shows
-    to backends.
+    to backends, `undeployed` about what keeps it from being deployed.
     """
 
     attached: Mapping[str, int]
@@ -139,6 +139,7 @@ class Found:
     placement: Placement | None = None
     resolved: Condition | None = None
     unplaced: frozenset[str] = frozenset()
+    undeployed: Condition | None = None
 
 
 def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, found: Found) -> GatewayStatus | None:
@@ -149,7 +150,7 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     progress = _progress(generation, served)
     faults = _faults(verdict.listeners, found)
     placement = addresses.settled(gateway, found.placement) if verdict.accepted.status == "True" else None
-    programmed = placement.not_programmed() if placement else None
+    programmed = found.undeployed or (placement.not_programmed() if placement else None)
     programmed = programmed or _programmed(verdict.accepted, verdict.listeners, faults, progress, found.unplaced)
     own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
     own += [placement.assigned()] if placement else []

@@ -1,7 +1,7 @@
 """World: the tables that rules may ask, by name. Every question goes through a Lookup, which records it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xds_server.flow.table import Index, Table
@@ -65,6 +65,19 @@ class ServedBackend:
     problem: tuple[str, str] | None = None
 
 
+Overlays = Mapping[str, Mapping[str, Any]]
+"""Fragments of objects by the keys of parameters, such as `deployment`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a ConfigMap says of how things are made, or why it cannot be used."""
+
+    overlays: Overlays = field(default_factory=dict)
+    problem: str = ""
+    is_template: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The tables below all rules. `any_class` serves Gateways of any class while no GatewayClass is given (files)."""
@@ -81,6 +94,8 @@ class World:
     retry_budgets: Table[ObjectRef, RetryBudget]
     lapses: Table[Key, str]
     """Why clients refuse certificates now: before their time, or after it."""
+    parameters: Table[Key, Parameters]
+    """By ConfigMap, of those that Gateways and classes name."""
     secrets: Table[Key, KeptSecret]
     config_maps: Table[Key, ConfigMap]
     trust_bundles: Table[Key, ClusterTrustBundle]
@@ -97,6 +112,10 @@ class World:
     """By the scope that they serve."""
     controller_name: str = CONTROLLER_NAME
     any_class: bool = False
+    deployed: bool = False
+    """Gateways are deployed in a cluster."""
+    server_namespace: str = ""
+    """Where the server is installed, in a cluster."""
     system_authorities: str = ""
     """The file with the authorities that the proxies' own machine trusts."""
     allow_external_names: bool = False

@@ -7,8 +7,9 @@ CHECKS = (
         "XDS0301",
         "A GatewayClass has parameters that are not supported",
         ERROR,
-        "The class names parameters that are not read here. None of its Gateways is served.",
-        "Remove parametersRef from the class.",
+        "Parameters of a class are a ConfigMap whose namespace is stated. With others none of its Gateways is served"
+        " from files; in a cluster those that are deployed serve on as they are, and no further one is deployed.",
+        "Give the ConfigMap, mend what the message names, or remove parametersRef from the class.",
         (Told("GatewayClass", "Accepted", "InvalidParameters"),),
         field="spec.parametersRef",
     ),
@@ -75,8 +76,10 @@ CHECKS = (
         "XDS0308",
         "A Gateway has parameters that cannot be used",
         ERROR,
-        "Parameters of a Gateway are a ConfigMap of its own namespace. Without them the Gateway is not served at all.",
-        "Give the ConfigMap, or remove infrastructure.parametersRef.",
+        "Parameters of a Gateway are a ConfigMap of its own namespace, with fragments of what is made for it in a"
+        " cluster (docs/deployment.md). Without them it is not served from files, and not deployed; what is deployed"
+        " already serves on as it is.",
+        "Give the ConfigMap, mend what the message names, or remove infrastructure.parametersRef.",
         (Told("Gateway", "Accepted", "InvalidParameters"),),
         field="spec.infrastructure.parametersRef",
     ),
@@ -134,6 +137,32 @@ CHECKS = (
         "Envoy accepted none of its listeners.",
         "Mend what else is told of the ListenerSet and its listeners.",
         (Told("ListenerSet", "Programmed", "Invalid"),),
+        unshown=LIVE,
+    ),
+    Check(
+        "XDS0314",
+        "An annotation of a Gateway asks for what cannot be made",
+        ERROR,
+        "Annotations of a Gateway, or of its infrastructure, say how it is deployed in a cluster: the type of its"
+        " Service, and templates by name, which are ConfigMaps with the label that the message names. With others the"
+        " Gateway is not accepted; what is deployed already serves on as it is.",
+        "Correct the annotation, or give the ConfigMap that it names.",
+        (Told("Gateway", "Accepted", "InvalidParameters", "^annotation "),),
+        field="metadata.annotations",
+    ),
+    Check(
+        "XDS0315",
+        "A Gateway cannot be deployed as it is wanted",
+        ERROR,
+        "An object that is to be made for the Gateway has the name of one that somebody else made, or the API server"
+        " refuses it; the message has its words. What is deployed already serves on as it is. It is tried again and"
+        " again.",
+        "Rename the Gateway or the other object, or correct what the API server names: in the Gateway, or in its"
+        " parameters.",
+        (
+            Told("Gateway", "Programmed", "NoResources"),
+            Told("Gateway", "Programmed", "Invalid", "^(The API server refuses|Its parameters|There is no port)"),
+        ),
         unshown=LIVE,
     ),
     Check(
