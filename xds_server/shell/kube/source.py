@@ -95,10 +95,20 @@ class KubeSource:
         self._places = [_Place(row, namespace) for row in KINDS for namespace in self._namespaces(row)]
         async with asyncio.TaskGroup() as group:
             for place in self._places:
-                group.create_task(self._follow(place), name=f"watch-{place.row.plural}-{place.namespace}")
+                group.create_task(self._keep_following(place), name=f"watch-{place.row.plural}-{place.namespace}")
 
     def _namespaces(self, row: Kind) -> Sequence[str]:
         return (self.namespaces or ("",)) if row.namespaced else ("",)
+
+    async def _keep_following(self, place: _Place) -> None:
+        """A fault of ours is told and costs a new list of one kind, not the server."""
+        while True:
+            try:
+                await self._follow(place)
+            except Exception as error:  # whatever it is, the other kinds are watched on
+                log.exception("watching failed", kind=place.row.kind, namespace=place.namespace or None)
+                self._lose(place, repr(error))
+            await asyncio.sleep(_ABSENT_SECONDS)
 
     async def _follow(self, place: _Place) -> None:
         """One kind in one place: finds its version, watches it, begins anew when it is served no more."""
