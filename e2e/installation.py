@@ -76,9 +76,10 @@ class Installation:
         )
 
     def leader(self) -> str:
-        """The pod that holds the Lease."""
-        lease = self.kubectl.get("lease", self.name, self.namespace)
-        return str(lease["spec"].get("holderIdentity") or "")
+        """The pod that holds the Lease; empty while none of those that are there does."""
+        holder = str(self.kubectl.get("lease", self.name, self.namespace)["spec"].get("holderIdentity") or "")
+        names = [str(pod["metadata"]["name"]) for pod in self.pods()]
+        return next((name for name in names if holder == name or holder.startswith(f"{name}-")), "")
 
     def metrics(self, pod: str) -> Counter[tuple[str, str]]:
         """Samples of a pod, by name and by the value of the last label that is not `le`."""

@@ -1,8 +1,9 @@
 """Continuous traffic, bounded, in which every request counts: how many, which failed, when, and why.
 
-Clients of two sorts take turns with a pause between requests: those that keep their connection as long as the other
-side wants it, and those that make a new one for each request. Nothing is tried again: what a client library would
-repeat in silence is a failure here. A connection that was closed before a request was sent on it is none.
+Clients of three sorts take turns with a pause between requests: those that keep their connection as long as the other
+side wants it, with HTTP/1.1 and with HTTP/2, and those that make a new one for each request. Nothing is tried again:
+what a client library would repeat in silence is a failure here. A connection that was closed, or was said to end,
+before a request was sent on it is none.
 """
 
 import asyncio
@@ -14,7 +15,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-KEPT, FRESH = "kept", "fresh"
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.exceptions import ProtocolError
+
+KEPT, FRESH, HTTP2 = "kept", "fresh", "http2"
 PAUSE = 0.05
 DEADLINE = 8.0
 STARTING = 10.0
@@ -63,6 +68,8 @@ class Connection:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.opened = 0
+        """How often."""
 
     async def get(self, *, keep: bool, path: str = "") -> Answer:
         """One request. Raises OSError or BrokenAnswerError."""
@@ -95,7 +102,88 @@ class Connection:
             self._streams = await asyncio.open_connection(
                 target.address, target.port, ssl=target.tls, server_hostname=name
             )
+            self.opened += 1
         return self._streams
+
+
+class Http2Connection(Connection):
+    """An HTTP/2 connection without TLS, one request at a time; a new one once the other side said GOAWAY."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._protocol = H2Connection()
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._ending = False
+
+    async def get(self, *, keep: bool, path: str = "") -> Answer:
+        """One request. Raises OSError or BrokenAnswerError."""
+        if self._ending:
+            self.close()
+        reader, writer = await self._open()
+        if self._reading is None:
+            self._protocol = H2Connection()
+            self._protocol.initiate_connection()
+            self._reading = asyncio.create_task(self._read(reader, writer))
+        stream = self._protocol.get_next_available_stream_id()
+        target = self._target
+        head = {":method": "GET", ":scheme": "http", ":authority": target.host, ":path": path or target.path}
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            self._protocol.send_headers(stream, list(head.items()), end_stream=True)
+            writer.write(self._protocol.data_to_send())
+            answer = await self._waiting
+        except BaseException:
+            self.close()
+            raise
+        answer.keeps = not self._ending
+        if not keep:
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        """Ends it, whatever is under way."""
+        super().close()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        self._ending = False
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = Answer(0, {}, b"", keeps=True)
+        try:
+            while data := await reader.read(1 << 16):
+                for event in self._protocol.receive_data(data):
+                    if isinstance(event, StreamEnded):
+                        self._tell(answer)
+                        answer = Answer(0, {}, b"", keeps=True)
+                    else:
+                        self._take(event, answer)
+                writer.write(self._protocol.data_to_send())
+            self._fail("the connection ends")
+        except (OSError, ProtocolError) as error:
+            self._fail(f"{type(error).__name__} {error}")
+
+    def _take(self, event: object, answer: Answer) -> None:
+        if isinstance(event, ResponseReceived):
+            answer.headers = {bytes(name).decode(): bytes(value).decode() for name, value in event.headers}
+            answer.status = int(answer.headers[":status"])
+        elif isinstance(event, DataReceived):
+            answer.body += event.data
+            self._protocol.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, StreamReset):
+            self._fail(f"the stream is reset: {event.error_code}")
+        elif isinstance(event, ConnectionTerminated):
+            self._ending = True
+
+    def _tell(self, answer: Answer) -> None:
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_result(answer)
+
+    def _fail(self, why: str) -> None:
+        self._ending = True
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_exception(BrokenAnswerError(why))
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:
@@ -141,9 +229,8 @@ class Counted:
 
     requests: Counter[str] = field(default_factory=Counter)
     """By sort of client."""
-    answered_by: Counter[str] = field(default_factory=Counter)
     connections: int = 0
-    """How often a client that keeps its connection had to make another."""
+    """How often clients that keep their connections had to make others."""
     slowest: float = 0.0
     failures: list[Failure] = field(default_factory=list)
 
@@ -153,10 +240,10 @@ class Traffic:
     each client must have had a right answer within STARTING seconds.
     """
 
-    def __init__(self, target: Target, *, kept: int = 2, fresh: int = 1) -> None:
+    def __init__(self, target: Target, *, kept: int = 2, fresh: int = 1, http2: int = 1) -> None:
         self.counted = Counted()
         self._target = target
-        self._sorts = [KEPT] * kept + [FRESH] * fresh
+        self._sorts = [KEPT] * kept + [FRESH] * fresh + [HTTP2] * (0 if target.tls else http2)
         self._marks: list[tuple[float, str]] = []
         self._began = time.monotonic()
         self._stop = threading.Event()
@@ -205,7 +292,7 @@ class Traffic:
         await asyncio.gather(*(self._client(sort) for sort in self._sorts))
 
     async def _client(self, sort: str) -> None:
-        connection = Connection(self._target)
+        connection = Http2Connection(self._target) if sort == HTTP2 else Connection(self._target)
         warm = False
         while not self._stop.is_set():
             right = await self._request(connection, sort)
@@ -213,6 +300,7 @@ class Traffic:
                 warm = True
                 self._warm.release()
             await asyncio.sleep(self._target.pause)
+        self.counted.connections += connection.opened - 1 if sort != FRESH else 0
         connection.close()
 
     async def _request(self, connection: Connection, sort: str) -> bool:
@@ -220,16 +308,14 @@ class Traffic:
         why = ""
         try:
             async with asyncio.timeout(DEADLINE):
-                answer = await connection.get(keep=sort == KEPT)
-        except (OSError, BrokenAnswerError) as error:
+                answer = await connection.get(keep=sort != FRESH)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the request has no answer)
             connection.close()
             why = f"{type(error).__name__} {error}".strip()
         else:
             if answer.status != self._target.status:
                 said = answer.headers.get("server", "no server header")
                 why = f"status {answer.status} ({said}): {answer.body[:200].decode(errors='replace')}"
-            if not answer.keeps:
-                self.counted.connections += sort == KEPT
         ended = time.monotonic()
         self.counted.requests[sort] += 1
         self.counted.slowest = max(self.counted.slowest, ended - started)
