@@ -81,6 +81,8 @@ class Control:
         self.progress = Progress()
         self.ready = asyncio.Event()
         """Set once the first batch has been published."""
+        self.resting = asyncio.Event()
+        """Set while no settle is under way, and none is left that must follow: rows are what they will be."""
         self.wake: Callable[[Collection[Audience]], None] = lambda _: None
         """Told for whom a publish changed something."""
         self._batch_seconds = batch_seconds
@@ -143,6 +145,13 @@ class Control:
                 return
 
     async def _settle(self) -> None:
+        self.resting.clear()
+        try:
+            await self._settle_all()
+        finally:
+            self.resting.set()
+
+    async def _settle_all(self) -> None:
         pending, self._pending, self._urgent = self._pending, [], False
         since = self._pending_since if pending else monotonic()
         self._apply(pending)

@@ -3,6 +3,7 @@
 Kept beside the tables, which hold nothing that a write of a status changes, so that such a write leads to no work.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,17 +24,36 @@ class Live:
     generation: int
     status: bytes
 
+    @classmethod
+    def of(cls, found: Head) -> "Live":
+        """From an object's head."""
+        meta = found.metadata
+        return cls(meta.uid, meta.resource_version, meta.generation, bytes(found.status))
+
+    def is_newer(self, other: "Live") -> bool:
+        """Is it a later version of the same object?
+        Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions (they can be compared).
+        """
+        versions = (self.resource_version, other.resource_version)
+        return self.uid == other.uid and all(map(str.isdecimal, versions)) and int(versions[0]) > int(versions[1])
+
 
 @dataclass(slots=True)
 class LiveObjects:
     """By kind and key."""
 
+    changed: Callable[[str, Key], None] = lambda _, __: None
+    """Told of an object that is new, or whose status is not what it was."""
     _objects: dict[tuple[str, Key], Live] = field(default_factory=dict)
     _served: dict[str, str] = field(default_factory=dict)
 
     def get(self, kind: str, key: Key) -> Live | None:
         """The object as it was last heard of."""
         return self._objects.get((kind, key))
+
+    def items(self) -> Iterable[tuple[tuple[str, Key], Live]]:
+        """All of them, by kind and key."""
+        return self._objects.items()
 
     def served(self, kind: str) -> str | None:
         """The apiVersion under which the cluster serves a kind, the newest that is read; None while it does not."""
@@ -47,8 +67,10 @@ class LiveObjects:
         """An object was listed, or changed; its key."""
         meta = found.metadata
         if kind in WITH_STATUS:
-            live = Live(meta.uid, meta.resource_version, meta.generation, bytes(found.status))
+            live, before = Live.of(found), self._objects.get((kind, meta.key))
             self._objects[kind, meta.key] = live
+            if before is None or (before.uid, before.status) != (live.uid, live.status):
+                self.changed(kind, meta.key)
         return meta.key
 
     def forget(self, kind: str, key: Key) -> None:
