@@ -22,8 +22,9 @@ from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.health import Health
 from xds_server.shell.kube.client import Access, KubeClient, connect
 from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership, measure
-from xds_server.shell.kube.metrics import KubeMetrics
+from xds_server.shell.kube.metrics import KubeMetrics, StatusMetrics
 from xds_server.shell.kube.source import KubeSource
+from xds_server.shell.kube.status import StatusWriter
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.report import Reporter
 from xds_server.shell.serve.options import ServeOptions
@@ -46,6 +47,7 @@ class Parts:
     registry: CollectorRegistry
     metrics: Metrics
     leadership: Leadership
+    statuses: StatusWriter
 
     def unready(self) -> str:
         """Why no Envoy is answered yet; empty once they are."""
@@ -63,7 +65,7 @@ class Parts:
 
     def duties(self) -> dict[str, Duty]:
         """What one replica alone does, the leader."""
-        return {}
+        return {"statuses": self.statuses.run}
 
     async def _lead(self) -> None:
         """Nobody leads who does not know the cluster yet."""
@@ -128,7 +130,17 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     control.watch(VerdictLog(control.pipeline).settled)
     leadership = _leadership(settings, client)
     measure(registry, leadership)
-    return Parts(settings, client, control, source, serving, registry, metrics, leadership)
+    statuses = StatusWriter(
+        client,
+        control,
+        source.live,
+        controller_name=settings.controller_name,
+        leading=lambda: leadership.leading,
+    )
+    told = StatusMetrics(registry)
+    told.wait(statuses.queue)
+    statuses.wrote = told.wrote
+    return Parts(settings, client, control, source, serving, registry, metrics, leadership, statuses)
 
 
 def _leadership(settings: ServeSettings, client: KubeClient) -> Leadership:

@@ -9,9 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.shell.test_metrics import DOCUMENT, OURS, ROW
 from xds_server.model.kinds import KINDS
+from xds_server.model.meta import Key
 from xds_server.shell.kube import leader
-from xds_server.shell.kube.metrics import KubeMetrics
+from xds_server.shell.kube.metrics import KubeMetrics, StatusMetrics
 from xds_server.shell.kube.source import KubeSource
+from xds_server.shell.kube.status_queue import StatusQueue
 from xds_server.shell.metrics import exposition
 
 
@@ -25,6 +27,7 @@ def source(registry: CollectorRegistry) -> KubeSource:
     client: Any = None  # nothing is asked before it runs
     source = KubeSource(client, lambda _: None)
     KubeMetrics(registry, source)
+    StatusMetrics(registry)
     leader.measure(registry, leader.Alone("me"))
     return source
 
@@ -53,3 +56,16 @@ def test_every_kind_has_a_sample_from_the_start(registry: CollectorRegistry, sou
     assert registry.get_sample_value(f"{OURS}kube_events_total", {"kind": "HTTPRoute"}) == 1
     assert registry.get_sample_value(f"{OURS}kube_lists_total", {"kind": "HTTPRoute"}) == 1
     assert registry.get_sample_value(f"{OURS}kube_decode_seconds_sum") == 0.002
+
+
+def test_statuses_are_counted(registry: CollectorRegistry) -> None:
+    metrics, queue = StatusMetrics(registry), StatusQueue()
+    metrics.wait(queue)
+    metrics.wrote("Gateway", "written", 0.03)
+    metrics.wrote("Gateway", "conflict", 5.0)
+    queue.put(("Gateway", Key("a", "b")))
+    for result, count in (("written", 1), ("conflict", 1), ("refused", 0)):
+        labels = {"kind": "Gateway", "result": result}
+        assert registry.get_sample_value(f"{OURS}status_writes_total", labels) == count
+    assert registry.get_sample_value(f"{OURS}status_write_seconds_count") == 1
+    assert registry.get_sample_value(f"{OURS}status_waiting") == 1

@@ -1,19 +1,21 @@
 """Prometheus metrics of what the API server says; docs/metrics.md lists them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from xds_server.model.kinds import KINDS
+from xds_server.semantics.status_merge import LAYOUTS
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import PREFIX
 
 DISTURBED: Final = "Kinds of which nothing is heard now (1): the watch is lost, or the cluster does not serve them."
-
-
+WRITES: Final = "Statuses written, and those that were not: changed meanwhile, refused by the API server, or failed."
+SECONDS: Final = "Time from a change until the status that it led to was written."
+WAITING: Final = "Objects whose status waits to be looked at and written."
 _DECODE_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1)
 
 
@@ -37,6 +39,33 @@ class KubeMetrics:
         source.heard = lambda kind: self._events.labels(kind).inc()
         source.decoded = self._decoding.observe
         registry.register(_Disturbed(source))
+
+
+class StatusMetrics:
+    """Counts what becomes of statuses."""
+
+    RESULTS: Final = ("written", "conflict", "refused", "failed")
+    SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._writes = Counter("status_writes", WRITES, ["kind", "result"], namespace=PREFIX, registry=registry)
+        self._seconds = Histogram(
+            "status_write_seconds", SECONDS, namespace=PREFIX, registry=registry, buckets=self.SECONDS
+        )
+        self._waiting = Gauge("status_waiting", WAITING, namespace=PREFIX, registry=registry)
+        for kind in LAYOUTS:
+            for result in self.RESULTS:
+                self._writes.labels(kind, result)
+
+    def wait(self, queue: Sized) -> None:
+        """Whose length says how many wait."""
+        self._waiting.set_function(lambda: float(len(queue)))
+
+    def wrote(self, kind: str, result: str, seconds: float) -> None:
+        """One was tried."""
+        self._writes.labels(kind, result).inc()
+        if result == "written":
+            self._seconds.observe(seconds)
 
 
 class _Disturbed(Collector):

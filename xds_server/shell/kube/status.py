@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -49,16 +49,6 @@ _REQUEST_SECONDS: Final = 10.0
 _MOST_MANAGER: Final = 128
 
 
-class Observer(Protocol):
-    """Who is told what becomes of statuses."""
-
-    def wrote(self, kind: str, result: str, seconds: float) -> None:
-        """One was dealt with: written, conflict, refused, failed; how long after it changed."""
-
-    def notice(self, id_: Id, uid: str, reason: str, note: str) -> None:
-        """Something that a person should know of the object with that uid."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Wrote:
     """A status that was written: having to write the same again means that somebody else writes, too."""
@@ -82,16 +72,18 @@ class StatusWriter:
         client: KubeClient,
         control: Control,
         live: LiveObjects,
-        observer: Observer,
         *,
         controller_name: str,
         leading: Callable[[], bool],
     ) -> None:
         self.queue = StatusQueue()
+        self.wrote: Callable[[str, str, float], None] = lambda *_: None
+        """Told what became of one of a kind (written, conflict, refused, failed), and how long after it changed."""
+        self.notice: Callable[[Id, str, str, str], None] = lambda *_: None
+        """Told what a person should know of an object: its uid, a reason in one word, a sentence."""
         self._client = client
         self._control = control
         self._live = live
-        self._observer = observer
         self._controller_name = controller_name
         self._leading = leading
         self._writes = False
@@ -175,11 +167,11 @@ class StatusWriter:
             return 0.0, False
         except ForbiddenError as error:
             self._note(error, id_)
-            self._observer.wrote(id_[0], "failed", monotonic() - since)
+            self.wrote(id_[0], "failed", monotonic() - since)
             return _FORBIDDEN_SECONDS, True
         except (UnreachableError, BusyError) as error:
             self._note(error, id_)
-            self._observer.wrote(id_[0], "failed", monotonic() - since)
+            self.wrote(id_[0], "failed", monotonic() - since)
             return 0.0, True
         except Exception:  # a status that cannot be written keeps no other from being written
             log.exception("writing a status failed", object=f"{id_[0]} {id_[1]}")
@@ -203,7 +195,7 @@ class StatusWriter:
             try:
                 written = await self._write(id_, live, found.status)
             except ConflictError:
-                self._observer.wrote(id_[0], "conflict", monotonic() - since)
+                self.wrote(id_[0], "conflict", monotonic() - since)
                 live = await self._look(id_)
                 continue
             except (NotFoundError, ForbiddenError, BusyError):
@@ -299,15 +291,15 @@ class StatusWriter:
         self._wrote[id_] = _Wrote(written.uid, wanted, monotonic(), times)
         for one in found.left_out:
             log.warning("status is not whole", object=f"{id_[0]} {id_[1]}", left_out=one)
-            self._observer.notice(id_, written.uid, "StatusIncomplete", f"left out of the status: {one}")
-        self._observer.wrote(id_[0], "written", monotonic() - since)
+            self.notice(id_, written.uid, "StatusIncomplete", f"left out of the status: {one}")
+        self.wrote(id_[0], "written", monotonic() - since)
 
     def _refuse(self, id_: Id, live: Live, wanted: bytes, error: RefusedError, since: float) -> None:
         """Told, and not tried again until something changes."""
         self._in_vain[id_] = (wanted, live.status)
         log.error("status refused", object=f"{id_[0]} {id_[1]}", reason=str(error))
-        self._observer.notice(id_, live.uid, "StatusRefused", str(error))
-        self._observer.wrote(id_[0], "refused", monotonic() - since)
+        self.notice(id_, live.uid, "StatusRefused", str(error))
+        self.wrote(id_[0], "refused", monotonic() - since)
 
     def _note(self, error: KubeError, id_: Id) -> None:
         least = error.retry_after if isinstance(error, RefusedError) else None
