@@ -144,10 +144,15 @@ def released(layout: Layout, live: Json, generation: int, told: Told) -> Merged:
     return merged(layout, live, desired, told)
 
 
-def is_written_by(managed_fields: Iterable[Json], manager: str) -> bool:
-    """Does metadata.managedFields say that this manager wrote the object's Accepted condition as it is now?"""
+def manager(controller_name: str) -> str:
+    """The field manager that writes statuses: ours alone, whatever installations are called; as long as one may be."""
+    return controller_name[:128]
+
+
+def is_written_by(managed_fields: Iterable[Json], name: str) -> bool:
+    """Do an object's metadata.managedFields say that this manager wrote its Accepted condition as it is now?"""
     for entry in managed_fields:
-        if entry.get("manager") == manager and entry.get("subresource") == "status":
+        if entry.get("manager") == name and entry.get("subresource") == "status":
             conditions = ((entry.get("fieldsV1") or {}).get("f:status") or {}).get("f:conditions") or {}
             if 'k:{"type":"Accepted"}' in conditions:
                 return True

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from xds_server.infra import names
 from xds_server.model.kinds import KINDS, Kind
 from xds_server.model.meta import Key
-from xds_server.semantics.status_merge import LAYOUTS, Told, is_written_by, merged, released
+from xds_server.semantics.status_merge import LAYOUTS, Told, is_written_by, manager, merged, released
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.discovery import newest_served
 from xds_server.shell.kube.errors import ConflictError, KubeError, NotFoundError
@@ -197,7 +197,7 @@ def _without_us(installed: Installed, kind: str, value: Json) -> Json | None:
     told = Told(installed.controller_name, metadata.get("namespace", ""), now)
     if layout.shared:
         return merged(layout, live, None, told).status
-    if not is_written_by(metadata.get("managedFields") or (), installed.name):
+    if not is_written_by(metadata.get("managedFields") or (), manager(installed.controller_name)):
         return None
     return released(layout, live, metadata.get("generation", 0), told).status
 
@@ -212,7 +212,9 @@ async def _withdraw(client: KubeClient, installed: Installed, remnant: Remnant) 
         gone = dict.fromkeys(name for name in value["status"] if name not in status)
         change = {"metadata": {"resourceVersion": value["metadata"]["resourceVersion"]}, "status": {**status, **gone}}
         try:
-            await client.patch(f"{remnant.where}/status", change, params={"fieldManager": installed.name})
+            await client.patch(
+                f"{remnant.where}/status", change, params={"fieldManager": manager(installed.controller_name)}
+            )
         except ConflictError:
             if not tries_left:
                 raise

@@ -17,7 +17,7 @@ import structlog
 
 from xds_server.control import Control, Round
 from xds_server.model.kinds import BY_KIND
-from xds_server.semantics.status_merge import LAYOUTS, Json, Merged, Told, is_written_by, merged, released
+from xds_server.semantics.status_merge import LAYOUTS, Json, Merged, Told, is_written_by, manager, merged, released
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.decode import head
 from xds_server.shell.kube.errors import (
@@ -46,7 +46,6 @@ _MOST_CONTEST_SECONDS: Final = 60.0
 _TOLD_CONTESTS: Final = 3
 _COMPARED_AT_ONCE: Final = 20
 _REQUEST_SECONDS: Final = 10.0
-_MOST_MANAGER: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,7 @@ class StatusWriter:
         if live.uid in self._others or all(one["status"] == "Unknown" for one in accepted):
             return Merged(None)
         found = await self._client.get_object(self._where(id_))
-        if not is_written_by(found["metadata"].get("managedFields") or (), self._manager):
+        if not is_written_by(found["metadata"].get("managedFields") or (), manager(self._controller_name)):
             self._others.add(live.uid)
             return Merged(None)
         return released(layout, status, live.generation, told)
@@ -244,7 +243,7 @@ class StatusWriter:
         answer = await self._client.request(
             "PUT",
             self._where(id_, "status"),
-            params={"fieldManager": self._manager},
+            params={"fieldManager": manager(self._controller_name)},
             body=msgspec.json.encode(value),
             seconds=_REQUEST_SECONDS,
         )
@@ -268,11 +267,6 @@ class StatusWriter:
     def _where(self, id_: Id, subresource: str = "") -> str:
         kind, key = id_
         return path(self._live.served(kind) or "", BY_KIND[kind].plural, key.namespace, key.name, subresource)
-
-    @property
-    def _manager(self) -> str:
-        """Ours alone, whatever other installations are called."""
-        return self._controller_name[:_MOST_MANAGER]
 
     def _note_written(self, id_: Id, written: Live, wanted: bytes, found: Merged, since: float) -> None:
         if self._trouble.over():
