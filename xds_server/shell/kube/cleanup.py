@@ -35,6 +35,10 @@ class Made(NamedTuple):
     api_version: str
     plural: str
 
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """The path of one, or of all."""
+        return path(self.api_version, self.plural, namespace, name)
+
 
 _DEPLOYMENT: Final = Made("Deployment", "apps/v1", "deployments")
 _SECRET: Final = Made("Secret", "v1", "secrets")
@@ -110,7 +114,7 @@ async def stop(client: KubeClient, installed: Installed, *, seconds: float = 90.
 
     Raises StillServingError when a server goes on nevertheless, one outside of the cluster perhaps.
     """
-    where = path(_DEPLOYMENT.api_version, _DEPLOYMENT.plural, installed.namespace, installed.name)
+    where = _DEPLOYMENT.path(installed.namespace, installed.name)
     if deployment := await _get(client, where):
         await client.patch(where, {"spec": {"replicas": 0}})
         labels = deployment["spec"]["selector"].get("matchLabels") or {}
@@ -133,7 +137,7 @@ def _runs(pod: Json) -> bool:
 
 async def _until_nobody_leads(client: KubeClient, installed: Installed) -> None:
     """A leader gives its Lease back when it ends; one that was killed renews it no more."""
-    where = path(*_LEASE, installed.namespace, installed.name)
+    where = _LEASE.path(installed.namespace, installed.name)
     versions: list[str] = []
     since = monotonic()
     while lease := await _get(client, where):
@@ -157,7 +161,7 @@ async def _made(client: KubeClient, installed: Installed, made: Made) -> AsyncIt
     label = names.controller(installed.controller_name)
     places = _places(installed) if made.kind != "ConfigMap" else _places(installed, installed.namespace)
     for namespace in places:
-        async for value in _listed(client, path(made.api_version, made.plural, namespace), params):
+        async for value in _listed(client, made.path(namespace), params):
             metadata = value["metadata"]
             ours = (metadata.get("labels") or {}).get(names.CONTROLLER_LABEL) == label
             if ours or (made.kind == "ConfigMap" and _kept_by_servers(installed, metadata)):
@@ -175,7 +179,7 @@ def _kept_by_servers(installed: Installed, metadata: Json) -> bool:
 async def _own(client: KubeClient, installed: Installed) -> AsyncIterator[Remnant]:
     """The authority's key, and last the Lease, which is nobody's any more."""
     for made, name in ((_SECRET, f"{installed.name}-authority"), (_LEASE, installed.name)):
-        if value := await _get(client, path(made.api_version, made.plural, installed.namespace, name)):
+        if value := await _get(client, made.path(installed.namespace, name)):
             yield _remnant(made, value["metadata"])
 
 
@@ -229,7 +233,7 @@ def _places(installed: Installed, *more: str) -> Sequence[str]:
 
 def _remnant(made: Made, metadata: Json, *, status: bool = False) -> Remnant:
     key = Key(metadata.get("namespace", ""), metadata["name"])
-    return Remnant(made.kind, key, path(made.api_version, made.plural, *key), metadata["uid"], status)
+    return Remnant(made.kind, key, made.path(*key), metadata["uid"], status)
 
 
 async def _get(client: KubeClient, where: str) -> dict[str, Any] | None:
