@@ -89,6 +89,4 @@ def rules(grants: Iterable[Grant]) -> list[dict[str, Any]]:
 def _of_kinds(*, namespaced: bool) -> list[Grant]:
     rows = [row for row in KINDS if row.namespaced is namespaced]
     read = [Grant(row.group, row.plural, READ) for row in rows]
-    return read + [
-        Grant(row.group, f"{row.plural}/status", ("update", "patch")) for row in rows if row.kind in WITH_STATUS
-    ]
+    return read + [Grant(row.group, f"{row.plural}/status", ("update",)) for row in rows if row.kind in WITH_STATUS]

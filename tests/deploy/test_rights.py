@@ -39,7 +39,7 @@ def test_every_kind_is_read_where_it_lives(row: Any) -> None:
 
 @pytest.mark.parametrize("row", KINDS, ids=lambda row: row.kind)
 def test_statuses_are_written_of_kinds_that_have_ours(row: Any) -> None:
-    expected = {"update", "patch"} if row.kind in WITH_STATUS else set()
+    expected = {"update"} if row.kind in WITH_STATUS else set()
     assert verbs(EVERYWHERE, row.group, f"{row.plural}/status") == expected
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from xds_server.infra import names
 from xds_server.model.kinds import KINDS, Kind
 from xds_server.model.meta import Key
@@ -213,11 +215,12 @@ async def _withdraw(client: KubeClient, installed: Installed, remnant: Remnant) 
         status = _without_us(installed, remnant.kind, value)
         if status is None:
             return
-        gone = dict.fromkeys(name for name in value["status"] if name not in status)
-        change = {"metadata": {"resourceVersion": value["metadata"]["resourceVersion"]}, "status": {**status, **gone}}
         try:
-            await client.patch(
-                f"{remnant.where}/status", change, params={"fieldManager": manager(installed.controller_name)}
+            await client.request(
+                "PUT",
+                f"{remnant.where}/status",
+                params={"fieldManager": manager(installed.controller_name)},
+                body=msgspec.json.encode({**value, "status": status}),
             )
         except ConflictError:
             if not tries_left:
