@@ -45,8 +45,12 @@ format: $(STAMP) ## format the code
 $(BIN)/go: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[e2e]'
 
-e2e: $(STAMP) $(BIN)/go ## tests on the cluster that KUBECONFIG names; the images of e2e/installation.py must be there
-	$(BIN)/python -m pytest e2e --durations=15 $(ARGS)
+# Tests of the chart are skipped, with a word, where Helm cannot be built.
+$(BIN)/helm: $(BIN)/go
+	-GOBIN=$(abspath $(BIN)) $(BIN)/go install -ldflags='-s -w' helm.sh/helm/v4/cmd/helm@v4.3.1
+
+e2e: $(STAMP) $(BIN)/go $(BIN)/helm ## tests on the cluster that KUBECONFIG names; the images of e2e/installation.py must be there
+	$(BIN)/python -m pytest e2e tests/deploy --durations=15 $(ARGS)
 
 golden: $(STAMP) ## rewrite the expected output of all scenarios; read the difference before committing it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/scenarios/test_scenarios.py tests/envoy/test_golden_bytes.py

@@ -59,7 +59,7 @@ def at_home(name: str) -> list[Grant]:
         Grant("coordination.k8s.io", "leases", ("create",)),
         Grant("coordination.k8s.io", "leases", ("get", "update", "delete"), name),
         Grant("", "secrets", ("create",)),
-        Grant("", "secrets", ("get", "update", "patch", "delete"), f"{name}-authority"),
+        Grant("", "secrets", (*READ, "update", "delete"), f"{name}-authority"),
         Grant("", "configmaps", (*READ, *WRITE, "update")),
         # what `xds-server cleanup` needs to end the servers
         Grant("apps", "deployments", ("get", "patch"), name),

@@ -139,6 +139,6 @@ class Second:
 
 def helm() -> str:
     """The program: HELM, beside this Python, or of the PATH; a test that needs it is skipped without."""
-    beside = Path(sys.executable).parent / "helm"
-    found = os.environ.get("HELM") or (str(beside) if beside.exists() else shutil.which("helm"))
+    beside = shutil.which("helm", path=str(Path(sys.executable).parent))
+    found = os.environ.get("HELM") or beside or shutil.which("helm")
     return found or pytest.skip("no Helm: set HELM, or have it on the PATH")

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ def run(*command: str) -> str:
 
 
 def tool(name: str) -> str:
-    """The program that the environment names (HELM, KUBECTL), or of the PATH."""
-    found = os.environ.get(name.upper()) or shutil.which(name)
+    """The program that the environment names (HELM, KUBECTL), beside this Python, or of the PATH."""
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    found = os.environ.get(name.upper()) or beside or shutil.which(name)
     if not found:
         pytest.skip(f"no {name}")
     return found
@@ -140,6 +142,25 @@ def test_helm_installs_the_same(installed: dict[Id, dict[str, Any]]) -> None:
     job = found.pop(CLEANUP)
     assert found == {id_: one for id_, one in installed.items() if id_[0] != "Namespace"}
     parsed(options(job))
+
+
+def test_the_cleanup_job_is_that_of_the_chart(installed: dict[Id, dict[str, Any]]) -> None:
+    job = by_id((ROOT / "cleanup.yaml").read_text())[CLEANUP]
+    chart = templated()[CLEANUP]
+    assert job["spec"] == chart["spec"]
+    assert job["metadata"]["namespace"] == installed["Deployment", "xds-server"]["metadata"]["namespace"]
+
+
+def test_the_cleanup_job_is_no_pod_of_the_servers(installed: dict[Id, dict[str, Any]]) -> None:
+    """It ends those, and would wait for itself."""
+    job = by_id((ROOT / "cleanup.yaml").read_text())[CLEANUP]["spec"]["template"]
+    servers = installed["Deployment", "xds-server"]["spec"]
+    assert not servers["selector"]["matchLabels"].items() <= job["metadata"]["labels"].items()
+    [ours], [theirs] = job["spec"]["containers"], servers["template"]["spec"]["containers"]
+    same = ("image", "imagePullPolicy", "resources", "securityContext")
+    assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+    assert job["spec"]["securityContext"] == servers["template"]["spec"]["securityContext"]
+    assert parsed(ours["args"])["name"] == DEFAULTS.name
 
 
 def test_helm_watches_the_namespaces_that_it_is_given() -> None:
