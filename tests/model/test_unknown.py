@@ -38,6 +38,21 @@ def test_good_documents_have_none(body):
 
 
 @pytest.mark.parametrize(
+    "field",
+    [
+        *("annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers"),
+        *("generateName", "generation", "labels", "managedFields", "name", "namespace", "ownerReferences"),
+        *("resourceVersion", "selfLink", "uid"),
+    ],
+)
+def test_all_that_a_cluster_says_of_an_object_is_known(field):
+    """metav1.ObjectMeta of Kubernetes 1.34: what `kubectl get -o yaml` prints has no odd field."""
+    body = gateway()
+    body["metadata"][field] = None
+    assert found(body) == {}
+
+
+@pytest.mark.parametrize(
     ("body", "field", "meant"),
     [
         (route({"backendRef": [backend()]}), "spec.rules[0].backendRef", "backendRefs"),

@@ -23,6 +23,7 @@ _UNREAD = {
         "finalizers",
         "managedFields",
         "ownerReferences",
+        "resourceVersion",
         "selfLink",
     )
 }
