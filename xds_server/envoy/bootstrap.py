@@ -1,14 +1,13 @@
 """The bootstrap of a Gateway's Envoy: who it is, where its control plane is, what it may use.
 
 In: a `BootstrapOptions`. Out: the `Bootstrap` message, and its proto3 JSON for `envoy -c`. Everything else
-that such an Envoy does comes over ADS. Not done here: transport security towards the control plane.
+that such an Envoy does comes over ADS.
 Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto and
 https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/best_practices/edge
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Any, Final
 
 from envoy_data_plane.envoy.config.bootstrap.v3 import (
@@ -18,12 +17,6 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
     BootstrapStaticResources,
     LayeredRuntime,
     RuntimeLayer,
-)
-from envoy_data_plane.envoy.config.cluster.v3 import (
-    Cluster,
-    ClusterDiscoveryType,
-    ClusterDnsLookupFamily,
-    UpstreamConnectionOptions,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
@@ -35,18 +28,9 @@ from envoy_data_plane.envoy.config.core.v3 import (
     ConfigSource,
     GrpcService,
     GrpcServiceEnvoyGrpc,
-    Http2ProtocolOptions,
-    KeepaliveSettings,
     Node,
     RetryPolicy,
     SocketAddress,
-    TcpKeepalive,
-)
-from envoy_data_plane.envoy.config.endpoint.v3 import (
-    ClusterLoadAssignment,
-    Endpoint,
-    LbEndpoint,
-    LocalityLbEndpoints,
 )
 from envoy_data_plane.envoy.config.overload.v3 import (
     OverloadAction,
@@ -59,19 +43,15 @@ from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.
     DownstreamConnectionsConfig,
 )
 from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
-from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
-    HttpProtocolOptions,
-    HttpProtocolOptionsExplicitHttpConfig,
-)
 from envoy_data_plane.google.protobuf import Struct, Value
 
+from xds_server.envoy.control_plane import ADS_CLUSTER, Security, control_plane
+from xds_server.envoy.status_listener import status_clusters, status_listeners
 from xds_server.model.meta import Key
 from xds_server.wire import decode
 from xds_server.wire.construct import any_of
 from xds_server.wire.encode import encode
 
-ADS_CLUSTER: Final = "xds-server"
-"""The cluster of the control plane; no served cluster has this name, since theirs contain slashes."""
 RE2_MAX_PROGRAM_SIZE: Final = 32_768
 """The largest compiled regular expression that Envoy accepts; its default of 100 refuses everyday ones."""
 _FIXED_HEAP: Final = "envoy.resource_monitors.fixed_heap"
@@ -94,6 +74,12 @@ class BootstrapOptions:
     admin_address: str = "127.0.0.1"
     admin_port: int = 0
     """0 lets the kernel choose; `envoy --admin-address-path` tells which."""
+    security: Security | None = None
+    """None: plaintext, for loopback and tests."""
+    status_port: int = 0
+    """Where kubelet and Prometheus find the proxy (see `status_listener`); 0: nowhere."""
+    drain_seconds: int = 20
+    """The longest that its `/drain` takes."""
     max_connections: int = 50_000
     """Downstream connections in all, admin excepted; further ones are refused."""
     max_heap_bytes: int | None = 1 << 30
@@ -111,7 +97,7 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
         node=Node(id=node_id(options), cluster=str(options.gateway)),
         admin=_admin(options),
         dynamic_resources=_dynamic_resources(),
-        static_resources=BootstrapStaticResources(clusters=[_ads_cluster(options)]),
+        static_resources=_static_resources(options),
         layered_runtime=_layered_runtime(),
         overload_manager=_overload_manager(options),
         stats_flush_interval=timedelta(seconds=5),
@@ -158,28 +144,13 @@ def _dynamic_resources() -> BootstrapDynamicResources:
     )
 
 
-def _ads_cluster(options: BootstrapOptions) -> Cluster:
-    """The control plane's cluster; pings notice within 35 s that it went away without a word.
-
-    All addresses of a name are tried: `localhost` may mean ::1 where the control plane listens on 127.0.0.1.
-    """
-    keepalive = KeepaliveSettings(interval=timedelta(seconds=30), timeout=timedelta(seconds=5))
-    protocol = HttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(
-            http2_protocol_options=Http2ProtocolOptions(connection_keepalive=keepalive)
-        )
-    )
-    endpoint = LbEndpoint(endpoint=Endpoint(address=_address(options.ads_host, options.ads_port)))
-    return Cluster(
-        name=ADS_CLUSTER,
-        type=ClusterDiscoveryType.STATIC if _is_ip(options.ads_host) else ClusterDiscoveryType.STRICT_DNS,
-        dns_lookup_family=ClusterDnsLookupFamily.ALL,
-        connect_timeout=timedelta(seconds=5),
-        load_assignment=ClusterLoadAssignment(
-            cluster_name=ADS_CLUSTER, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]
-        ),
-        typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any_of(protocol)},
-        upstream_connection_options=UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive()),
+def _static_resources(options: BootstrapOptions) -> BootstrapStaticResources:
+    clusters = [control_plane(options.ads_host, options.ads_port, options.security)]
+    if not options.status_port:
+        return BootstrapStaticResources(clusters=clusters)
+    return BootstrapStaticResources(
+        listeners=status_listeners(options.status_port, options.drain_seconds),
+        clusters=[*clusters, *status_clusters(options.admin_address, options.admin_port, options.status_port)],
     )
 
 
@@ -211,11 +182,3 @@ def _at_heap(action: str, share: float) -> OverloadAction:
 
 def _address(host: str, port: int) -> Address:
     return Address(socket_address=SocketAddress(address=host, port_value=port))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
