@@ -6,7 +6,7 @@ latest when its time is over. It needs neither a shell nor another container: a 
 connections there are, and sleeps by calling a listener that answers slowly, on a socket without a port.
 
 Envoy opens its static listeners once it has its configuration: before that nothing answers, and the pod is not ready.
-Measured in docs/decisions/0020-the-status-port.md.
+Measured in docs/decisions/0021-the-status-port.md.
 """
 
 from datetime import timedelta

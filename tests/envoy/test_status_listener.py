@@ -1,0 +1,117 @@
+"""The status port of a real Envoy: three paths, and a preStop hook that waits as long as connections are open."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.envoy.test_bootstrap import listener_with_regex, options, running
+from xds_server.envoy.bootstrap import bootstrap, to_json
+from xds_server.envoy.status_listener import LEAST_SECONDS
+
+MOST_SECONDS = 5
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Proxy:
+    status: int
+    traffic: int
+
+    async def get(self, path: str, *, method: str = "GET", host: str = "127.0.0.1") -> tuple[int, str]:
+        reader, writer = await asyncio.open_connection(host, self.status)
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+        writer.close()
+        return int(head.split()[1]), body
+
+    async def drained(self) -> tuple[float, str]:
+        began = time.monotonic()
+        status, body = await self.get("/drain")
+        assert status == 200
+        return time.monotonic() - began, body.strip()
+
+
+@pytest.fixture
+async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
+    found = Proxy(free_port(), free_port())
+    config: dict[str, Any] = to_json(
+        bootstrap(
+            options(admin_port=free_port(), status_port=found.status, drain_seconds=MOST_SECONDS, max_connections=1)
+        )
+    )
+    traffic = listener_with_regex("/.*")
+    traffic["name"] = f"tcp-{found.traffic}"
+    traffic["stat_prefix"] = f"tcp-{found.traffic}"
+    traffic["address"]["socket_address"]["port_value"] = found.traffic
+    config["staticResources"]["listeners"].append(traffic)
+    del config["dynamicResources"]
+    async with running(config, tmp_path):
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    await found.get("/ready")
+                    break
+                except OSError:
+                    await asyncio.sleep(0.05)
+        yield found
+
+
+async def test_it_answers_three_paths_and_no_other(proxy: Proxy) -> None:
+    status, said = await proxy.get("/ready")
+    assert (status, "LIVE" in said) == (200, True)
+    status, metrics = await proxy.get("/stats/prometheus")
+    assert status == 200
+    assert "envoy_server_live" in metrics
+    for path in ("/", "/config_dump", "/quitquitquit", "/stats", "/ready/x", "/drain_listeners", "/clusters"):
+        assert (await proxy.get(path))[0] == 404, path
+    for path in ("/ready", "/drain", "/stats/prometheus"):
+        assert (await proxy.get(path, method="POST"))[0] == 404, path
+
+
+async def test_it_listens_on_both_families(proxy: Proxy) -> None:
+    assert (await proxy.get("/ready", host="::1"))[0] == 200
+
+
+async def test_an_idle_proxy_may_end_once_kube_proxies_know(proxy: Proxy) -> None:
+    seconds, said = await proxy.drained()
+    assert said == "0 connections open"
+    assert seconds >= LEAST_SECONDS * 0.9
+
+
+async def test_a_connection_is_waited_for_and_its_end_noticed(proxy: Proxy) -> None:
+    """Also with as many connections as the Gateway may have: the status port counts for itself."""
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
+    asyncio.get_running_loop().call_later(LEAST_SECONDS + 1, writer.close)
+    seconds, said = await proxy.drained()
+    assert said == "0 connections open"
+    assert seconds >= LEAST_SECONDS + 0.9
+
+
+async def test_a_connection_that_stays_is_waited_for_no_longer_than_that(proxy: Proxy) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
+    seconds, said = await proxy.drained()
+    writer.close()
+    assert said == "1 connections open"
+    assert seconds >= MOST_SECONDS * 0.9
+
+
+async def test_nothing_answers_before_there_is_a_configuration(tmp_path: Path) -> None:
+    """No control plane is there: the pod is not ready, for however long that lasts."""
+    port = free_port()
+    config = to_json(bootstrap(options(ads_port=free_port(), admin_port=free_port(), status_port=port)))
+    async with running(config, tmp_path):
+        await asyncio.sleep(2)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
