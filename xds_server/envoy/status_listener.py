@@ -53,7 +53,8 @@ _NAP_SECONDS: Final = 0.2
 
 _DRAIN: Final = """
 function envoy_on_request(handle)
-  if handle:headers():get(":path") ~= "/drain" then return end
+  local headers = handle:headers()
+  if headers:get(":path") ~= "/drain" or headers:get(":method") ~= "GET" then return end
   local nap = {[":method"] = "GET", [":path"] = "/", [":authority"] = "nap"}
   local ask = {[":method"] = "GET", [":path"] = "/stats?filter=downstream_cx_active", [":authority"] = "admin"}
   local own = {admin = true, status = true, nap = true}
