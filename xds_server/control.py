@@ -10,7 +10,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, time
 
 import structlog
 
@@ -18,12 +18,15 @@ from xds_server.flow.graph import Settled
 from xds_server.infra.desired import Provision
 from xds_server.model.document import Object
 from xds_server.model.meta import Key
+from xds_server.pipeline.acks import Report, holds
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.quarantine import Proxies, Quarantine
+from xds_server.pipeline.standing import Standing
 from xds_server.routing.audience import Audience, Everyone, ForGateway
 from xds_server.routing.listener import Bind
 from xds_server.semantics.addresses import Placement
+from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.statuses import Served
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.events import Acknowledged, Event, Rejected, Returned
@@ -79,6 +82,7 @@ class Control:
         self.catalog = Catalog()
         self.quarantine = Quarantine()
         self.progress = Progress()
+        self.standing = Standing(self.progress)
         self.ready = asyncio.Event()
         """Set once the first batch has been published."""
         self.resting = asyncio.Event()
@@ -111,6 +115,19 @@ class Control:
         """Tells what time it is, in minutes since 1970."""
         self.pipeline.inputs.tell_time(minute)
         self._woken.set()
+
+    def elsewhere(self, reports: Collection[Report]) -> None:
+        """What other replicas say of their Envoys, all of them; it replaces what they said before."""
+        inputs = self.pipeline.inputs
+        inputs.reported.replace(holds(reports))
+        for gateway in self.standing.elsewhere(reports):
+            if inputs.kinds["Gateway"].get(gateway) is not None:
+                self._serve(gateway)
+        self._woken.set()
+
+    def report(self) -> Report:
+        """What to tell the other replicas; new whenever `standing.changes` is."""
+        return self.standing.report(self.pipeline.inputs.holds.items())
 
     def submit(self, changes: Changes) -> None:
         """Adds a batch; it is applied as a whole, soon."""
@@ -214,7 +231,10 @@ class Control:
             self.wake(published.audiences)
         touched = {Key(one.namespace, one.name) for one in published.audiences if isinstance(one, ForGateway)}
         gateways = self.pipeline.inputs.kinds["Gateway"]
-        self._touched |= touched | set(settled.keys(gateways))
+        sets = self.pipeline.inputs.kinds["ListenerSet"]
+        changed = ((key, sets.get(key)) for key in settled.keys(sets))
+        parents = {parent for key, set_ in changed if set_ is not None and (parent := parent_of(key, set_))}
+        self._touched |= touched | set(settled.keys(gateways)) | parents
         for watcher in self._watchers:
             try:
                 watcher(Round(settled, seconds, published.serial, len(changes), waited))
@@ -231,12 +251,14 @@ class Control:
         for key in touched:
             gateway = inputs.kinds["Gateway"].get(key)
             if gateway is None:
-                self.progress.withdrawn(key)
+                self.standing.withdrawn(key)
                 holds |= self.quarantine.forget(key)
                 self._served.pop(key, None)
                 inputs.served.remove(key)
             else:
-                self.progress.published(key, gateway.metadata.generation, self.catalog.serial)
+                sets = self.pipeline.tables.world.listener_sets_by_gateway
+                found = dict(zip(sets.keys(key), sets.rows(key), strict=True))
+                self.standing.published(key, gateway, found, self.catalog.serial)
                 answered.add(key)
         changed = self._hold(holds)
         self._keep()
@@ -245,6 +267,7 @@ class Control:
         return changed
 
     def _hold(self, changes: Mapping[HoldId, Hold | None]) -> bool:
+        self.standing.changes += bool(changes)
         for id_, hold in changes.items():
             if hold is None:
                 self.pipeline.inputs.holds.remove(id_)
@@ -269,7 +292,7 @@ class Control:
 
     def _serve(self, gateway: Key) -> bool:
         """Tells the pipeline what Envoys have of a Gateway; True when that is new."""
-        served = Served(self.progress.programmed(gateway), self.progress.connected(gateway))
+        served = self.standing.served(gateway)
         if self._served.get(gateway) == served:
             return False
         self._served[gateway] = served
@@ -282,6 +305,7 @@ class Control:
         """An Envoy connected."""
         if node.kind == GATEWAY and self.pipeline.inputs.kinds["Gateway"].get(Key(node.namespace, node.name)) is None:
             log.warning("envoy of no gateway", node=node.id, gateway=f"{node.namespace}/{node.name}")
+        self.standing.opened(stream, time())
         self.progress.opened(stream, node)
         self._streams[Key(node.namespace, node.name), node.build] += node.kind == GATEWAY
         self._report(node)
@@ -289,6 +313,7 @@ class Control:
     def closed(self, stream: int, node: Node) -> None:
         """An Envoy is gone."""
         self._late.pop(stream, None)
+        self.standing.closed(stream)
         self.progress.closed(stream, node)
         proxies = (Key(node.namespace, node.name), node.build)
         self._streams[proxies] -= node.kind == GATEWAY

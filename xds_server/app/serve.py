@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from xds_server.app.replica import Replica, replica
 from xds_server.app.tasks import until
 from xds_server.control import Control
 from xds_server.pipeline.options import Options
@@ -21,10 +22,9 @@ from xds_server.shell.clock import tell_time
 from xds_server.shell.debug import Debug, Sources
 from xds_server.shell.health import Health
 from xds_server.shell.kube.client import Access, KubeClient, connect
-from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership, measure
-from xds_server.shell.kube.metrics import KubeMetrics, StatusMetrics
+from xds_server.shell.kube.leader import Duty
+from xds_server.shell.kube.metrics import KubeMetrics
 from xds_server.shell.kube.source import KubeSource
-from xds_server.shell.kube.status import StatusWriter
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.report import Reporter
 from xds_server.shell.serve.options import ServeOptions
@@ -46,8 +46,7 @@ class Parts:
     serving: Serving
     registry: CollectorRegistry
     metrics: Metrics
-    leadership: Leadership
-    statuses: StatusWriter
+    replica: Replica
 
     def unready(self) -> str:
         """Why no Envoy is answered yet; empty once they are."""
@@ -61,16 +60,17 @@ class Parts:
             "readiness": self._become_ready(),
             "clock": tell_time(self.control),
             "leadership": self._lead(),
+            **self.replica.tasks(),
         }
 
     def duties(self) -> dict[str, Duty]:
         """What one replica alone does, the leader."""
-        return {"statuses": self.statuses.run}
+        return self.replica.duties()
 
     async def _lead(self) -> None:
         """Nobody leads who does not know the cluster yet."""
         await self.control.ready.wait()
-        await self.leadership.run(self.duties())
+        await self.replica.leadership.run(self.duties())
 
     async def _become_ready(self) -> None:
         """Nobody is answered before everything has been read: an Envoy would be told to drop its listeners."""
@@ -128,25 +128,8 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
     control.wake = serving.wake
     control.watch(VerdictLog(control.pipeline).settled)
-    leadership = _leadership(settings, client)
-    measure(registry, leadership)
-    statuses = StatusWriter(
-        client,
-        control,
-        source.live,
-        controller_name=settings.controller_name,
-        leading=lambda: leadership.leading,
-    )
-    told = StatusMetrics(registry)
-    told.wait(statuses.queue)
-    statuses.wrote = told.wrote
-    return Parts(settings, client, control, source, serving, registry, metrics, leadership, statuses)
-
-
-def _leadership(settings: ServeSettings, client: KubeClient) -> Leadership:
-    if not settings.leader_elect:
-        return Alone(settings.identity)
-    return Election(client, settings.namespace, settings.name, settings.identity)
+    member = replica(settings, client, control, source, registry)
+    return Parts(settings, client, control, source, serving, registry, metrics, member)
 
 
 def _options(settings: ServeSettings) -> Options:

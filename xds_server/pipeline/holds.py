@@ -25,6 +25,10 @@ class HoldId(NamedTuple):
     leaf: str
 
 
+RejectionId = tuple[str, HoldId]
+"""A hold of this replica's or of another's, and which of both."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """What is known of a leaf.

@@ -37,6 +37,8 @@ class Inputs:
     served: Input[Key, Served]
     clock: Input[int, int]
     holds: Input[HoldId, Hold]
+    reported: Input[HoldId, Hold]
+    """What Envoys of other replicas rejected; for statuses alone."""
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
 
@@ -68,6 +70,7 @@ def build(graph: Graph, *, checks: bool = True) -> Inputs:
         served=graph.input("served"),
         clock=graph.input("clock"),
         holds=graph.input("holds"),
+        reported=graph.input("reported"),
         slices_by_service=kinds["EndpointSlice"].by("service", _service_of),
         grants_by_namespace=kinds["ReferenceGrant"].by("namespace", lambda key, _: (key.namespace,)),
     )

@@ -14,7 +14,7 @@ from xds_server.flow.table import Index, Table
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.model.policy import BackendTLSPolicy, XBackend, XBackendTrafficPolicy, XTelemetryPolicy
 from xds_server.pipeline.gateway import GatewayTables, RouteKey
-from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.holds import Hold, RejectionId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.routing.backend import NOT_SECURED, Backend
 from xds_server.routing.secret import SecretId
@@ -32,7 +32,7 @@ class Asked:
     """What statuses of policies are made from."""
 
     tables: GatewayTables
-    rejected: Index[Any, HoldId, Hold]
+    rejected: Index[Any, RejectionId, Hold]
     """By owner."""
     uses: Index[tuple[str, Key], tuple[Key, Backend, Any], None]
     """By kind and key of a backend."""
@@ -41,7 +41,7 @@ class Asked:
 
 
 def build(
-    graph: Graph, inputs: Inputs, tables: GatewayTables, rejected: Index[Any, HoldId, Hold]
+    graph: Graph, inputs: Inputs, tables: GatewayTables, rejected: Index[Any, RejectionId, Hold]
 ) -> Table[PolicyKey, PolicyStatus]:
     """Creates the table of statuses of all kinds of policies, by kind and key."""
     functions: Mapping[str, Callable[[Key, Any, Lookup, Asked], PolicyStatus | None]] = {
@@ -164,4 +164,4 @@ def _rejections(kind: str, key: Key, gateway: Key, look: Lookup, asked: Asked) -
     """What Envoys of a Gateway said of what was made from the object."""
     owner = (kind, *key)
     found = zip(look.keys(asked.rejected, owner), look.rows(asked.rejected, owner), strict=True)
-    return tuple(sorted({hold.detail for id_, hold in found if id_.gateway == gateway}))
+    return tuple(sorted({hold.detail for (_, id_), hold in found if id_.gateway == gateway}))

@@ -15,7 +15,7 @@ from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline import policy_statuses
 from xds_server.pipeline.deployments import Deployments
 from xds_server.pipeline.gateway import GatewayTables, RouteKey
-from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.holds import Hold, RejectionId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.policy_statuses import PolicyKey
@@ -75,7 +75,7 @@ class _Asked:
     inputs: Inputs
     tables: GatewayTables
     attached: Table[ListenerId, int]
-    rejected: Index[Any, HoldId, Hold]
+    rejected: Index[Any, RejectionId, Hold]
     deployments: Deployments | None
 
 
@@ -89,8 +89,9 @@ def build(
     controller = tables.world.controller_name
     class_ = partial(_class, program=program, world=tables.world)
     classes = graph.derive("statuses.classes", kinds["GatewayClass"], class_)
-    rejected = inputs.holds.by("owner", _owners)
-    rejected_clusters = inputs.holds.by("cluster", _clusters)
+    rejections = graph.union("rejections", {"elsewhere": inputs.reported, "here": inputs.holds})
+    rejected = rejections.by("owner", _owners)
+    rejected_clusters = rejections.by("cluster", _clusters)
     route = partial(
         _route, tables=tables, rejected=rejected, rejected_clusters=rejected_clusters, controller=controller
     )
@@ -110,7 +111,7 @@ def _class(
     return [(key, status)] if status else []
 
 
-def _owners(_: HoldId, hold: Hold) -> Iterable[tuple[str, str, str]]:
+def _owners(_: RejectionId, hold: Hold) -> Iterable[tuple[str, str, str]]:
     return {owner[:3] for owner in hold.owners} if hold.rejected else ()
 
 
@@ -138,7 +139,7 @@ def _listener_set(key: Key, row: ListenerSet, look: Lookup, asked: _Asked) -> It
         return
     served = look.get(asked.inputs.served, gateway) or NOT_SERVED
     found = _found(ObjectRef("ListenerSet", *key), gateway, look, asked)
-    yield key, statuses.listener_set_status(row, verdict, served, found)
+    yield key, statuses.listener_set_status(row, verdict, served.of_set(key), found)
 
 
 def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statuses.Found:
@@ -202,11 +203,11 @@ def _within_spread(parent: ParentVerdict, route: RouteKey, look: Lookup, tables:
 
 
 def _rejections(
-    owner: tuple[str, str, str], gateway: Key, look: Lookup, rejected: Index[Any, HoldId, Hold]
+    owner: tuple[str, str, str], gateway: Key, look: Lookup, rejected: Index[Any, RejectionId, Hold]
 ) -> list[Rejected]:
     """What Envoys of this Gateway rejected of the object, as it is now."""
     found = {}
-    for id_, hold in zip(look.keys(rejected, owner), look.rows(rejected, owner), strict=True):
+    for (_, id_), hold in zip(look.keys(rejected, owner), look.rows(rejected, owner), strict=True):
         if id_.gateway == gateway:
             for one in hold.owners:
                 if one[:3] == owner:
@@ -214,12 +215,17 @@ def _rejections(
     return [found[field] for field in sorted(found)]
 
 
-def _clusters(id_: HoldId, hold: Hold) -> Iterable[tuple[Key, str]]:
+def _clusters(of: RejectionId, hold: Hold) -> Iterable[tuple[Key, str]]:
+    _, id_ = of
     return ((id_.gateway, id_.leaf),) if id_.type is ResourceType.CLUSTER and hold.rejected else ()
 
 
 def _losses(
-    route: RouteKey, gateway: Key, look: Lookup, tables: GatewayTables, indexes: tuple[Index[Any, HoldId, Hold], ...]
+    route: RouteKey,
+    gateway: Key,
+    look: Lookup,
+    tables: GatewayTables,
+    indexes: tuple[Index[Any, RejectionId, Hold], ...],
 ) -> Losses:
     """What a route has lost at a Gateway: rules and hostnames that were rejected, rules whose clusters were."""
     rejected, rejected_clusters = indexes
@@ -239,7 +245,7 @@ def _losses(
         rejections += [Rejected(field, f"cluster {clusters[backend]}: {detail}") for field in sorted(fields)]
     if not rejections:
         return Losses()
-    leaves = {id_.leaf for id_ in look.keys(rejected, owner) if id_.gateway == gateway}
+    leaves = {id_.leaf for _, id_ in look.keys(rejected, owner) if id_.gateway == gateway}
     rejected_rules = {leaf.partition("@")[0] for leaf in leaves}
     streams = tables.streams.leaves(route, gateway, look)
     all_streams = bool(streams) and leaves.issuperset(streams)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.httproute import ParentReference
@@ -90,10 +90,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What Envoys said of a Gateway: how many are connected, and up to which generation all of them have it all."""
+    """What Envoys said of a Gateway: how many are connected, and up to which generation all of them have it all; of
+    its ListenerSets likewise.
+    """
 
     generation: int | None = None
     envoys: int = 0
+    sets: Mapping[Key, int] = field(default_factory=dict)
+
+    def of_set(self, key: Key) -> "Served":
+        """The same of one of its ListenerSets."""
+        return Served(self.sets.get(key), self.envoys)
 
 
 @dataclass(frozen=True, slots=True)

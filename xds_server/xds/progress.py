@@ -8,6 +8,7 @@ generation's resources were published. Out: per Gateway the highest generation t
 Of several streams of one node.id the newest counts, since an old one may be dead and not yet noticed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xds_server.xds.node import GATEWAY, Node
@@ -46,6 +47,15 @@ class Progress:
         """How many Envoys of the Gateway are connected."""
         known = self._gateways.get(gateway)
         return len(known.envoys) if known else 0
+
+    def gateways(self) -> Iterable[GatewayKey]:
+        """Those that are known."""
+        return self._gateways.keys()
+
+    def nodes(self, gateway: GatewayKey) -> Iterable[tuple[str, int]]:
+        """The ids of the connected Envoys of a Gateway, sorted, each with its newest stream."""
+        known = self._gateways.get(gateway)
+        return [(node, known.envoys[node].stream) for node in sorted(known.envoys)] if known else ()
 
     def published(self, gateway: GatewayKey, generation: int, serial: int) -> frozenset[GatewayKey]:
         """The resources made from this generation are in the catalog as of `serial`; said once per change

@@ -1,0 +1,54 @@
+"""One replica among others: who leads, what Envoys of all have, the statuses that the leader writes."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from xds_server.control import Control
+from xds_server.settings import ServeSettings
+from xds_server.shell.kube import leader
+from xds_server.shell.kube.acks import AckExchange
+from xds_server.shell.kube.client import KubeClient
+from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership
+from xds_server.shell.kube.metrics import StatusMetrics
+from xds_server.shell.kube.source import KubeSource
+from xds_server.shell.kube.status import StatusWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Built by `replica`."""
+
+    leadership: Leadership
+    statuses: StatusWriter
+    acks: AckExchange | None
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs whether it leads or not."""
+        return {"acks": self.acks.run()} if self.acks else {}
+
+    def duties(self) -> dict[str, Duty]:
+        """What runs while it leads."""
+        return {"statuses": self.statuses.run}
+
+
+def replica(
+    settings: ServeSettings, client: KubeClient, control: Control, source: KubeSource, registry: CollectorRegistry
+) -> Replica:
+    """A replica that is told of everything else. Without an election it is the only one, and nobody is to be told."""
+    leadership: Leadership = Alone(settings.identity)
+    if settings.leader_elect:
+        leadership = Election(client, settings.namespace, settings.name, settings.identity)
+    leader.measure(registry, leadership)
+
+    def leading() -> bool:
+        return leadership.leading
+
+    statuses = StatusWriter(client, control, source.live, controller_name=settings.controller_name, leading=leading)
+    told = StatusMetrics(registry)
+    told.wait(statuses.queue)
+    statuses.wrote = told.wrote
+    acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)
+    return Replica(leadership, statuses, acks if settings.leader_elect else None)
