@@ -142,18 +142,16 @@ async def test_reports_are_renewed_written_when_they_change_and_pruned(site: Sit
             writes = b.exchange.writes
             await asyncio.sleep(4 * TIMES.renew)
             assert 2 <= b.exchange.writes - writes <= 5
-            b.exchange._withdraw = _nothing  # type: ignore[method-assign]
             task.cancel()
-        assert await reports(site) == {"edge-acks-a", "edge-acks-b"}
+        assert await reports(site) == {"edge-acks-a"}
+        dead = {"metadata": {"name": "edge-acks-killed", "labels": {LABEL: "edge"}}, "data": {"acks.json": "{}"}}
+        await site.client.create(path("v1", "configmaps", site.namespace), dead)
+        assert await reports(site) == {"edge-acks-a", "edge-acks-killed"}
         end = time.monotonic() + 3 * TIMES.dead
         while await reports(site) != {"edge-acks-a"}:
             assert time.monotonic() < end
             await asyncio.sleep(0.1)
     assert await reports(site) == set()
-
-
-async def _nothing() -> None:
-    """A replica that is killed says no good-bye."""
 
 
 async def test_what_is_written_per_change(site: Site) -> None:
