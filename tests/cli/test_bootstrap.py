@@ -43,6 +43,18 @@ def test_who_it_is_and_where_it_goes() -> None:
     assert endpoint["endpoint"]["address"]["socketAddress"] == {"address": "::1", "portValue": 9}
 
 
+def test_in_a_cluster_it_checks_the_server_and_shows_its_token() -> None:
+    found = bootstrap(
+        *("--ads-address", "xds-server.xds-system.svc:18000", "--admin-address", "127.0.0.1:15000"),
+        *("--tls-folder", "/etc/xds-server", "--status-port", "15021", "--pod", "$(POD_NAME)"),
+    )
+    assert found["node"]["id"] == "gateway~$(POD_NAME).shop"
+    assert [one["name"] for one in found["staticResources"]["listeners"]] == ["status", "nap"]
+    text = json.dumps(found)
+    for expected in ("/etc/xds-server/ca.yaml", "/etc/xds-server/token.yaml", '"exact": "xds-server.xds-system.svc"'):
+        assert expected in text
+
+
 @pytest.mark.parametrize(
     ("option", "value", "error"),
     [
@@ -53,6 +65,8 @@ def test_who_it_is_and_where_it_goes() -> None:
         ("--ads-address", "a:0", "--ads-address a:0: a server never listens on port 0"),
         ("--admin-address", ":1", "--admin-address :1: it is HOST:PORT, with the port from 0 to 65535"),
         ("--pod", "", "--pod: it must not be empty"),
+        ("--status-port", "15021", "--status-port: it needs an --admin-address with a port"),
+        ("--server-name", "a.test", "--server-name: there is no certificate without --tls-folder"),
     ],
 )
 def test_wrong_values_are_wrong_usage_in_one_line(option: str, value: str, error: str) -> None:

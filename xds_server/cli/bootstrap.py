@@ -11,6 +11,7 @@ import typer
 from xds_server.cli.input import fail, gateway_key
 from xds_server.cli.output import Format, dump
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
+from xds_server.envoy.control_plane import Security
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +32,21 @@ def register(app: typer.Typer) -> None:
         pod: Annotated[
             str, typer.Option(help="A name that no other Envoy of this Gateway has.")
         ] = socket.gethostname(),
+        tls_folder: Annotated[
+            str,
+            typer.Option(
+                help="Where the Envoy has the files of the ConfigMap xds-server-ca: TLS and a token towards a server in"
+                " a cluster. Default: plaintext.",
+                metavar="FOLDER",
+            ),
+        ] = "",
+        server_name: Annotated[
+            str, typer.Option(help="What the server's certificate is for; default: the host of --ads-address.")
+        ] = "",
+        status_port: Annotated[
+            int,
+            typer.Option(help="Where to answer /ready, /stats/prometheus and /drain; 0: nowhere.", min=0, max=65535),
+        ] = 0,
         output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.JSON,
     ) -> None:
         key = gateway_key(gateway)
@@ -40,6 +56,10 @@ def register(app: typer.Typer) -> None:
         if not pod:
             fail("--pod: it must not be empty")
         admin_host, admin_port = endpoint("--admin-address", admin_address)
+        if status_port and not admin_port:
+            fail("--status-port: it needs an --admin-address with a port")
+        if server_name and not tls_folder:
+            fail("--server-name: there is no certificate without --tls-folder")
         options = BootstrapOptions(
             gateway=key,
             pod=pod.replace(".", "-"),
@@ -47,6 +67,8 @@ def register(app: typer.Typer) -> None:
             ads_port=port,
             admin_address=admin_host,
             admin_port=admin_port,
+            security=Security(tls_folder.rstrip("/"), server_name or host) if tls_folder else None,
+            status_port=status_port,
         )
         print(dump(to_json(bootstrap(options)), output), end="")
 
