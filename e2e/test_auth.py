@@ -1,0 +1,145 @@
+"""What proxies prove, with tokens of a real cluster: who is let in, and who is told what instead."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import msgspec
+import pytest
+
+from xds_server.infra import names
+from xds_server.model.meta import Key
+from xds_server.shell.kube.client import KubeClient, connect, path
+from xds_server.shell.kube.tokens import TokenAdmission
+from xds_server.shell.serve.admission import Admitted, Denied
+from xds_server.xds.node import Node
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A row about a pod, as the tables have it."""
+
+    gateways: tuple[Key, ...]
+    service: Key | None = None
+    terminating: bool = False
+
+
+class World:
+    """A namespace with two pods, and the rows about them."""
+
+    def __init__(self, client: KubeClient, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self.pods: dict[Key, Pod] = {}
+        self.reasons: list[str] = []
+
+    def admission(self) -> TokenAdmission:
+        return TokenAdmission(self.client, names.TOKEN_AUDIENCE, self.pods.get, denied=self.reasons.append)
+
+    async def pod(self, name: str) -> None:
+        account = {"metadata": {"name": name}}
+        await self.client.create(path("v1", "serviceaccounts", self.namespace), account)
+        container = {"name": "envoy", "image": "none", "imagePullPolicy": "Never"}
+        spec = {"serviceAccountName": name, "containers": [container], "nodeSelector": {"nowhere": "yes"}}
+        await self.client.create(path("v1", "pods", self.namespace), {"metadata": {"name": name}, "spec": spec})
+
+    async def token(self, name: str, audience: str = names.TOKEN_AUDIENCE, *, bound: bool = True) -> str:
+        spec: dict[str, Any] = {"audiences": [audience], "expirationSeconds": 600}
+        if bound:
+            spec["boundObjectRef"] = {"kind": "Pod", "apiVersion": "v1", "name": name}
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        answer = await self.client.create(path("v1", "serviceaccounts", self.namespace, name, "token"), request)
+        token: str = msgspec.json.decode(answer)["status"]["token"]
+        return token
+
+    def node(self, pod: str, gateway: str) -> Node:
+        id_ = f"gateway~{pod}.{self.namespace}"
+        cluster = f"{self.namespace}/{gateway}"
+        return Node(id_, cluster, "gateway", f"{pod}.{self.namespace}", self.namespace, gateway)
+
+    async def denied(self, node: Node, *metadata: tuple[str, str], by: TokenAdmission | None = None) -> Denied:
+        with pytest.raises(Denied) as found:
+            await (by or self.admission()).admit(node, metadata)
+        return found.value
+
+
+def bearer(token: str) -> tuple[str, str]:
+    return ("authorization", f"Bearer {token}")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    client = await connect()
+    namespace = f"auth-{uuid4().hex[:8]}"
+    await client.create(path("v1", "namespaces"), {"metadata": {"name": namespace}})
+    found = World(client, namespace)
+    for name in ("mine", "yours"):
+        await found.pod(name)
+        found.pods[Key(namespace, name)] = Pod((Key(namespace, f"{name}-gateway"),))
+    yield found
+    await client.delete(path("v1", "namespaces", name=namespace))
+    await client.close()
+
+
+async def test_a_pod_is_admitted_for_its_own_gateways(world: World) -> None:
+    token = await world.token("mine")
+    admitted = await world.admission().admit(world.node("mine", "mine-gateway"), [bearer(token)])
+    assert isinstance(admitted, Admitted)
+    assert admitted.gateways == (Key(world.namespace, "mine-gateway"),)
+    assert admitted.until is not None
+    assert world.reasons == []
+
+
+async def test_a_stolen_node_id_is_refused(world: World) -> None:
+    token = await world.token("yours")
+    denied = await world.denied(world.node("mine", "mine-gateway"), bearer(token))
+    assert denied.code is grpc.StatusCode.PERMISSION_DENIED
+    assert f"the token is of pod yours.{world.namespace}" in denied.reason
+    assert world.reasons == ["PERMISSION_DENIED"]
+
+
+async def test_a_gateway_of_others_is_refused(world: World) -> None:
+    denied = await world.denied(world.node("mine", "yours-gateway"), bearer(await world.token("mine")))
+    assert denied.code is grpc.StatusCode.PERMISSION_DENIED
+    assert f"does not serve {world.namespace}/yours-gateway" in denied.reason
+
+
+async def test_a_token_for_somebody_else_is_refused(world: World) -> None:
+    token = await world.token("mine", "https://kubernetes.default.svc")
+    denied = await world.denied(world.node("mine", "mine-gateway"), bearer(token))
+    assert denied.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_token_that_is_of_no_pod_is_refused(world: World) -> None:
+    token = await world.token("mine", bound=False)
+    denied = await world.denied(world.node("mine", "mine-gateway"), bearer(token))
+    assert denied.code is grpc.StatusCode.PERMISSION_DENIED
+    assert denied.reason == "the token is not that of a pod"
+
+
+@pytest.mark.parametrize("metadata", [(), (("authorization", "Basic abc"),), (bearer("not.a.token"),)])
+async def test_no_token_is_refused(world: World, metadata: tuple[tuple[str, str], ...]) -> None:
+    denied = await world.denied(world.node("mine", "mine-gateway"), *metadata)
+    assert denied.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_the_token_of_a_pod_that_is_gone_is_worth_nothing(world: World) -> None:
+    shown, kept, admission = await world.token("mine"), await world.token("mine"), world.admission()
+    node = world.node("mine", "mine-gateway")
+    await admission.admit(node, [bearer(shown)])
+    await world.client.delete(path("v1", "pods", world.namespace, "mine"), {"gracePeriodSeconds": 0})
+    denied = await world.denied(node, bearer(kept))
+    assert denied.code is grpc.StatusCode.UNAUTHENTICATED
+    del world.pods[Key(world.namespace, "mine")]  # where the token is remembered, the tables know that the pod is gone
+    denied = await world.denied(node, bearer(shown), by=admission)
+    assert denied.code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_pod_may_call_itself_after_its_service(world: World) -> None:
+    gateway, service = Key(world.namespace, "mine-gateway"), Key(world.namespace, "ingress")
+    world.pods[Key(world.namespace, "mine")] = Pod((gateway,), service)
+    token = await world.token("mine")
+    admitted = await world.admission().admit(world.node("mine", "ingress"), [bearer(token)])
+    assert admitted.gateways == (gateway,)
