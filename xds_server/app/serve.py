@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from xds_server.app.deploying import installation, provisioner
 from xds_server.app.replica import Replica, replica
 from xds_server.app.tasks import until
 from xds_server.control import Control
@@ -24,6 +25,7 @@ from xds_server.shell.health import Health
 from xds_server.shell.kube.client import Access, KubeClient, connect
 from xds_server.shell.kube.leader import Duty
 from xds_server.shell.kube.metrics import KubeMetrics
+from xds_server.shell.kube.provision import Provisioner
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.report import Reporter
@@ -47,6 +49,7 @@ class Parts:
     registry: CollectorRegistry
     metrics: Metrics
     replica: Replica
+    provisioner: Provisioner
 
     def unready(self) -> str:
         """Why no Envoy is answered yet; empty once they are."""
@@ -65,7 +68,7 @@ class Parts:
 
     def duties(self) -> dict[str, Duty]:
         """What one replica alone does, the leader."""
-        return self.replica.duties()
+        return {**self.replica.duties(), "provisioner": self.provisioner.run}
 
     async def _lead(self) -> None:
         """Nobody leads who does not know the cluster yet."""
@@ -129,11 +132,17 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     control.wake = serving.wake
     control.watch(VerdictLog(control.pipeline).settled)
     member = replica(settings, client, control, source, registry)
-    return Parts(settings, client, control, source, serving, registry, metrics, member)
+    made_by = provisioner(settings, client, control, source, registry)
+    return Parts(settings, client, control, source, serving, registry, metrics, member, made_by)
 
 
 def _options(settings: ServeSettings) -> Options:
-    return Options(controller_name=settings.controller_name, allow_external_names=settings.allow_external_names)
+    return Options(
+        controller_name=settings.controller_name,
+        allow_external_names=settings.allow_external_names,
+        deployed=True,
+        installation=installation(settings),
+    )
 
 
 async def _start_endpoints(parts: Parts, stack: AsyncExitStack) -> None:

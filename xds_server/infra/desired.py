@@ -92,7 +92,7 @@ def _completed(objects: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def samples() -> Mapping[str, Mapping[str, Any]]:
     """By key: what is made for a Gateway that asks for nothing. Parameters are tried on them."""
     gateway = Gateway(ObjectMeta("gateway", "default", uid="0"), GatewaySpec("class"))
-    return _built(gateway, NONE, {Port(80, "TCP"): "http"}, Installation())
+    return _built(gateway, NONE, {Port(80, "TCP"): "http"}, Installation(envoy_image="envoy"))
 
 
 def _built(

@@ -60,10 +60,10 @@ def _desired(key: Key, gateway: Gateway, look: Lookup, asked: _Asked) -> Iterabl
         # a class that is gone may be back soon; one of another controller says that the Gateway is not ours
         gone = look.get(asked.world.classes, Key("", gateway.spec.gateway_class_name)) is None
         return [(key, AS_IT_IS)] if gone else []
-    if verdict.accepted.status != "True":
+    if verdict.accepted.status != "True" or gateway.metadata.deletion_timestamp:
         return [(key, AS_IT_IS)]
     if addresses.services(gateway):
-        return [(key, Desired(()))]
+        return [(key, Desired((), uid=gateway.metadata.uid))]
     ports = _ports(key, verdict, look, asked)
     return [(key, desired(gateway, verdict.infrastructure, ports, asked.installation))]
 

@@ -11,9 +11,10 @@ from tests.shell.test_metrics import DOCUMENT, OURS, ROW
 from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.shell.kube import leader
-from xds_server.shell.kube.metrics import KubeMetrics, StatusMetrics
+from xds_server.shell.kube.metrics import KubeMetrics, ProvisionMetrics, StatusMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.kube.status_queue import StatusQueue
+from xds_server.shell.kube.work_queue import WorkQueue
 from xds_server.shell.metrics import exposition
 
 
@@ -28,6 +29,7 @@ def source(registry: CollectorRegistry) -> KubeSource:
     source = KubeSource(client, lambda _: None)
     KubeMetrics(registry, source)
     StatusMetrics(registry)
+    ProvisionMetrics(registry)
     leader.measure(registry, leader.Alone("me"))
     return source
 
@@ -69,3 +71,17 @@ def test_statuses_are_counted(registry: CollectorRegistry) -> None:
         assert registry.get_sample_value(f"{OURS}status_writes_total", labels) == count
     assert registry.get_sample_value(f"{OURS}status_write_seconds_count") == 1
     assert registry.get_sample_value(f"{OURS}status_waiting") == 1
+
+
+def test_what_is_deployed_is_counted(registry: CollectorRegistry) -> None:
+    metrics, queue = ProvisionMetrics(registry), WorkQueue[Key]()
+    problems: dict[Key, str] = {}
+    metrics.wait(queue, problems)
+    metrics.wrote("Service", "applied")
+    queue.put(Key("a", "b"))
+    problems[Key("a", "c")] = "taken"
+    for result, count in (("applied", 1), ("unchanged", 0), ("refused", 0), ("deleted", 0)):
+        labels = {"kind": "Service", "result": result}
+        assert registry.get_sample_value(f"{OURS}provision_writes_total", labels) == count
+    assert registry.get_sample_value(f"{OURS}provision_waiting") == 1
+    assert registry.get_sample_value(f"{OURS}undeployed_gateways") == 1

@@ -9,10 +9,14 @@ from prometheus_client.registry import Collector
 
 from xds_server.model.kinds import KINDS
 from xds_server.semantics.status_merge import LAYOUTS
+from xds_server.shell.kube.provisioned import MADE
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import PREFIX
 
 DISTURBED: Final = "Kinds of which nothing is heard now (1): the watch is lost, or the cluster does not serve them."
+PROVISIONED: Final = "Writes of objects that are made for Gateways, those that changed nothing and were refused too."
+PROVISION_WAITING: Final = "Gateways that wait to be deployed, or are being deployed."
+UNDEPLOYED: Final = "Gateways that cannot be deployed as they are wanted."
 WRITES: Final = "Statuses written, and those that were not: changed meanwhile, refused by the API server, or failed."
 SECONDS: Final = "Time from a change until the status that it led to was written."
 WAITING: Final = "Objects whose status waits to be looked at and written."
@@ -66,6 +70,29 @@ class StatusMetrics:
         self._writes.labels(kind, result).inc()
         if result == "written":
             self._seconds.observe(seconds)
+
+
+class ProvisionMetrics:
+    """Counts what becomes of objects that are made for Gateways."""
+
+    RESULTS: Final = ("applied", "unchanged", "deleted", "refused")
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._writes = Counter("provision_writes", PROVISIONED, ["kind", "result"], namespace=PREFIX, registry=registry)
+        self._waiting = Gauge("provision_waiting", PROVISION_WAITING, namespace=PREFIX, registry=registry)
+        self._undeployed = Gauge("undeployed_gateways", UNDEPLOYED, namespace=PREFIX, registry=registry)
+        for kind in MADE:
+            for result in self.RESULTS:
+                self._writes.labels(kind, result)
+
+    def wait(self, queue: Sized, problems: Sized) -> None:
+        """Whose lengths say how many wait, and how many have problems."""
+        self._waiting.set_function(lambda: float(len(queue)))
+        self._undeployed.set_function(lambda: float(len(problems)))
+
+    def wrote(self, kind: str, result: str) -> None:
+        """One was tried."""
+        self._writes.labels(kind, result).inc()
 
 
 class _Disturbed(Collector):

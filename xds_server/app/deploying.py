@@ -1,0 +1,65 @@
+"""Deploying Gateways: what the server says of itself to everything that it makes, and who makes it."""
+
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from xds_server.control import Control
+from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
+from xds_server.envoy.control_plane import Security
+from xds_server.infra.deployment import POD_NAME
+from xds_server.infra.desired import Installation
+from xds_server.infra.names import ADMIN_PORT, AUTHORITY_FOLDER, STATUS_PORT
+from xds_server.model.meta import Key
+from xds_server.settings import ServeSettings
+from xds_server.shell.kube.client import KubeClient
+from xds_server.shell.kube.metrics import ProvisionMetrics
+from xds_server.shell.kube.provision import Provisioner
+from xds_server.shell.kube.source import KubeSource
+
+
+def installation(settings: ServeSettings) -> Installation:
+    """Of complete settings."""
+    return Installation(
+        name=settings.name,
+        namespace=settings.namespace,
+        controller_name=settings.controller_name,
+        envoy_image=settings.envoy_image,
+        bootstrap=partial(_bootstrap, settings=settings),
+        secured=not settings.insecure_ads,
+    )
+
+
+def provisioner(
+    settings: ServeSettings, client: KubeClient, control: Control, source: KubeSource, registry: CollectorRegistry
+) -> Provisioner:
+    """Makes what the tables want, while this replica leads."""
+    made = Provisioner(
+        client,
+        control,
+        manager=settings.name,
+        controller_name=settings.controller_name,
+        namespaces=settings.namespaces,
+    )
+    made.served = lambda: source.live.served("Gateway")
+    told = ProvisionMetrics(registry)
+    told.wait(made.queue, made.problems)
+    made.wrote = told.wrote
+    return made
+
+
+def _bootstrap(gateway: Key, settings: ServeSettings) -> dict[str, Any]:
+    """Of the Envoys that are deployed for a Gateway."""
+    host, _, port = settings.advertise.rpartition(":")
+    host = host.strip("[]")
+    options = BootstrapOptions(
+        gateway=gateway,
+        pod=POD_NAME,
+        ads_host=host,
+        ads_port=int(port),
+        admin_port=ADMIN_PORT,
+        security=None if settings.insecure_ads else Security(AUTHORITY_FOLDER, host),
+        status_port=STATUS_PORT,
+    )
+    return to_json(bootstrap(options))
