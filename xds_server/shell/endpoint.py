@@ -70,12 +70,15 @@ def plain_response(text: str, status: int = 200) -> web.Response:
 
 
 class Endpoint:
-    """The pages, served. `option` is how a user sets the address, for the words of an error."""
+    """The pages, served. `option` is how a user sets the address, for the words of an error; pages that are `public`
+    hold nothing that the network may not see.
+    """
 
-    def __init__(self, title: str, pages: Iterable[Page], *, option: str) -> None:
+    def __init__(self, title: str, pages: Iterable[Page], *, option: str, public: bool = False) -> None:
         self._title = title
         self._pages = {page.path: page for page in pages}
         self._option = option
+        self._public = public
         self._runner: web.AppRunner | None = None
         self._guarded = True
 
@@ -93,7 +96,7 @@ class Endpoint:
         self._runner = runner
         bound_host, bound_port = runner.addresses[0][:2]
         bound = f"[{bound_host}]:{bound_port}" if ":" in bound_host else f"{bound_host}:{bound_port}"
-        if not self._guarded:
+        if not self._guarded and not self._public:
             log.warning("endpoint open to the network", endpoint=self._title, address=bound, authentication="none")
         return bound
 

@@ -25,7 +25,7 @@ class Health:
             Page("/readyz", "ok once Envoys are answered; 503 and what is waited for before", self._ready, None),
             Page("/metrics", "Prometheus metrics", self._metrics, None),
         )
-        self._endpoint = Endpoint(TITLE, pages, option=OPTION)
+        self._endpoint = Endpoint(TITLE, pages, option=OPTION, public=True)
 
     async def start(self, address: str) -> str:
         """Listens on `host:port` and returns where. Raises BindError."""
