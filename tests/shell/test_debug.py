@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.shell.debug_world import GATEWAY, World, documents, key_text, objects
+from xds_server import __version__
 from xds_server.model.document import Fault
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
@@ -18,7 +19,7 @@ from xds_server.routing.audience import ForGateway
 from xds_server.shell.serve.clients import ClientRecord
 from xds_server.wire.part import Owner
 from xds_server.xds.events import Acknowledged, Rejected, Subscribed
-from xds_server.xds.node import Node
+from xds_server.xds.node import Node, audiences
 from xds_server.xds.resource import ResourceType
 from xds_server.xds.stream import Response
 
@@ -45,10 +46,11 @@ def sections(dump: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 async def everything(world: World) -> AsyncIterator[tuple[str, str]]:
     """Every page there is in this world, with every row of every table and every explanation of a resource."""
-    for path in ("/", "/debug/clients", "/debug/tables", "/debug/status", "/debug/faults", "/metrics"):
+    for path in ("/", "/debug/server", "/debug/clients", "/debug/tables", "/debug/status", "/debug/faults", "/metrics"):
         yield path, (await world.ask(path))[1]
     for gateway in (GATEWAY, "shop/secure"):
         yield gateway, (await world.ask("/debug/config_dump", params={"gateway": gateway}))[1]
+        yield f"owners {gateway}", (await world.ask("/debug/owners", params={"gateway": gateway}))[1]
     for name, table in world.pipeline.graph.tables.items():
         listed = await world.get("/debug/tables", table=name)
         assert len(listed["keys"]) == len(table)
@@ -256,9 +258,11 @@ async def test_clients(world: World) -> None:
         "stream": 2,
         "connected_at": "2026-01-02T03:04:05+00:00",
         "synced_serial": 7,
+        "in_sync": False,
         "types": {
             "listeners": {
                 "subscribed": "*",
+                "state": "rejected",
                 "version_sent": "v2",
                 "version_acked": "v1",
                 "responses": 2,
@@ -273,6 +277,57 @@ async def test_clients(world: World) -> None:
             }
         },
     }
+
+
+async def test_a_client_is_in_sync_when_it_has_all_that_it_sees(world: World) -> None:
+    async def state() -> tuple[bool, str]:
+        (client,) = (await world.get("/debug/clients"))["clients"]
+        return client["in_sync"], client["types"]["routes"]["state"]
+
+    connect(world)
+    clients, type_ = world.clients, ResourceType.ROUTE
+    clients.sent(1, Response(type_, "1", "v1", {}, (), b"12345"))
+    assert await state() == (False, "sent")
+    clients.event(1, Acknowledged(type_, {}, (), 1, "v1"), WHEN)
+    clients.synced(1, world.catalog.serial)
+    assert await state() == (True, "synced")
+    world.pipeline.inputs.remove("HTTPRoute", Key("default", "http"))
+    world.settle()
+    assert await state() == (False, "stale")
+    clients.synced(1, world.catalog.serial)
+    assert await state() == (True, "synced")
+    key, gateway = Key("shop", "secure"), world.pipeline.inputs.kinds["Gateway"].get(Key("shop", "secure"))
+    for number in range(200):  # more than the catalog remembers
+        world.pipeline.inputs.remove("Gateway", key)
+        if number % 2:
+            world.pipeline.inputs.put("Gateway", key, gateway)
+        world.settle()
+    clients.event(1, Acknowledged(type_, {}, (), 2, "v0"), WHEN)
+    assert await state() == (False, "sent")
+    clients.sent(1, Response(type_, "2", "v0", {}, (), b"12345"))
+    assert await state() == (False, "stale")
+    version = world.catalog.view(audiences(NODE)).version(type_)
+    clients.sent(1, Response(type_, "3", version, {}, (), b"12345"))
+    clients.event(1, Acknowledged(type_, {}, (), 2, version), WHEN)
+    assert await state() == (True, "synced")
+
+
+async def test_owners_of_all_that_a_gateway_is_served(world: World) -> None:
+    page = await world.get("/debug/owners", gateway=GATEWAY)
+    assert list(page) == TYPES
+    assert page["clusters"]["default/httpbin:8000/auto"]["owners"] == ["Service default/httpbin"]
+    assert page["endpoints"]["default/httpbin:8000"]["owners"] == ["Service default/httpbin"]
+    assert page["routes"]["http-80"]["owners"][-1] == "HTTPRoute default/http rules[0]"
+    secure = await world.get("/debug/owners", gateway="shop/secure")
+    assert secure["secrets"]["secret/shop/cert"]["owners"] == ["Secret shop/cert"]
+    dump = sections(await world.get("/debug/config_dump", gateway=GATEWAY))
+    (route,) = dump["RoutesConfigDump"]["dynamic_route_configs"]
+    assert page["routes"]["http-80"]["version"] == route["version_info"]
+
+
+async def test_what_a_server_is(world: World) -> None:
+    page = await world.get("/debug/server")
+    assert page == {"version": __version__, "unready": ""}
 
 
 async def test_tables_count_rows_calls_and_failures(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Objects through the pipeline once, without a network: what the verbs for files are made of."""
+"""Objects through the pipeline once, without serving them: what the verbs that only tell are made of."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,17 +13,27 @@ from xds_server.xds.resource import Resource
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """Objects put through the pipeline once, and the resources that came of them."""
+    """Objects put through the pipeline once, and the resources that came of them. `files`: they are from files, so
+    what is not among them may be elsewhere.
+    """
 
     pipeline: Pipeline
     resources: tuple[Resource, ...]
+    files: bool = True
 
 
-def offline(objects: Iterable[Object], *, allow_external_names: bool = False) -> Offline:
-    """Translates objects as the server would."""
-    pipeline = build(Options(any_class=True, allow_external_names=allow_external_names))
+def offline(
+    objects: Iterable[Object], *, allow_external_names: bool = False, controller_name: str | None = None
+) -> Offline:
+    """Translates objects as the server would; with `controller_name` as one in the cluster that they are of."""
+    if controller_name is None:
+        options = Options(any_class=True, allow_external_names=allow_external_names)
+    else:
+        options = Options(controller_name=controller_name, allow_external_names=allow_external_names)
+    pipeline = build(options)
     pipeline.inputs.tell_time(this_minute())
     for value in objects:
         pipeline.inputs.put(kind_of(value).kind, value.metadata.key, value)
     changes = pipeline.publisher.changes(pipeline.settle())
-    return Offline(pipeline, tuple(resource for resource in changes.values() if resource is not None))
+    resources = tuple(resource for resource in changes.values() if resource is not None)
+    return Offline(pipeline, resources, files=controller_name is None)

@@ -55,6 +55,16 @@ class Parts:
         """Why no Envoy is answered yet; empty once they are."""
         return self.source.unready() or ("" if self.control.ready.is_set() else "not settled yet")
 
+    def about(self) -> dict[str, Any]:
+        """What this server is, for people who look at several."""
+        return {
+            "name": self.settings.name,
+            "namespace": self.settings.namespace,
+            "identity": self.settings.identity,
+            "controller_name": self.settings.controller_name,
+            "leading": self.leadership.leading,
+        }
+
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs until the server stops."""
         return {
@@ -153,6 +163,7 @@ async def _start_endpoints(parts: Parts, stack: AsyncExitStack) -> None:
         registry=parts.registry,
         faults=lambda: parts.source.faults,
         unready=parts.unready,
+        about=parts.about,
     )
     debug, health = Debug(sources), Health(parts.registry, parts.unready)
     await debug.start(parts.settings.admin_address)

@@ -1,24 +1,28 @@
-"""`xds-server check`: everything that is wrong with some files, with its code, field, line and a hint; no server.
+"""`xds-server check`: everything that is wrong with some files or a cluster, with its code, field, line and a hint.
 
 Exit status: 0 nothing that counts is wrong, 1 something is, 2 wrong usage.
 """
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
 
+from xds_server.cli.cluster import AllNamespaces, Context, ControllerName, Kubeconfig, Namespace, Where
 from xds_server.cli.input import FAULTY, ExternalNames, Filenames, Paths, fail, given
 from xds_server.cli.output import Format, dump
 from xds_server.semantics.checks.catalog import CHECKS
 from xds_server.semantics.checks.check import Severity
 from xds_server.semantics.checks.pages import page
-from xds_server.shell.survey import survey
+from xds_server.settings import ServeSettings
 
-_HELP = """Say what is wrong, where, and how it is mended.
+CONTROLLER_NAME = ServeSettings().controller_name
+_HELP = """Say what is wrong, where, and how it is mended: with files, or without any with the cluster of the current
+context, statuses included.
 
 Exit status: 0 nothing of --fail-on or worse, 1 something, 2 wrong usage.
+
+Examples: xds-server check DIR | xds-server check -A | kubectl get gateways,httproutes -o yaml | xds-server check -
 """
 
 
@@ -55,25 +59,28 @@ def register(app: typer.Typer) -> None:
         all_: Annotated[bool, typer.Option("-v", "--all", help="Tell what is good too.")] = False,
         docs_url: Annotated[str, typer.Option(help="Where docs/checks is published, for SARIF.", metavar="URL")] = "",
         explain: Annotated[str, typer.Option(help="Print what a code means.", metavar="CODE")] = "",
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        namespace: Namespace = "",
+        all_namespaces: AllNamespaces = False,
+        controller_name: ControllerName = CONTROLLER_NAME,
     ) -> None:
         if explain:
             _explain(explain)
-        from xds_server.app.offline import (
-            offline,  # all of these bring Envoy's message classes, which a page does not need
-        )
         from xds_server.cli.check_output import commands, data, summary, table
-        from xds_server.cli.findings import findings
+        from xds_server.cli.checked import of_cluster, of_files  # these bring Envoy's message classes: not for a page
         from xds_server.cli.sarif import sarif
-        from xds_server.cli.verdicts import verdicts
 
         ignored = {_known(code) for code in ignore or ()}
-        found = survey(given(paths, filenames))
-        world = offline(found.objects, allow_external_names=external_names)
-        wrong = [one for one in findings(world, found, datetime.now(UTC)) if one.check.code not in ignored]
-        rows = [row for row in verdicts(world, found.faults) if row.good]
+        where = Where(kubeconfig, context, namespace, all_namespaces)
+        if paths or filenames:
+            found, rows = of_files(given(paths, filenames), external_names)
+        else:
+            found, rows = of_cluster(where, controller_name, external_names)
+        wrong = [one for one in found if one.check.code not in ignored]
         good = rows if all_ else []
         if output is CheckFormat.TABLE:
-            table(wrong, good)
+            table(wrong, good, places=bool(paths or filenames))
             print(summary(wrong, rows))
         elif output is CheckFormat.SARIF:
             print(dump(sarif(wrong, docs_url), Format.JSON), end="")

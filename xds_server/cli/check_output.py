@@ -10,14 +10,17 @@ from xds_server.cli.verdicts import Row
 from xds_server.semantics.checks.check import Severity
 
 GOOD = "good"
-_HEAD = ("SEVERITY", "CODE", "PLACE", "OBJECT", "FIELD", "REASON", "MESSAGE")
+_PLACE = "PLACE"
+_HEAD = ("SEVERITY", "CODE", _PLACE, "OBJECT", "FIELD", "REASON", "MESSAGE")
 _WIDEST = 90
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
-def table(findings: Sequence[Finding], good: Sequence[Row]) -> None:
-    """One line for each finding, the first of each code with its hint; then what is good."""
+def table(findings: Sequence[Finding], good: Sequence[Row], *, places: bool = True) -> None:
+    """One line for each finding, the first of each code with its hint; then what is good. Without `places` there is no
+    column for them: objects of a cluster have none.
+    """
     lines: list[tuple[str, ...]] = []
     styles: list[str] = []
     hinted: set[str] = set()
@@ -42,7 +45,9 @@ def table(findings: Sequence[Finding], good: Sequence[Row]) -> None:
         lines.append((GOOD, "", "", _short(str(row.ref)), _short(row.part), row.reason, row.message))
         styles.append("")
     if lines:
-        print_table(_HEAD, lines, styles=styles)
+        shown = [index for index, name in enumerate(_HEAD) if places or name != _PLACE]
+        rows = [[line[index] for index in shown] for line in lines]
+        print_table([_HEAD[index] for index in shown], rows, styles=styles)
 
 
 def _short(text: str) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xds_server.cli.cluster import Context, ControllerName, Kubeconfig
 from xds_server.cli.input import FAULTY, GOOD, fail
 from xds_server.cli.output import Format, dump
-from xds_server.cli.serve import Context, ControllerName, Kubeconfig, Name
+from xds_server.cli.serve import Name
 from xds_server.settings import ServeSettings
 
 if TYPE_CHECKING:

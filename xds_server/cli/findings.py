@@ -15,7 +15,7 @@ from xds_server.semantics.checks.catalog import CHECKS, of_fault, of_kind, of_me
 from xds_server.semantics.checks.check import Check
 from xds_server.shell.survey import Place, Survey, Written
 
-_MISSING = re.compile(r"\b([A-Z]\w+) (\S+) does not exist")
+MISSING = re.compile(r"\b([A-Z]\w+) (\S+) does not exist")
 FOLLOWING = ("ListenersNotValid", "ParentNotProgrammed")
 """Reasons that only repeat what is told of listeners or of the parent."""
 
@@ -46,7 +46,7 @@ def findings(world: Offline, found: Survey, now: datetime) -> list[Finding]:
     several = [
         *(_of_fault(fault) for fault in found.faults),
         *_of_copies(found),
-        *_of_verdicts(list(verdicts(world, found.faults)), found),
+        *sifted(list(verdicts(world, found.faults)), found),
         *_of_remarks(world, found, now),
         *_of_documents(found),
     ]
@@ -68,8 +68,8 @@ def _of_fault(fault: Fault, check: Check | None = None) -> Finding:
     )
 
 
-def _of_verdicts(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
-    """Without what only follows from something else that is told."""
+def sifted(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
+    """Findings of the bad verdicts, without what only follows from something else that is told."""
     bad = [row for row in rows if not row.good]
     faulty = {(row.ref, row.part) for row in bad if row.condition != "Programmed"}
     inside = {row.ref for row in bad if row.part.startswith("listener ")}
@@ -95,7 +95,7 @@ def _of_row(row: Row, found: Survey) -> Iterator[Finding]:
 
 def _with_unread(text: str, found: Survey) -> str:
     """A message that an object does not exist, where it is among the files and cannot be read."""
-    if (told := _MISSING.search(text)) is None:
+    if (told := MISSING.search(text)) is None:
         return text
     kind, key = told[1], told[2]
     for fault in found.faults:

@@ -2,12 +2,12 @@
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from xds_server.cli.bootstrap import endpoint
+from xds_server.cli.cluster import Context, ControllerName, Kubeconfig
 from xds_server.cli.input import ExternalNames, fail
 from xds_server.cli.output import LogFormat
 from xds_server.settings import ServeSettings
@@ -17,13 +17,8 @@ _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
 _CONTROLLER = re.compile(r"[a-z0-9.-]+\.[a-z0-9.-]+/[A-Za-z0-9/\-._~%!$&'()*+,;=:]+\Z")
 _MOST_NAME = 40
 """Characters of --name; what is named after it adds some more."""
-Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Instead of KUBECONFIG, ~/.kube/config or the pod's ServiceAccount.")
-]
-Context = Annotated[str | None, typer.Option(help="The context of the kubeconfig.")]
 Name = Annotated[str, typer.Option(help="Of the installation: its Service, Lease and so on.")]
 Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Where it is installed; default: where it runs.")]
-ControllerName = Annotated[str, typer.Option(help="The controllerName of the GatewayClasses that are served.")]
 WatchNamespaces = Annotated[
     list[str] | None, typer.Option(help="Watch this namespace alone; may be repeated. Default: all.")
 ]

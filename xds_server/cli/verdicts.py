@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from xds_server.app.offline import Offline
 from xds_server.model.document import Fault
-from xds_server.model.meta import Condition, ObjectRef
+from xds_server.model.meta import Condition, Key, ObjectRef
 from xds_server.semantics.conditions import is_bad, waits
 from xds_server.semantics.statuses import ListenerStatus
 from xds_server.shell.verdicts import absent_parents, unserved_gateways
@@ -70,23 +70,41 @@ def _rows(ref: ObjectRef, part: str, at: str, conditions: tuple[Condition, ...])
 def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
     """Gateways of other controllers; routes and ListenerSets whose parent is not among what was read."""
     for key, reason in unserved_gateways(world.pipeline):
+        if not world.files and _has_class(world, key):
+            continue
         yield Row(ObjectRef("Gateway", *key), "", "", "Served", "False", "NotOurs", reason, good=False)
     for (kind, key), route in world.pipeline.tables.routes.items():
         for at, parent in absent_parents(world.pipeline, kind, key):
-            yield _no_parent(ObjectRef(kind, *key), parent, at, faults)
+            yield _no_parent(ObjectRef(kind, *key), parent, at, faults, _among(world))
         scope = route.spec.use_default_gateways
         if scope not in ("", "None") and not world.pipeline.tables.world.default_gateways.rows(scope):
-            message = f"there is no Gateway of defaultScope {scope} among the files"
+            message = f"there is no Gateway of defaultScope {scope}{_among(world)}"
             of_scope = (ObjectRef(kind, *key), "default Gateways", "spec.useDefaultGateways")
             yield Row(*of_scope, "Attached", "False", "NoSuchParent", message, good=False)
     for key in world.pipeline.inputs.kinds["ListenerSet"].keys():  # noqa: SIM118 (a table)
         for at, parent in absent_parents(world.pipeline, "ListenerSet", key):
-            yield _no_parent(ObjectRef("ListenerSet", *key), parent, at, faults)
+            yield _no_parent(ObjectRef("ListenerSet", *key), parent, at, faults, _among(world))
 
 
-def _no_parent(ref: ObjectRef, parent: ObjectRef, at: str, faults: Sequence[Fault]) -> Row:
-    message = f"there is no {parent} among the files"
+def _has_class(world: Offline, gateway: Key) -> bool:
+    """Does a class say whose it is? In a cluster it is no fault to be another controller's."""
+    found = world.pipeline.inputs.kinds["Gateway"].get(gateway)
+    classes = world.pipeline.inputs.kinds["GatewayClass"]
+    return found is not None and classes.get(Key("", found.spec.gateway_class_name)) is not None
+
+
+def _among(world: Offline) -> str:
+    return " among the files" if world.files else ""
+
+
+def _no_parent(ref: ObjectRef, parent: ObjectRef, at: str, faults: Sequence[Fault], among: str) -> Row:
+    message = f"there is no {parent}{among}"
     for fault in faults:
         if (fault.kind, fault.namespace, fault.name) == parent:
-            message = f"{parent} cannot be read, see {fault.file}:{fault.line}"
+            see = (
+                f", see {fault.file}:{fault.line}"
+                if fault.file
+                else f": {fault.field} {fault.reason}".replace(":  ", ": ")
+            )
+            message = f"{parent} cannot be read{see}"
     return Row(ref, f"parent {parent.key}", at, "Attached", "False", "NoSuchParent", message, good=False)

@@ -17,6 +17,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from xds_server import __version__
 from xds_server.flow.explain import Row
 from xds_server.model.document import Fault, Ignored
 from xds_server.model.meta import Key
@@ -25,7 +26,7 @@ from xds_server.routing.audience import Audience, ForGateway
 from xds_server.semantics import patterns
 from xds_server.shell import overview
 from xds_server.shell.config_dump import FIELDS, Filter, config_dump
-from xds_server.shell.endpoint import Endpoint, Page, Refused, json_bytes, json_text, plain_response
+from xds_server.shell.endpoint import Endpoint, Page, Refused, json_bytes, json_response, json_text, plain_response
 from xds_server.shell.metrics import exposition
 from xds_server.shell.readable import key_text
 from xds_server.shell.serve.clients import Clients
@@ -63,6 +64,8 @@ class Sources:
     ignored: Callable[[], Sequence[Ignored]] = tuple
     unready: Callable[[], str]
     """Why nothing is served yet, in words; empty once it is."""
+    about: Callable[[], Mapping[str, Any]] = dict
+    """What this server is, beside its version."""
 
 
 class Debug:
@@ -91,6 +94,8 @@ class Debug:
         }
         return (
             Page("/debug/config_dump", "what an Envoy is served, as Envoy's own dump", self._dump, _WHOSE | only),
+            Page("/debug/owners", "the objects behind all that an Envoy is served, versions", self._owners, _WHOSE),
+            Page("/debug/server", "what this server is: version, identity, does it lead", self._about),
             Page("/debug/clients", "connected Envoys: what each was sent, accepted, rejected", self._clients),
             Page(
                 "/debug/tables",
@@ -156,8 +161,18 @@ class Debug:
         return f"Gateways: {_some(map(str, self._sources.pipeline.gateways()))}; connected nodes: {nodes}"
 
     async def _clients(self, _: Mapping[str, str]) -> web.Response:
-        records, serial = list(self._sources.clients), self._sources.catalog.serial
-        return json_bytes(await self._in_thread(lambda: json_text(overview.clients(records, serial))))
+        catalog = self._sources.catalog
+        seen = [(record, catalog.view(audiences(record.node))) for record in self._sources.clients]
+        serial = catalog.serial
+        return json_bytes(await self._in_thread(lambda: json_text(overview.clients(seen, serial))))
+
+    async def _owners(self, query: Mapping[str, str]) -> web.Response:
+        view = self._sources.catalog.view(self._audiences(query))
+        whole = overview.makers(self._sources.pipeline, view)
+        return json_bytes(await self._in_thread(lambda: json_text(overview.owners(view, whole))))
+
+    async def _about(self, _: Mapping[str, str]) -> web.Response:
+        return json_response({"version": __version__, **self._sources.about(), "unready": self._sources.unready()})
 
     # Why
 

@@ -11,16 +11,21 @@ from xds_server.flow.failure import Failure
 from xds_server.flow.graph import Graph
 from xds_server.flow.table import Input, Table
 from xds_server.model.document import Fault, Ignored
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
+from xds_server.routing.backend import Backend, EndpointsId
+from xds_server.routing.secret import SecretId
 from xds_server.shell.readable import key_text, plain_text, readable
 from xds_server.shell.serve.clients import ClientRecord, TypeRecord
 from xds_server.shell.trace import failure_json
+from xds_server.wire.part import leaves
 from xds_server.wire.registry import PREFIX
+from xds_server.xds.catalog import View
 from xds_server.xds.node import GATEWAY
-from xds_server.xds.resource import ResourceType
+from xds_server.xds.resource import Resource, ResourceType
 
+SYNCED: Final = "synced"
 _SHOWN_FAILURES: Final = 20
 _VIRTUAL_HOST: Final = f"{PREFIX}envoy.config.route.v3.VirtualHost"
 _MESSAGES: Final = {
@@ -42,13 +47,16 @@ _MESSAGES: Final = {
 """By table: of which message the parts in its rows are pieces."""
 
 
-def clients(records: Iterable[ClientRecord], serial: int) -> dict[str, Any]:
-    """Every stream; `serial` is the catalog's now, and a client is in sync when it has that one."""
-    return {"catalog_serial": serial, "clients": [_client(record) for record in records]}
+def clients(seen: Iterable[tuple[ClientRecord, View]], serial: int) -> dict[str, Any]:
+    """Every stream, with what it sees now; `serial` is the catalog's. A client that has that one is in sync, and so is
+    one for which nothing has changed since.
+    """
+    return {"catalog_serial": serial, "clients": [_client(record, view) for record, view in seen]}
 
 
-def _client(record: ClientRecord) -> dict[str, Any]:
+def _client(record: ClientRecord, view: View) -> dict[str, Any]:
     node = record.node
+    types = {type_.value: _type(one, view, type_, record.synced) for type_, one in list(record.types.items())}
     return {
         "node": node.id,
         "gateway" if node.kind == GATEWAY else "workload": f"{node.namespace}/{node.name}",
@@ -58,11 +66,22 @@ def _client(record: ClientRecord) -> dict[str, Any]:
         "stream": record.stream,
         "connected_at": record.connected_at.isoformat(),
         "synced_serial": record.synced,
-        "types": {type_.value: _type(one) for type_, one in list(record.types.items())},
+        "in_sync": record.synced is not None and all(one["state"] == SYNCED for one in types.values()),
+        "types": types,
     }
 
 
-def _type(record: TypeRecord) -> dict[str, Any]:
+def _state(record: TypeRecord, view: View, type_: ResourceType, synced: int | None) -> str:
+    """SYNCED, or what keeps it from that: an answer that is waited for, one that was no, something that is not sent."""
+    if record.version_sent != record.version_accepted:
+        return "rejected" if record.rejections else "sent"
+    changed = view.changed(type_, synced) if synced is not None else None
+    if changed is None:  # further back than anyone remembers
+        return SYNCED if record.version_accepted == view.version(type_) else "stale"
+    return "stale" if changed else SYNCED
+
+
+def _type(record: TypeRecord, view: View, type_: ResourceType, synced: int | None) -> dict[str, Any]:
     rejected = None
     if record.last_rejected_at is not None:
         rejected = {
@@ -72,6 +91,7 @@ def _type(record: TypeRecord) -> dict[str, Any]:
         }
     return {
         "subscribed": "*" if record.wildcard else f"{record.names_asked} names asked",
+        "state": _state(record, view, type_, synced),
         "version_sent": record.version_sent,
         "version_acked": record.version_accepted,
         "responses": record.responses,
@@ -80,6 +100,45 @@ def _type(record: TypeRecord) -> dict[str, Any]:
         "nacks": record.rejections,
         "last_nack": rejected,
     }
+
+
+def makers(pipeline: Pipeline, view: View) -> dict[tuple[ResourceType, str], str]:
+    """The object that a resource is of as a whole, where its parts name none: of clusters, endpoints, secrets."""
+    row_of = pipeline.publisher.row_of
+    rows = {
+        (type_, name): row_of((resource.audience, type_, name))
+        for type_ in ResourceType
+        for name, resource in view.resources(type_).items()
+    }
+    return {id_: object_ for id_, row in rows.items() if row is not None and (object_ := _object(row[1]))}
+
+
+def _object(key: Any) -> str:
+    match key:
+        case (_, Backend() as backend):
+            return str(backend.object)
+        case (_, EndpointsId(kind=kind, service=service)):
+            return str(ObjectRef(kind, *service))
+        case (_, SecretId(kind=kind, key=secret)):
+            return str(ObjectRef(kind, *secret))
+    return ""
+
+
+def owners(view: View, whole: Mapping[tuple[ResourceType, str], str]) -> dict[str, Any]:
+    """By type and name of every resource: its version, and the objects that answer for it. `whole` is of `makers`."""
+    return {
+        type_.value: {
+            name: {"version": resource.version, "owners": _owners(resource, whole.get((type_, name), ""))}
+            for name, resource in sorted(view.resources(type_).items())
+            if resource.body
+        }
+        for type_ in ResourceType
+    }
+
+
+def _owners(resource: Resource, whole: str) -> list[str]:
+    found = sorted({str(owner) for leaf in leaves(resource.part) for owner in leaf.owners})
+    return found or ([whole] if whole else [])
 
 
 def rows_of(table: Table[Any, Any]) -> dict[Any, Any]:

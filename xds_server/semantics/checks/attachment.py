@@ -45,7 +45,7 @@ CHECKS = (
         ERROR,
         "There is a document with the parent's name, and it has a fault, so it is taken as absent.",
         "Mend the parent.",
-        (Told("", "Attached", "NoSuchParent", "cannot be read, see "),),
+        (Told("", "Attached", "NoSuchParent", "cannot be read[,:] "),),
     ),
     Check(
         "XDS0606",

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,8 +143,8 @@ class KubeClient:
     async def websocket(
         self, where: str, params: Mapping[str, str], protocols: tuple[str, ...]
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Opens a WebSocket to the server: port-forward, exec."""
-        headers = await self._headers()
+        """Opens a WebSocket to the server: port-forward, exec. RefusedError where the server does not open it."""
+        headers = {**await self._headers(), "Accept": "*/*"}
         with _translated(where):
             socket = await self._session.ws_connect(
                 f"{self.server}{where}",
@@ -260,6 +261,10 @@ async def _error(answer: aiohttp.ClientResponse) -> Exception:
     return refused(answer.status, status.reason, status.message, retry_after=float(wait) if wait.isdecimal() else None)
 
 
+def _phrase(code: int) -> str:
+    return HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else ""
+
+
 class _translated:  # noqa: N801 (reads as a statement)
     """Errors of the transport as UnreachableError."""
 
@@ -270,6 +275,9 @@ class _translated:  # noqa: N801 (reads as a statement)
         pass
 
     def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            told = f"{self._where}: {error.status} {_phrase(error.status)}".rstrip()
+            raise refused(error.status, "", told) from error
         if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | ssl.SSLError):
             text = str(error) or "no answer in time"
             raise UnreachableError(f"{self._where}: {text}") from error

@@ -26,7 +26,7 @@ from xds_server.shell.kube.watcher import Absent, Changed, Event, Listed, Lost, 
 
 log = structlog.get_logger()
 
-_SELECTORS: Final = {
+SELECTORS: Final = {
     "ConfigMap": ("app.kubernetes.io/managed-by!=xds-server", ""),
     "Secret": (
         "app.kubernetes.io/managed-by!=xds-server",
@@ -116,7 +116,7 @@ class KubeSource:
             api_version = await self._served(place)
             decoder = Decoder(place.row, api_version)
             self.live.serve(place.row.kind, api_version)
-            labels, fields = _SELECTORS.get(place.row.kind, ("", ""))
+            labels, fields = SELECTORS.get(place.row.kind, ("", ""))
             watched = Watched(api_version, place.row.plural, place.namespace, labels, fields)
             async for event in watch(self.client, watched):
                 await self._take(place, decoder, event)
