@@ -62,7 +62,7 @@ class Parts:
             "namespace": self.settings.namespace,
             "identity": self.settings.identity,
             "controller_name": self.settings.controller_name,
-            "leading": self.leadership.leading,
+            "leading": self.replica.leadership.leading,
         }
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
