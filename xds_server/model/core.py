@@ -4,7 +4,7 @@
 
 import msgspec
 
-from xds_server.model.meta import Metadata, Struct
+from xds_server.model.meta import Metadata, OwnedMetadata, Struct
 
 
 class Namespace(Struct, frozen=True):
@@ -31,14 +31,47 @@ class ServiceSpec(Struct, frozen=True):
     ports: tuple[ServicePort, ...] = ()
     selector: dict[str, str] | None = None
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
+    cluster_ips: tuple[str, ...] = msgspec.field(default=(), name="clusterIPs")
+    """One for each family, the first is `cluster_ip`; `None` where there is none on purpose."""
+    external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
+    load_balancer_ip: str | None = msgspec.field(default=None, name="loadBalancerIP")
     external_name: str | None = None
 
 
-class Service(Struct, frozen=True):
-    """A Service: the name and ports of a backend."""
+class PortStatus(Struct, frozen=True):
+    """Service.status.loadBalancer.ingress[].ports[]: with an `error`, the load balancer does not serve the port."""
 
-    metadata: Metadata
+    port: int
+    protocol: str = "TCP"
+    error: str | None = None
+
+
+class Ingress(Struct, frozen=True):
+    """Service.status.loadBalancer.ingress[]: an address, or a name of one."""
+
+    ip: str | None = None
+    hostname: str | None = None
+    ports: tuple[PortStatus, ...] | None = None
+
+
+class LoadBalancer(Struct, frozen=True):
+    """Service.status.loadBalancer."""
+
+    ingress: tuple[Ingress, ...] | None = None
+
+
+class ServiceStatus(Struct, frozen=True):
+    """Service.status."""
+
+    load_balancer: LoadBalancer = LoadBalancer()
+
+
+class Service(Struct, frozen=True):
+    """A Service: the name and ports of a backend, or the addresses of proxies."""
+
+    metadata: OwnedMetadata
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class EndpointConditions(Struct, frozen=True):
@@ -106,6 +139,29 @@ class ClusterTrustBundle(Struct, frozen=True):
     spec: ClusterTrustBundleSpec
 
 
+class ContainerPort(Struct, frozen=True):
+    """Pod.spec.containers[].ports[]."""
+
+    container_port: int
+    name: str = ""
+    protocol: str = "TCP"
+
+
+class Container(Struct, frozen=True):
+    """Pod.spec.containers[] and initContainers[]; of the latter those that are started again run beside the others."""
+
+    ports: tuple[ContainerPort, ...] | None = None
+    restart_policy: str | None = None
+
+
+class PodSpec(Struct, frozen=True):
+    """Pod.spec."""
+
+    service_account_name: str = ""
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] | None = None
+
+
 class PodCondition(Struct, frozen=True):
     """Pod.status.conditions[]."""
 
@@ -128,9 +184,10 @@ class PodStatus(Struct, frozen=True):
 
 
 class Pod(Struct, frozen=True):
-    """A Pod: its labels and addresses."""
+    """A Pod: its labels and addresses, who it is, and the ports that it names."""
 
     metadata: Metadata
+    spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
 

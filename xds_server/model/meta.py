@@ -59,6 +59,19 @@ class Metadata(Struct, frozen=True):
         return Key(self.namespace, self.name)
 
 
+class OwnerReference(Struct, frozen=True):
+    """An object that another one goes with."""
+
+    kind: str
+    uid: str
+
+
+class OwnedMetadata(Metadata, frozen=True):
+    """The metadata of kinds whose owners are asked for."""
+
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
 class Condition(Struct, frozen=True):
     """One entry of a `conditions` list. `lastTransitionTime` is stamped by whoever writes it."""
 
