@@ -3,7 +3,7 @@ import pytest
 
 from tests.model.documents import GROUP, X_GROUP
 from xds_server.model.kinds import BY_GROUP_KIND, BY_KIND, KINDS, VERSIONS, kind_of
-from xds_server.model.meta import Metadata, Struct
+from xds_server.model.meta import Metadata, OwnedMetadata, Struct
 from xds_server.model.parse import parse
 
 
@@ -37,7 +37,8 @@ def test_every_kind_that_gateways_serve_is_there_once():
 def test_a_model_is_a_struct_with_metadata_named_after_its_kind(row):
     assert issubclass(row.model, Struct)
     assert row.model.__name__ == row.kind
-    assert {field.name: field.type for field in msgspec.structs.fields(row.model)}["metadata"] is Metadata
+    types = {field.name: field.type for field in msgspec.structs.fields(row.model)}
+    assert types["metadata"] is (OwnedMetadata if row.kind == "Service" else Metadata)
 
 
 def test_versions_are_those_ever_released():

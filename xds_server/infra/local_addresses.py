@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from xds_server.infra.binding import parsed
 from xds_server.model.gateway import GatewayAddress
-from xds_server.semantics.addresses import SENTINEL, GatewayStatusAddress, Placement, Unmet
+from xds_server.semantics.addresses import SENTINEL, Answer, GatewayStatusAddress, Placement, Unmet
 
 LOCAL_NAMES = ("localhost", ".localhost")
 """Names that resolve to loopback everywhere (RFC 6761): the first itself, and all that end with the second."""
@@ -36,15 +36,14 @@ def place(asked: tuple[GatewayAddress, ...], address: str | None) -> Placement:
     Entries with a value come first: what they get is not there for others.
     """
     if not asked:
-        chosen = () if address is None else (GatewayStatusAddress("IPAddress", address, ""),)
+        chosen = () if address is None else (Answer((GatewayStatusAddress("IPAddress", address, ""),)),)
         return Placement(asked, chosen)
-    given: dict[int, GatewayStatusAddress | Unmet] = {}
+    given: dict[int, Answer] = {}
     taken: set[tuple[str, str]] = set()
     for index in sorted(range(len(asked)), key=lambda index: not asked[index].value):
         found = _give(asked[index], address, taken)
-        given[index] = found
-        if isinstance(found, GatewayStatusAddress):
-            taken.add((found.type, found.value))
+        given[index] = Answer(problem=found) if isinstance(found, Unmet) else Answer((found,))
+        taken.update((one.type, one.value) for one in given[index].addresses)
     return Placement(asked, tuple(given[index] for index in range(len(asked))))
 
 

@@ -15,6 +15,9 @@ from xds_server.semantics import conditions
 TYPES = ("IPAddress", "Hostname")
 SENTINEL = "testing.x-k8s.io/sentinel"
 """A routability without meaning that everyone must be able to give."""
+CLUSTER = "Cluster"
+"""The routability of addresses of Services inside the cluster."""
+MOST_ADDRESSES = 16
 
 
 class GatewayStatusAddress(Struct, frozen=True):
@@ -34,23 +37,31 @@ class Unmet:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What an entry of spec.addresses came to: addresses, and what is wrong with them, or why there are none."""
+
+    addresses: tuple[GatewayStatusAddress, ...] = ()
+    problem: Unmet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a Gateway is. `asked` are the spec.addresses that this answers; `given` has an entry for each of them, or
-    what was chosen where nothing was asked for.
+    """Where a Gateway is. `asked` are the spec.addresses that this answers; `given` has an answer to each of them, or
+    one with what was chosen where nothing was asked for.
     """
 
     asked: tuple[GatewayAddress, ...] = ()
-    given: tuple[GatewayStatusAddress | Unmet, ...] = ()
+    given: tuple[Answer, ...] = ()
 
     @property
     def addresses(self) -> tuple[GatewayStatusAddress, ...]:
-        """What there is."""
-        return tuple(one for one in self.given if isinstance(one, GatewayStatusAddress))
+        """What there is, each once, as many as a status can have."""
+        return tuple(dict.fromkeys(address for one in self.given for address in one.addresses))[:MOST_ADDRESSES]
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What there is not, and why."""
-        return tuple(message for _, message in self._unmet())
+        return tuple(message for one, _, message in self._problems() if not one.addresses)
 
     def assigned(self) -> Condition:
         """The AddressesAssigned condition."""
@@ -63,17 +74,18 @@ class Placement:
         """Why the Gateway is not programmed: a value that is unusable is reason enough, what could not be assigned is
         one where there is nothing else.
         """
-        unusable = [message for one, message in self._unmet() if one.reason == "AddressNotUsable"]
+        unusable = [message for _, problem, message in self._problems() if problem.reason == "AddressNotUsable"]
         if unusable:
             return conditions.not_programmed("AddressNotUsable", "; ".join(unusable))
         if self.problems and not self.addresses:
             return conditions.not_programmed("AddressNotAssigned", "; ".join(self.problems))
         return None
 
-    def _unmet(self) -> Iterator[tuple[Unmet, str]]:
+    def _problems(self) -> Iterator[tuple[Answer, Unmet, str]]:
         for index, one in enumerate(self.given):
-            if isinstance(one, Unmet):
-                yield one, f"addresses[{index}]: {one.message}"
+            if one.problem is not None:
+                where = f"addresses[{index}]: " if self.asked else ""
+                yield one, one.problem, f"{where}{one.problem.message}"
 
 
 def services(gateway: Gateway) -> tuple[str, ...]:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from xds_server.model.core import (
     ClusterTrustBundle,
     ClusterTrustBundleSpec,
+    ContainerPort,
     Endpoint,
     EndpointPort,
     EndpointSlice,
+    Ingress,
     Namespace,
     PodIP,
+    PortStatus,
     Secret,
     Service,
     ServicePort,
@@ -35,6 +38,9 @@ FIELDS: Fields = {
     Endpoint: {"addresses": count(100, least=1)},
     EndpointPort: {"port": syntax.port, "protocol": _transport},
     PodIP: {"ip": syntax.ip},
+    ContainerPort: {"container_port": syntax.port, "protocol": _transport},
+    Ingress: {"ip": syntax.ip},
+    PortStatus: {"port": syntax.port, "protocol": _transport},
     ClusterTrustBundleSpec: {"trust_bundle": syntax.text(1, 1_048_576)},
 }
 
