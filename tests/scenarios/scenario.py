@@ -12,6 +12,7 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
 - `yaml statuses`: of every object in `given` that has one, as show_statuses.py shows them.
 - `yaml envoy [GATEWAY] TYPE[/NAME] [KEY…]`: what was published, as show_resources.py shows it; all of a type by name,
   or one resource, or some keys of it. GATEWAY may be left out where one Gateway is served.
+- `yaml proxies`: of every pod that serves a Gateway, in a cluster: which ones, behind which Services, as whom.
 - `yaml faults`: what the CRDs' schemas would refuse, for scenarios about values that they would not let pass.
 """
 
@@ -159,6 +160,8 @@ class Scenario:
         match one.words[0]:
             case "statuses":
                 return block(self._statuses(outcome.pipeline))
+            case "proxies":
+                return block(_proxies(outcome.pipeline))
             case "faults":
                 return block(outcome.faults)
             case _:
@@ -192,7 +195,7 @@ def load_all() -> list[Scenario]:
 
 
 def _is_output(one: Block) -> bool:
-    return one.words[:1] in (["statuses"], ["envoy"], ["faults"])
+    return one.words[:1] in (["statuses"], ["envoy"], ["proxies"], ["faults"])
 
 
 def _documents(text: str) -> list[Document]:
@@ -213,6 +216,19 @@ def _identity(document: Document) -> tuple[str, Key]:
     row = BY_KIND.get(document["kind"])
     namespaced = row is None or row.namespaced
     return document["kind"], Key(metadata.get("namespace", "default") if namespaced else "", metadata["name"])
+
+
+def _proxies(pipeline: Pipeline) -> dict[str, Any]:
+    assert pipeline.places.proxies is not None, "a scenario of a cluster: option `deployed`"
+    return {
+        str(key): {
+            "gateways": [str(one) for one in row.gateways],
+            "services": [str(one) for one in row.services],
+            "account": row.service_account,
+            "terminating": row.terminating,
+        }
+        for key, row in pipeline.places.proxies.items()
+    }
 
 
 def _resources(words: list[str], outcome: Outcome) -> Any:

@@ -150,6 +150,7 @@ def _options(settings: ServeSettings) -> Options:
     return Options(
         controller_name=settings.controller_name,
         allow_external_names=settings.allow_external_names,
+        cluster_domain=settings.cluster_domain,
         deployed=True,
         installation=installation(settings),
     )

@@ -10,6 +10,7 @@ from xds_server.flow.table import Index, Input, Table
 from xds_server.infra import names, service
 from xds_server.infra.desired import AS_IT_IS, Desired, Installation, Provision, desired
 from xds_server.infra.service import Port
+from xds_server.infra.target_ports import OWN_PORTS
 from xds_server.model.gateway import Gateway
 from xds_server.model.meta import Condition, Key
 from xds_server.pipeline.gateway import GatewayTables
@@ -70,10 +71,15 @@ def _desired(key: Key, gateway: Gateway, look: Lookup, asked: _Asked) -> Iterabl
 
 def _ports(key: Key, verdict: GatewayVerdict, look: Lookup, asked: _Asked) -> Mapping[Port, str]:
     """The ports of listeners that could be served, own ones first, and their names."""
-    points = {point.id: point for point in look.rows(asked.listeners, key) if point.owns_hosts}
+    points = {point.id: point for point in look.rows(asked.listeners, key) if _could_be_bound(point)}
     sets = (verdict.sets or {}).values()
     ordered = [*verdict.listeners, *(listener for one in sets for listener in one.listeners)]
     found = [points[listener.id] for listener in ordered if listener.id in points]
     known = look.get(asked.world.services, Key(key.namespace, names.child(key.name)))
     kept = {Port(port.port, port.protocol): port.name for port in known.ports} if known is not None else {}
     return service.named(((Port(one.port, one.transport.upper()), one.id.name) for one in found), kept)
+
+
+def _could_be_bound(point: AttachPoint) -> bool:
+    """A port that Envoy itself uses is not led to: what is there is for the cluster alone."""
+    return point.owns_hosts and not (point.transport == "tcp" and point.port in OWN_PORTS)

@@ -24,6 +24,8 @@ class Options:
     checks: bool = True
     deployed: bool = False
     """Gateways are deployed in a cluster, each on its own."""
+    cluster_domain: str = "cluster.local"
+    """Where the cluster's DNS has its Services."""
     installation: Installation = field(default_factory=Installation)
     """What is said of this server to what it deploys."""
     system_authorities: str = "/etc/ssl/certs/ca-certificates.crt"

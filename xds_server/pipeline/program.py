@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from xds_server.envoy.virtual_host import HEADER_PREFIX
 from xds_server.flow.graph import Graph, Settled
 from xds_server.model.meta import Key
-from xds_server.pipeline import deployments, gateway, inputs, resources, statuses
+from xds_server.pipeline import deployments, gateway, inputs, places, resources, statuses
 from xds_server.pipeline.deployments import Deployments
 from xds_server.pipeline.gateway import GatewayTables
 from xds_server.pipeline.holds import HoldId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
+from xds_server.pipeline.places import Places
 from xds_server.pipeline.publisher import Output, Publisher
 from xds_server.pipeline.route_configurations import HOST_HEADERS
 from xds_server.pipeline.statuses import Statuses
@@ -32,6 +33,7 @@ class Pipeline:
     outputs: tuple[Output, ...]
     publisher: Publisher
     statuses: Statuses
+    places: Places
     deployments: Deployments | None = None
     """What is to be there in a cluster."""
 
@@ -86,7 +88,8 @@ def build(options: Options) -> Pipeline:
     graph = Graph(strict=options.strict)
     all_inputs = inputs.build(graph, checks=options.checks)
     tables = gateway.build(graph, all_inputs, options)
-    outputs = resources.build(graph, all_inputs, tables, options)
+    where = places.build(graph, all_inputs, tables, options)
+    outputs = resources.build(graph, all_inputs, tables, where, options=options)
     deployed = deployments.build(graph, all_inputs, tables, options) if options.deployed else None
     return Pipeline(
         graph=graph,
@@ -94,6 +97,7 @@ def build(options: Options) -> Pipeline:
         tables=tables,
         outputs=outputs,
         publisher=Publisher(outputs),
-        statuses=statuses.build(graph, all_inputs, tables, options, deployed),
+        statuses=statuses.build(graph, all_inputs, tables, options, where=where, deployments=deployed),
+        places=where,
         deployments=deployed,
     )

@@ -18,6 +18,7 @@ from xds_server.pipeline.holds import Holds, Variant, Variants, builds_of, leaf_
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.listeners import Binds
 from xds_server.pipeline.options import Options
+from xds_server.pipeline.places import Places
 from xds_server.pipeline.publisher import Output
 from xds_server.pipeline.secrets import GatewaySecret
 from xds_server.routing.backend import Backend, EndpointsId
@@ -27,7 +28,9 @@ from xds_server.wire.part import Part
 from xds_server.xds.resource import ResourceType
 
 
-def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options) -> tuple[Output, ...]:
+def build(
+    graph: Graph, inputs: Inputs, tables: GatewayTables, places: Places, *, options: Options
+) -> tuple[Output, ...]:
     """Creates the tables of resources, in the order in which types are pushed."""
     held = inputs.holds.by("gateway and type", lambda id_, _: ((id_.gateway, id_.type),))
     builds = graph.group("builds", held, partial(builds_of, index=held))
@@ -44,7 +47,7 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     endpoints = graph.group(
         "gateway.endpoints", by_assignment, partial(_endpoints, assignments=assignments, holds=holds)
     )
-    binds = Binds(inputs.binds, options.default_bind)
+    binds = Binds(places.binds, options.default_bind)
     bound = listeners.build(graph, tables, secrets, holds, binds=binds, options=options)
     routes = route_configurations.build(graph, tables, holds, binds)
     return (

@@ -9,6 +9,7 @@ from xds_server.envoy import names
 from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
+from xds_server.infra.target_ports import Port
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
@@ -18,6 +19,7 @@ from xds_server.pipeline.gateway import GatewayTables, RouteKey
 from xds_server.pipeline.holds import Hold, RejectionId
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.options import Options
+from xds_server.pipeline.places import Places
 from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
@@ -76,11 +78,18 @@ class _Asked:
     tables: GatewayTables
     attached: Table[ListenerId, int]
     rejected: Index[Any, RejectionId, Hold]
+    where: Places
     deployments: Deployments | None
 
 
 def build(
-    graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options, deployments: Deployments | None = None
+    graph: Graph,
+    inputs: Inputs,
+    tables: GatewayTables,
+    options: Options,
+    *,
+    where: Places,
+    deployments: Deployments | None,
 ) -> Statuses:
     """Creates the tables of statuses."""
     advertised = [name for feature in options.features.values() for name in feature.advertises]
@@ -98,7 +107,7 @@ def build(
     routes, accepted_by = graph.derive_judged("statuses.routes", tables.routes, route)
     attached_to = accepted_by.by("listener", lambda _, listeners: listeners)
     attached = graph.group("attached", attached_to, lambda _, rows, __: len(rows))
-    asked = _Asked(inputs, tables, attached, rejected, deployments)
+    asked = _Asked(inputs, tables, attached, rejected, where, deployments)
     gateways = graph.derive("statuses.gateways", kinds["Gateway"], partial(_gateway, asked=asked))
     sets = graph.derive("statuses.listenersets", kinds["ListenerSet"], partial(_listener_set, asked=asked))
     return Statuses(classes, gateways, sets, routes, policy_statuses.build(graph, inputs, tables, rejected))
@@ -153,14 +162,23 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
                 if one.field == secret.field:
                     what = f"Secret {secret.key}" if secret.is_certificate else "authorities"
                     rejections.append(Rejected(f"listeners[{point.id.name}]", f"{what}: {one.detail}"))
-    bind = look.get(asked.inputs.binds, gateway)
+    known = asked.where.unbound(gateway, look)
+    bind = look.get(asked.where.binds, gateway)
     absent = [
         point for point in points if point.served and bind is not None and not bind.serves(point.port, point.transport)
     ]
-    unbound = frozenset(one.id.name for one in absent if bind is not None and bind.lacks(one.port, one.transport))
-    unplaced = frozenset(point.id.name for point in absent) - unbound
-    placement = look.get(asked.inputs.placements, gateway)
+    unbound = {
+        point.id.name: _unbound(known.get(Port(point.transport, point.port)))
+        for point in absent
+        if bind is not None and bind.lacks(point.port, point.transport)
+    }
+    unplaced = frozenset(point.id.name for point in absent).difference(unbound)
+    placement = look.get(asked.where.placements, gateway)
     return statuses.Found(counts, rejections, unbound, placement, unplaced=unplaced)
+
+
+def _unbound(why: str | None) -> str:
+    return f"The port is not bound: {why}." if why else "The port cannot be bound now."
 
 
 def _route(

@@ -136,13 +136,13 @@ def gateway_class_status(class_: GatewayClass, program: Program, problem: str) -
 @dataclass(frozen=True, slots=True)
 class Found:
     """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, the listeners whose port
-    cannot be bound now or has no place yet, and where the Gateway is. `resolved` is about the certificate that it shows
-    to backends, `undeployed` about what keeps it from being deployed.
+    cannot be bound now, and why, or has no place yet, and where the Gateway is. `resolved` is about the certificate
+    that it shows to backends, `undeployed` about what keeps it from being deployed.
     """
 
     attached: Mapping[str, int]
     rejections: Sequence[Rejected] = ()
-    unbound: frozenset[str] = frozenset()
+    unbound: Mapping[str, str] = field(default_factory=dict)
     placement: Placement | None = None
     resolved: Condition | None = None
     unplaced: frozenset[str] = frozenset()
@@ -183,7 +183,8 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
     elif verdict.accepted.reason == "ParentNotAccepted":
         programmed = conditions.not_programmed("ParentNotProgrammed", verdict.accepted.message)
     elif (of_gateway := found.placement.not_programmed() if found.placement else None) is not None:
-        programmed = conditions.not_programmed("ParentNotProgrammed", f"The Gateway's {of_gateway.message}")
+        told = f"The Gateway is not programmed: {of_gateway.message}"
+        programmed = conditions.not_programmed("ParentNotProgrammed", told)
     else:
         programmed = _programmed(verdict.accepted, verdict.listeners, faults, progress, found.unplaced)
     own = (verdict.accepted, programmed, conditions.ready_like(programmed))
@@ -194,7 +195,7 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
 def _faults(listeners: Sequence[ListenerVerdict], found: Found) -> dict[str, str]:
     """Why listeners that could be served are not, by name."""
     by_field = {rejection.field: rejection.detail for rejection in found.rejections}
-    faults = dict.fromkeys(found.unbound, "The port cannot be bound now.")
+    faults = dict(found.unbound)
     for listener in listeners:
         if (detail := by_field.get(f"listeners[{listener.name}]")) is not None:
             faults[listener.name] = f"Envoy rejected it: {detail}"
