@@ -100,7 +100,7 @@ def place(
         elif index in by_index:
             given[index] = _behind(by_index[index], entry, services, problems)
         else:
-            given[index] = _give(entry, tuple(services.values()), taken, problems)
+            given[index] = _give(entry, tuple(services.values()), taken, problems, own=not references)
         taken.update(_id(one) for one in given[index].addresses)
     return Placement(asked, tuple(given[index] for index in range(len(asked))))
 
@@ -134,14 +134,16 @@ def _give(
     services: Sequence[Reached],
     taken: set[tuple[str, str]],
     problems: Mapping[Key, str],
+    *,
+    own: bool,
 ) -> Answer:
-    """What an entry comes to that names no Service."""
+    """What an entry comes to that names no Service. `own`: the Service is made as the entries ask."""
     pool = [one for service in services for one in _pool(service, entry) if one.type == entry.type]
     if entry.value:
         found = [one for one in pool if _same(one.value, entry.value)]
         if found:
             return Answer((_as_asked(GatewayStatusAddress(entry.type, entry.value, found[0].routability), entry),))
-        return Answer(problem=_not_given(entry, services, problems))
+        return Answer(problem=_not_given(entry, services, problems, own=own))
     free = [one for one in pool if _id(one) not in taken]
     if free:
         return Answer((_as_asked(free[0], entry),))
@@ -169,12 +171,12 @@ def _refused(entry: GatewayAddress) -> Unmet | None:
     return None
 
 
-def _not_given(entry: GatewayAddress, services: Sequence[Reached], problems: Mapping[Key, str]) -> Unmet:
+def _not_given(entry: GatewayAddress, services: Sequence[Reached], problems: Mapping[Key, str], *, own: bool) -> Unmet:
     """Why a value was not given."""
     if not services:
         return _not_yet(services, problems)
     first = services[0]
-    if entry.routability == CLUSTER or first.type != "LoadBalancer":
+    if not own or entry.routability == CLUSTER or first.type != "LoadBalancer":
         there = ", ".join(one.value for one in (*first.outside, *first.inside)) or "no address"
         return Unmet(_reason(entry), f"{entry.value} is not where Service {first.key} is ({there})")
     if first.wanted and not _same(first.wanted, entry.value):
