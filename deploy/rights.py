@@ -10,18 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from xds_server.model.kinds import KINDS
 from xds_server.shell.kube.live import WITH_STATUS
+from xds_server.shell.kube.provisioned import MADE
 
 VERBS: Final = ("get", "list", "watch", "create", "update", "patch", "delete")
 READ: Final = ("get", "list", "watch")
 WRITE: Final = ("create", "patch", "delete")
 
-PROVISIONED: Final = (
-    ("apps", "deployments"),
-    ("", "services"),
-    ("", "serviceaccounts"),
-    ("policy", "poddisruptionbudgets"),
-    ("autoscaling", "horizontalpodautoscalers"),
-)
+PROVISIONED: Final = tuple((made.api_version.rpartition("/")[0], made.plural) for made in MADE.values())
 """What is made for Gateways: API group and resource."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.rights import PROVISIONED, VERBS, at_home, cluster_wide, in_namespaces, rules
 from xds_server.model.kinds import KINDS
-from xds_server.shell.kube.cleanup import MADE
+from xds_server.shell.kube.cleanup import CLEANED
 from xds_server.shell.kube.live import WITH_STATUS
 
 CLUSTER_WIDE, IN_NAMESPACES, AT_HOME = rules(cluster_wide()), rules(in_namespaces("edge")), rules(at_home("edge"))
@@ -74,11 +74,14 @@ def test_config_maps_are_written_by_name_in_other_namespaces() -> None:
 
 
 def test_what_is_made_can_be_cleaned_up() -> None:
-    for made in MADE:
+    for made in CLEANED:
         group = made.api_version.rpartition("/")[0]
         assert "delete" in verbs(IN_NAMESPACES, group, made.plural, "edge-ca"), made
         assert "list" in verbs(IN_NAMESPACES, group, made.plural), made
 
 
 def test_what_is_made_for_gateways_is_all_that_is_made_of_its_kinds() -> None:
-    assert {(made.api_version.rpartition("/")[0], made.plural) for made in MADE} == {*PROVISIONED, ("", "configmaps")}
+    assert {(made.api_version.rpartition("/")[0], made.plural) for made in CLEANED} == {
+        *PROVISIONED,
+        ("", "configmaps"),
+    }

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,7 @@ from xds_server.semantics.status_merge import LAYOUTS, Told, is_written_by, mana
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.discovery import newest_served
 from xds_server.shell.kube.errors import ConflictError, KubeError, NotFoundError
+from xds_server.shell.kube.provisioned import MADE, Made
 
 Json = Mapping[str, Any]
 
@@ -30,30 +31,10 @@ _RENEWALS: Final = 3
 _PAUSE: Final = 0.5
 
 
-class Made(NamedTuple):
-    """A kind that servers make."""
-
-    kind: str
-    api_version: str
-    plural: str
-
-    def path(self, namespace: str = "", name: str = "") -> str:
-        """The path of one, or of all."""
-        return path(self.api_version, self.plural, namespace, name)
-
-
-_DEPLOYMENT: Final = Made("Deployment", "apps/v1", "deployments")
 _SECRET: Final = Made("Secret", "v1", "secrets")
 _LEASE: Final = Made("Lease", "coordination.k8s.io/v1", "leases")
-MADE: Final = (
-    Made("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
-    Made("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
-    _DEPLOYMENT,
-    Made("Service", "v1", "services"),
-    Made("ServiceAccount", "v1", "serviceaccounts"),
-    Made("ConfigMap", "v1", "configmaps"),
-)
-"""What is made for Gateways. Autoscalers go before what they scale."""
+CLEANED: Final = (*reversed(MADE.values()), Made("ConfigMap", "v1", "configmaps"))
+"""What is made for Gateways, those first that look after others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +69,7 @@ class StillServingError(KubeError):
 async def remnants(client: KubeClient, installed: Installed) -> list[Remnant]:
     """Everything that is left, in the order in which it is removed."""
     found: list[Remnant] = []
-    for made in MADE:
+    for made in CLEANED:
         found += [one async for one in _made(client, installed, made)]
     for row in KINDS:
         if row.kind in LAYOUTS:
@@ -116,7 +97,7 @@ async def stop(client: KubeClient, installed: Installed, *, seconds: float = 90.
 
     Raises StillServingError when a server goes on nevertheless, one outside of the cluster perhaps.
     """
-    where = _DEPLOYMENT.path(installed.namespace, installed.name)
+    where = MADE["Deployment"].path(installed.namespace, installed.name)
     if deployment := await _get(client, where):
         await client.patch(where, {"spec": {"replicas": 0}})
         labels = deployment["spec"]["selector"].get("matchLabels") or {}

@@ -14,6 +14,7 @@ import msgspec
 from xds_server.infra import names
 from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Key
+from xds_server.shell.kube.client import path
 
 Json = Mapping[str, Any]
 
@@ -29,6 +30,10 @@ class Made(NamedTuple):
     kind: str
     api_version: str
     plural: str
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """The path of one, or of all."""
+        return path(self.api_version, self.plural, namespace, name)
 
 
 MADE: Final = {
