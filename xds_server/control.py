@@ -26,6 +26,7 @@ from xds_server.pipeline.standing import Standing
 from xds_server.routing.audience import Audience, Everyone, ForGateway
 from xds_server.routing.listener import Bind
 from xds_server.semantics.addresses import Placement
+from xds_server.semantics.features import Crd
 from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.statuses import Served
 from xds_server.xds.catalog import Catalog
@@ -54,6 +55,8 @@ class Changes:
     binds: Mapping[Key, Bind | None] = field(default_factory=dict)
     placements: Mapping[Key, Placement | None] = field(default_factory=dict)
     provisions: Mapping[Key, Provision | None] = field(default_factory=dict)
+    crds: Mapping[str, Crd] | None = None
+    """The kinds that the cluster serves, all of them; None for no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,8 @@ class Control:
                 inputs.remove(kind, key)
             for kind, key, value in changes.upserts:
                 inputs.put(kind, key, value)
+            if changes.crds is not None:
+                inputs.crds.replace(changes.crds)
             for gateway, bind in changes.binds.items():
                 if bind is None:
                     inputs.binds.remove(gateway)

@@ -1,8 +1,10 @@
 """One replica among others: who leads, what Envoys of all have, the statuses that the leader writes."""
 
+import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -11,10 +13,13 @@ from xds_server.settings import ServeSettings
 from xds_server.shell.kube import leader
 from xds_server.shell.kube.acks import AckExchange
 from xds_server.shell.kube.client import KubeClient
+from xds_server.shell.kube.crds import CrdWatch
 from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership
 from xds_server.shell.kube.metrics import StatusMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.kube.status import StatusWriter
+
+_SETTLE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +29,23 @@ class Replica:
     leadership: Leadership
     statuses: StatusWriter
     acks: AckExchange | None
+    crds: CrdWatch
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs whether it leads or not."""
-        return {"acks": self.acks.run()} if self.acks else {}
+        return {"crds": self.crds.run(), **({"acks": self.acks.run()} if self.acks else {})}
 
     def duties(self) -> dict[str, Duty]:
         """What runs while it leads."""
-        return {"statuses": self.statuses.run}
+        return {"statuses": self._write_statuses}
+
+    async def _write_statuses(self) -> None:
+        """Not before it is known what the CRDs are: classes would be told twice."""
+        await self.crds.known.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await self.crds.settled.wait()
+        await self.statuses.run()
 
 
 def replica(
@@ -51,4 +65,4 @@ def replica(
     told.wait(statuses.queue)
     statuses.wrote = told.wrote
     acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)
-    return Replica(leadership, statuses, acks if settings.leader_elect else None)
+    return Replica(leadership, statuses, acks if settings.leader_elect else None, CrdWatch(client, control))

@@ -147,12 +147,14 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
 
 
 def _options(settings: ServeSettings) -> Options:
+    """The channel is what is assumed of CRDs that cannot be read."""
     return Options(
         controller_name=settings.controller_name,
         allow_external_names=settings.allow_external_names,
         cluster_domain=settings.cluster_domain,
         deployed=True,
         installation=installation(settings),
+        channel="standard",
     )
 
 

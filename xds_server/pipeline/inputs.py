@@ -21,6 +21,7 @@ from xds_server.routing.listener import Bind
 from xds_server.semantics import clock
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.certificates import KeptSecret, keep
+from xds_server.semantics.features import Crd
 from xds_server.semantics.statuses import Served
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -39,6 +40,8 @@ class Inputs:
     holds: Input[HoldId, Hold]
     reported: Input[HoldId, Hold]
     """What Envoys of other replicas rejected; for statuses alone."""
+    crds: Input[str, Crd]
+    """By kind; empty where nobody tells."""
     slices_by_service: Index[Key, Key, EndpointSlice]
     grants_by_namespace: Index[str, Key, ReferenceGrant]
 
@@ -71,6 +74,7 @@ def build(graph: Graph, *, checks: bool = True) -> Inputs:
         clock=graph.input("clock"),
         holds=graph.input("holds"),
         reported=graph.input("reported"),
+        crds=graph.input("crds"),
         slices_by_service=kinds["EndpointSlice"].by("service", _service_of),
         grants_by_namespace=kinds["ReferenceGrant"].by("namespace", lambda key, _: (key.namespace,)),
     )

@@ -26,7 +26,7 @@ from xds_server.routing.listener import ListenerId
 from xds_server.routing.rule import Rule
 from xds_server.semantics import infrastructure, statuses
 from xds_server.semantics.attach import Claim, ParentVerdict, Route
-from xds_server.semantics.features import supported
+from xds_server.semantics.features import Crd, carried, releases, supported
 from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.policy_statuses import PolicyStatus
 from xds_server.semantics.spread import limited
@@ -71,6 +71,23 @@ class Statuses:
 
 
 @dataclass(frozen=True, slots=True)
+class _Program:
+    """What classes support: `assumed` while nobody has told which CRDs there are, else what these carry."""
+
+    assumed: Program
+    everything: Program
+    crds: Table[str, Crd]
+
+    def now(self, look: Lookup) -> Program:
+        """With these CRDs."""
+        crds = dict(look.items(self.crds))
+        if not crds:
+            return self.assumed
+        features = carried(self.everything.features, crds)
+        return replace(self.everything, features=features, bundle_version=", ".join(releases(crds)))
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """What statuses of listeners are made from: `attached` counts routes, `rejected` finds holds by their owner."""
 
@@ -94,9 +111,10 @@ def build(
     """Creates the tables of statuses."""
     advertised = [name for feature in options.features.values() for name in feature.advertises]
     program = Program(options.controller_name, supported(advertised, options.channel), options.bundle_version)
+    everything = replace(program, features=supported(advertised, "experimental"))
     kinds = inputs.kinds
     controller = tables.world.controller_name
-    class_ = partial(_class, program=program, world=tables.world)
+    class_ = partial(_class, program=_Program(program, everything, inputs.crds), world=tables.world)
     classes = graph.derive("statuses.classes", kinds["GatewayClass"], class_)
     rejections = graph.union("rejections", {"elsewhere": inputs.reported, "here": inputs.holds})
     rejected = rejections.by("owner", _owners)
@@ -114,9 +132,9 @@ def build(
 
 
 def _class(
-    key: Key, row: GatewayClass, look: Lookup, program: Program, world: World
+    key: Key, row: GatewayClass, look: Lookup, program: _Program, world: World
 ) -> Iterable[tuple[Key, GatewayClassStatus]]:
-    status = statuses.gateway_class_status(row, program, infrastructure.of_class(row, look, world)[1])
+    status = statuses.gateway_class_status(row, program.now(look), infrastructure.of_class(row, look, world)[1])
     return [(key, status)] if status else []
 
 

@@ -29,7 +29,8 @@ def class_conditions(
         accepted = conditions.accepted("The class is served.")
     if not bundle_version:
         return (accepted,)
-    return accepted, conditions.supported_version(bundle_version, known=RELEASE.fullmatch(bundle_version) is not None)
+    known = all(RELEASE.fullmatch(one) for one in bundle_version.split(", "))
+    return accepted, conditions.supported_version(bundle_version, known=known)
 
 
 def serves(gateway: Gateway, look: Lookup, world: World) -> bool:

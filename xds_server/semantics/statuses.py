@@ -81,7 +81,9 @@ class GatewayClassStatus(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is the same for all classes: features, and the release of the CRDs, empty where nobody knows."""
+    """What is the same for all classes: features, and the release of the CRDs, empty where nobody knows; of several,
+    all of them, separated by ", ".
+    """
 
     controller_name: str
     features: tuple[str, ...] = ()

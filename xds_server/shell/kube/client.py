@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+"""Objects without anything but their metadata, where a server can do that; formatted with "" or "List"."""
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON = "application/json"
 
@@ -72,9 +74,9 @@ class KubeClient:
         """Ends the connections."""
         await self._api.close()
 
-    async def get(self, where: str, params: Mapping[str, str] | None = None) -> bytes:
+    async def get(self, where: str, params: Mapping[str, str] | None = None, *, accept: str = JSON) -> bytes:
         """GET."""
-        return await self.request("GET", where, params=params)
+        return await self.request("GET", where, params=params, accept=accept)
 
     async def get_object(self, where: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """GET, decoded."""
@@ -114,6 +116,7 @@ class KubeClient:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = JSON,
+        accept: str = JSON,
         seconds: float = _REQUEST_SECONDS,
     ) -> bytes:
         """One request; the body of its answer. Credentials that are refused are read anew, once."""
@@ -121,7 +124,7 @@ class KubeClient:
         for last in (False, True):
             try:
                 async with self._opened(
-                    method, where, timeout, params=params, body=body, content_type=content_type
+                    method, where, timeout, params=params, body=body, content_type=content_type, accept=accept
                 ) as answer:
                     return await answer.read()
             except ForbiddenError as error:
@@ -132,11 +135,11 @@ class KubeClient:
 
     @asynccontextmanager
     async def stream(
-        self, where: str, params: Mapping[str, str], *, idle_seconds: float
+        self, where: str, params: Mapping[str, str], *, idle_seconds: float, accept: str = JSON
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """GET of a watch or a log: its lines, each whole. UnreachableError after `idle_seconds` of silence."""
         timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=idle_seconds)
-        async with self._opened("GET", where, timeout, params=params) as answer:
+        async with self._opened("GET", where, timeout, params=params, accept=accept) as answer:
             yield _lines(answer)
 
     @asynccontextmanager
@@ -168,8 +171,9 @@ class KubeClient:
         params: Mapping[str, str] | None,
         body: bytes | None = None,
         content_type: str = JSON,
+        accept: str = JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = await self._headers()
+        headers = {**await self._headers(), "Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
         with _translated(where):

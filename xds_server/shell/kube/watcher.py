@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.client import JSON, METADATA, KubeClient, path
 from xds_server.shell.kube.errors import GoneError, KubeError, NotFoundError, RefusedError, refused
 
 _CHUNK: Final = "500"
@@ -40,6 +40,12 @@ class Watched:
     namespace: str = ""
     label_selector: str = ""
     field_selector: str = ""
+    metadata_only: bool = False
+    """Objects come without spec and status."""
+
+    def accept(self, suffix: str = "") -> str:
+        """The media type to ask for."""
+        return METADATA.format(suffix) if self.metadata_only else JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ async def _list(client: KubeClient, watched: Watched) -> tuple[tuple[bytes, ...]
     items: list[bytes] = []
     params = {**_selectors(watched), "limit": _CHUNK}
     while True:
-        page = msgspec.json.decode(await client.get(where, params), type=_List)
+        page = msgspec.json.decode(await client.get(where, params, accept=watched.accept("List")), type=_List)
         items += (bytes(item) for item in page.items or ())
         if not page.metadata.continue_:
             return tuple(items), page.metadata.resource_version
@@ -180,7 +186,7 @@ async def _changes(client: KubeClient, watched: Watched, since: str) -> AsyncIte
         "resourceVersion": since,
         "timeoutSeconds": str(seconds),
     }
-    async with client.stream(where, params, idle_seconds=_IDLE_SECONDS) as lines:
+    async with client.stream(where, params, idle_seconds=_IDLE_SECONDS, accept=watched.accept()) as lines:
         async for line in lines:
             entry = _LINE.decode(line)
             if entry.type == "ERROR":
