@@ -16,6 +16,7 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
 - `yaml faults`: what the CRDs' schemas would refuse, for scenarios about values that they would not let pass.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -68,6 +69,13 @@ class Outcome:
             for (audience, its_type, name), resource in self.published.items()
             if its_type is type_ and (audience.namespace, audience.name) == gateway  # type: ignore[union-attr]
         }
+
+
+class _Every(defaultdict[Key, int]):
+    """All ListenerSets are acknowledged up to a generation."""
+
+    def get(self, key: Key, default: int | None = None) -> int:  # type: ignore[override]
+        return self[key]
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class Scenario:
         pipeline.inputs.put(kind_of(value).kind, key, value)
         if kind == "Gateway":
             generation = self.options.get("acknowledged", value.metadata.generation)
-            served = Served(generation, 1) if self.options.get("envoys", 1) else Served()
+            served = Served(generation, 1, _Every(lambda: generation)) if self.options.get("envoys", 1) else Served()
             pipeline.inputs.served.put(key, served)
             if "address" in self.options:
                 address = self.options["address"] if can_be_placed(value.spec.addresses) else None
