@@ -96,3 +96,12 @@ def test_a_cause_is_told_once_whichever_conditions_say_it() -> None:
         ("listener a", "Accepted, Conflicted, Programmed", "ProtocolConflict"),
         ("listener b", "Accepted, Conflicted, Programmed", "ProtocolConflict"),
     ]
+
+
+def test_whoever_wants_to_hears_of_each_line() -> None:
+    world, heard = World(), []
+    world.log.told = lambda about, check, message: heard.append((str(about), check.code, message))
+    world.told(gateway("gw", listener("http")), A)
+    ((about, code, message),) = heard
+    assert (about, code) == ("HTTPRoute default/a", "XDS0701")
+    assert message.startswith("parent default/gw: rules[0]")

@@ -9,11 +9,14 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from xds_server.control import Control
+from xds_server.model.meta import ObjectRef
+from xds_server.semantics.checks.check import Check
 from xds_server.settings import ServeSettings
 from xds_server.shell.kube import leader
 from xds_server.shell.kube.acks import AckExchange
 from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.crds import CrdWatch
+from xds_server.shell.kube.events import Events, Note, reason_of
 from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership
 from xds_server.shell.kube.metrics import StatusMetrics
 from xds_server.shell.kube.source import KubeSource
@@ -30,6 +33,8 @@ class Replica:
     statuses: StatusWriter
     acks: AckExchange | None
     crds: CrdWatch
+    events: Events
+    source: KubeSource
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs whether it leads or not."""
@@ -37,7 +42,14 @@ class Replica:
 
     def duties(self) -> dict[str, Duty]:
         """What runs while it leads."""
-        return {"statuses": self._write_statuses}
+        return {"statuses": self._write_statuses, "events": self.events.run}
+
+    def verdict(self, about: ObjectRef, check: Check, message: str) -> None:
+        """Something of an object has turned bad."""
+        reason = reason_of(check.code, message)
+        live = self.source.live.get(about.kind, about.key)
+        if reason is not None and live is not None:
+            self.events.note(Note(about, live.uid, reason, f"{message} ({check.code})"))
 
     async def _write_statuses(self) -> None:
         """Not before it is known what the CRDs are: classes would be told twice."""
@@ -65,4 +77,7 @@ def replica(
     told.wait(statuses.queue)
     statuses.wrote = told.wrote
     acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)
-    return Replica(leadership, statuses, acks if settings.leader_elect else None, CrdWatch(client, control))
+    events = Events(client, settings.controller_name, settings.identity, source.live.served)
+    statuses.notice = lambda id_, uid, reason, text: events.note(Note(ObjectRef(id_[0], *id_[1]), uid, reason, text))
+    others = acks if settings.leader_elect else None
+    return Replica(leadership, statuses, others, CrdWatch(client, control), events, source)

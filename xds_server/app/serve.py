@@ -140,8 +140,10 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     control.watch(metrics.settled)
     serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
     control.wake = serving.wake
-    control.watch(VerdictLog(control.pipeline).settled)
+    verdicts = VerdictLog(control.pipeline)
+    control.watch(verdicts.settled)
     member = replica(settings, client, control, source, registry)
+    verdicts.told = member.verdict
     made_by = provisioner(settings, client, control, source, registry)
     return Parts(settings, client, control, source, serving, registry, metrics, member, made_by)
 

@@ -3,7 +3,7 @@
 In: what each settle changed. Out: log lines. What only waits for an Envoy is not worth a line.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +15,7 @@ from xds_server.pipeline.gateway import RouteKey
 from xds_server.pipeline.policy_statuses import PolicyKey
 from xds_server.pipeline.program import Pipeline
 from xds_server.semantics.checks.catalog import of_condition, of_kind, of_message
+from xds_server.semantics.checks.check import Check
 from xds_server.semantics.conditions import is_bad
 from xds_server.semantics.listener_sets import parent_of
 
@@ -78,6 +79,8 @@ class VerdictLog:
     """Remembers what has been said."""
 
     pipeline: Pipeline
+    told: Callable[[ObjectRef, Check, str], None] = lambda *_: None
+    """Told of each line on an object: what it is of, and the message."""
     _unserved: dict[Key, str] = field(default_factory=dict)
     _said: dict[tuple[str, Key], frozenset[Problem]] = field(default_factory=dict)
 
@@ -152,18 +155,25 @@ class VerdictLog:
             if (part, message) not in known:
                 causes.setdefault((part, message), []).append(problem)
         for (part, _), told in causes.items():
-            self._tell(f"{kind} {key}", of_kind(kind, part), told)
+            self._tell(ObjectRef(kind, *key), of_kind(kind, part), told)
         if before and not now and judged and self.pipeline.inputs.kinds[kind].get(key) is not None:
             log.info("good again", object=f"{kind} {key}")
         if now:
             self._said[kind, key] = now
 
-    def _tell(self, object_: str, kind: str, same: list[Problem]) -> None:
+    def _tell(self, object_: ObjectRef, kind: str, same: list[Problem]) -> None:
         """One cause, whichever conditions say it. Programmed only repeats why it is not."""
         part, condition, reason, message = min(same, key=lambda one: (one[1] == "Programmed", one))
-        code = next(of_message(kind, condition, reason, message)).check.code
+        check = next(of_message(kind, condition, reason, message)).check
         conditions = ", ".join(dict.fromkeys(one[1] for one in same))
         reasons = ", ".join(dict.fromkeys(one[2] for one in same))
         log.warning(
-            "not good", code=code, object=object_, part=part, condition=conditions, reason=reasons, message=message
+            "not good",
+            code=check.code,
+            object=str(object_),
+            part=part,
+            condition=conditions,
+            reason=reasons,
+            message=message,
         )
+        self.told(object_, check, f"{part}: {message}" if part else message)

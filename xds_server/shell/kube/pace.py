@@ -30,13 +30,6 @@ class Bucket:
         if wait := self.free():
             await asyncio.sleep(wait)
 
-    def has(self) -> bool:
-        """Takes a token if there is one."""
-        if self.free():
-            self._tokens += 1
-            return False
-        return True
-
 
 class Trouble:
     """While a server is away or overloaded, everybody waits, ever longer; the first success ends it."""

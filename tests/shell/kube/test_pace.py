@@ -1,0 +1,43 @@
+"""Pace: what may go at once, and how long to wait."""
+
+import time
+
+from xds_server.shell.kube.pace import Bucket, Trouble
+
+
+def test_a_burst_goes_at_once_and_what_follows_waits() -> None:
+    bucket = Bucket(rate=100.0, burst=5.0)
+    assert [bucket.free() for _ in range(5)] == [0.0] * 5
+    waits = [bucket.free() for _ in range(10)]
+    assert waits == sorted(waits)
+    assert 0.05 < waits[-1] <= 0.1
+
+
+async def test_taking_waits() -> None:
+    bucket = Bucket(rate=100.0, burst=1.0)
+    began = time.monotonic()
+    for _ in range(4):
+        await bucket.take()
+    assert time.monotonic() - began >= 0.02
+
+
+async def test_trouble_is_news_once_and_over_with_a_success() -> None:
+    trouble = Trouble()
+    assert trouble.note("refused")
+    assert not trouble.note("refused")
+    began = time.monotonic()
+    await trouble.wait()
+    assert time.monotonic() - began >= 0.1
+    assert trouble.over()
+    assert not trouble.over()
+    began = time.monotonic()
+    await trouble.wait()
+    assert time.monotonic() - began < 0.1
+
+
+async def test_what_the_server_asks_for_is_kept() -> None:
+    trouble = Trouble()
+    trouble.note("busy", least=0.5)
+    began = time.monotonic()
+    await trouble.wait()
+    assert time.monotonic() - began >= 0.45
