@@ -21,8 +21,8 @@ from xds_server.pipeline.program import build
 from xds_server.routing.audience import ForGateway
 from xds_server.routing.listener import Bind
 from xds_server.xds.events import Acknowledged, Rejected
-from xds_server.xds.node import GATEWAY, Node
-from xds_server.xds.resource import ResourceType
+from xds_server.xds.node import GATEWAY, Node, audiences
+from xds_server.xds.resource import Resource, ResourceType
 
 GW = Key("default", "gw")
 QUIET = 0.05
@@ -377,3 +377,133 @@ async def test_a_search_that_ends_without_an_answer_lets_what_was_in_sync_count(
         world.remove("HTTPRoute", Key("default", "bad"))  # what was acknowledged is current again: no answer comes
         await world.until(lambda: world.programmed()[0] == "True")
         assert not control.quarantine.searched()
+
+
+# Proxies of several Gateways
+
+OTHER = Key("default", "other")
+BOTH = replace(NODE, gateways=(GW, OTHER))
+
+
+def of_other(name: str, path: str = "/") -> doc.Document:
+    return doc.route(name, rules=[doc.rule(path, doc.backend("cart"))], gateway="other")
+
+
+@asynccontextmanager
+async def shared() -> AsyncIterator[World]:
+    """Two Gateways on ports of their own with one proxy, which has all of them; both have the cluster of one Service."""
+    other = doc.gateway("other", doc.listener("web", 81))
+    async with running() as world:
+        world.put(GATEWAY_OBJECT, other, SERVICE, cart("a"), of_other("b"))
+        await world.rest()
+        world.control.opened(1, BOTH)
+        view = world.control.catalog.view(audiences(BOTH))
+        for type_ in ResourceType:
+            world.control.event(1, BOTH, Acknowledged(type_, view.resources(type_), (), view.serial))
+        world.control.synced(1, BOTH, view.serial)
+        await world.rest()
+        yield world
+
+
+def now(world: World, type_: ResourceType) -> dict[str, Resource]:
+    return dict(world.control.catalog.view(audiences(BOTH)).resources(type_))
+
+
+async def test_a_proxy_of_two_gateways_counts_for_both() -> None:
+    async with shared() as world:
+        served = world.control.pipeline.inputs.served
+        assert [row.envoys for key in (GW, OTHER) if (row := served.get(key))] == [1, 1]
+        assert world.programmed()[0] == "True"
+        world.control.closed(1, BOTH)
+        await world.rest()
+        assert [row.envoys for key in (GW, OTHER) if (row := served.get(key))] == [0, 0]
+
+
+async def test_what_a_proxy_rejects_of_one_gateway_is_not_held_against_the_other() -> None:
+    async with shared() as world:
+        world.put(of_other("b", "/new"), cart("a", "/new"))
+        await world.rest()
+        name = next(name for name, one in now(world, ResourceType.ROUTE).items() if one.audience == ForGateway(*OTHER))
+        rejected = {name: now(world, ResourceType.ROUTE)[name]}
+        world.control.event(1, BOTH, Rejected(ResourceType.ROUTE, rejected, "no"))
+        await world.rest()
+        assert {id_.gateway for id_, _ in world.control.pipeline.inputs.holds.items()} == {OTHER}
+
+
+async def test_a_cluster_that_both_have_is_held_for_both() -> None:
+    async with shared() as world:
+        world.put(doc.service("new"), *(with_new(name) for name in ("gw", "other")))
+        await world.rest()
+        clusters = now(world, ResourceType.CLUSTER)
+        new = next(name for name in clusters if "new" in name)
+        detail = f"Error adding/updating cluster(s) {new}: no"
+        world.control.event(1, BOTH, Rejected(ResourceType.CLUSTER, clusters, detail))
+        await world.rest()
+        holds = {(id_.gateway, id_.leaf) for id_, _ in world.control.pipeline.inputs.holds.items()}
+        assert holds == {(GW, new), (OTHER, new)}
+        assert new not in now(world, ResourceType.CLUSTER)
+
+
+def with_new(gateway: str) -> doc.Document:
+    return doc.route(f"new-{gateway}", rules=[doc.rule("/new", doc.backend("new"))], gateway=gateway)
+
+
+async def test_a_search_ends_where_another_gateways_resource_comes_to_stand_in_front() -> None:
+    """What nobody is sent any more, nobody acknowledges: the search must not wait for it."""
+    async with shared() as world:
+        control, alone = world.control, replace(NODE, gateways=(OTHER,))
+        control.regrouped(1, BOTH, alone)
+        world.put(doc.gateway("other", doc.listener("web", 81), doc.listener("same", 80)))
+        await world.rest()
+        world.put(*(of_other(name, f"/{name}") for name in "bcd"))
+        await world.rest()
+        routes = dict(control.catalog.view(audiences(alone)).resources(ResourceType.ROUTE))
+        assert "http-80" in routes
+        control.event(1, alone, Rejected(ResourceType.ROUTE, routes, "no"))
+        assert control.quarantine.searched() == {OTHER}
+        control.regrouped(1, alone, BOTH)
+        for _ in range(8):
+            await world.rest()
+            control.event(1, BOTH, Acknowledged(ResourceType.ROUTE, now(world, ResourceType.ROUTE), (), 0))
+        assert control.quarantine.searched() == frozenset()
+
+
+async def test_who_drains_speaks_for_nobody_and_ends_the_search_that_it_was_asked_for() -> None:
+    async with shared() as world:
+        control = world.control
+        world.put(*(cart(name, f"/{name}") for name in "ab"))
+        await world.rest()
+        rejected = {
+            name: one for name, one in now(world, ResourceType.ROUTE).items() if one.audience == ForGateway(*GW)
+        }
+        control.event(1, BOTH, Rejected(ResourceType.ROUTE, rejected, "no"))
+        assert control.quarantine.searched() == {GW}
+        drains = replace(BOTH, draining=True)
+        control.regrouped(1, BOTH, drains)
+        assert control.quarantine.searched() == frozenset()
+        await world.rest()
+        assert not list(control.pipeline.inputs.holds.items())
+        control.event(1, drains, Rejected(ResourceType.ROUTE, rejected, "no"))
+        control.synced(1, drains, control.catalog.serial)
+        await world.rest()
+        served = control.pipeline.inputs.served.get(GW)
+        assert served is not None
+        assert served.envoys == 0
+        assert not list(control.pipeline.inputs.holds.items())
+        control.closed(1, drains)
+
+
+async def test_a_gateway_that_joins_a_proxy_waits_for_it() -> None:
+    async with running() as world:
+        world.put(GATEWAY_OBJECT)
+        await world.rest()
+        other = replace(NODE, gateways=(OTHER,))
+        world.control.opened(1, other)
+        world.control.synced(1, other, world.control.catalog.serial)
+        await world.rest()
+        assert world.programmed()[:2] == ("False", "Pending")
+        world.control.regrouped(1, other, BOTH)
+        await world.rest()
+        assert world.programmed()[0] == "False"
+        world.control.synced(1, BOTH, world.control.catalog.serial)
+        await world.until(lambda: world.programmed()[0] == "True")

@@ -7,14 +7,15 @@ Knows the pipeline and the catalog; neither Kubernetes nor files nor gRPC. Only 
 
 import asyncio
 import gc
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter, time
+from typing import Any
 
 import structlog
 
 from xds_server.flow.graph import Settled
+from xds_server.flow.table import Input
 from xds_server.infra.desired import Provision
 from xds_server.model.document import Object
 from xds_server.model.meta import Key
@@ -22,8 +23,9 @@ from xds_server.pipeline.acks import Report, holds
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.quarantine import Proxies, Quarantine
+from xds_server.pipeline.shared_proxies import SharedProxies
 from xds_server.pipeline.standing import Standing
-from xds_server.routing.audience import Audience, Everyone, ForGateway
+from xds_server.routing.audience import Audience, ForGateway
 from xds_server.routing.listener import Bind
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.features import Crd
@@ -31,9 +33,8 @@ from xds_server.semantics.listener_sets import parent_of
 from xds_server.semantics.statuses import Served
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.events import Acknowledged, Event, Rejected, Returned
-from xds_server.xds.node import GATEWAY, Node
+from xds_server.xds.node import Node
 from xds_server.xds.progress import Progress
-from xds_server.xds.resource import Resource
 from xds_server.xds.stream import Response
 
 log = structlog.get_logger()
@@ -86,6 +87,7 @@ class Control:
         self.quarantine = Quarantine()
         self.progress = Progress()
         self.standing = Standing(self.progress)
+        self.shared = SharedProxies(self.catalog)
         self.ready = asyncio.Event()
         """Set once the first batch has been published."""
         self.resting = asyncio.Event()
@@ -105,8 +107,6 @@ class Control:
         self._urgent = False
         self._lost = False
         """Changes of a settle that failed may not be published: the next one publishes everything."""
-        self._streams: Counter[tuple[Key, str]] = Counter()
-        """Open streams by Gateway and build."""
         self._woken = asyncio.Event()
         self._watchers: list[Callable[[Round], None]] = []
 
@@ -211,21 +211,17 @@ class Control:
                 inputs.put(kind, key, value)
             if changes.crds is not None:
                 inputs.crds.replace(changes.crds)
-            for gateway, bind in changes.binds.items():
-                if bind is None:
-                    inputs.binds.remove(gateway)
-                else:
-                    inputs.binds.put(gateway, bind)
-            for gateway, placement in changes.placements.items():
-                if placement is None:
-                    inputs.placements.remove(gateway)
-                else:
-                    inputs.placements.put(gateway, placement)
-            for gateway, provision in changes.provisions.items():
-                if provision is None:
-                    inputs.provisions.remove(gateway)
-                else:
-                    inputs.provisions.put(gateway, provision)
+            told: tuple[tuple[Input[Key, Any], Mapping[Key, Any]], ...] = (
+                (inputs.binds, changes.binds),
+                (inputs.placements, changes.placements),
+                (inputs.provisions, changes.provisions),
+            )
+            for table, rows in told:
+                for gateway, row in rows.items():
+                    if row is None:
+                        table.remove(gateway)
+                    else:
+                        table.put(gateway, row)
 
     def _publish(self, settled: Settled, seconds: float, waited: float) -> None:
         publisher = self.pipeline.publisher
@@ -250,7 +246,7 @@ class Control:
         """What a settle means for inputs that only this loop knows. True when another settle is needed."""
         inputs = self.pipeline.inputs
         holds = self.quarantine.refresh(self.pipeline.leaf) if settled.changed else {}
-        holds |= self.quarantine.published(self._current)
+        holds |= self.quarantine.published(self.shared.current)
         touched, self._touched = self._touched, set()
         answered: set[Key] = set()
         for key in touched:
@@ -290,7 +286,7 @@ class Control:
         if not ended:
             return
         for stream, (node, serial) in list(self._late.items()):
-            if ForGateway(node.namespace, node.name) in ended:
+            if not ended.isdisjoint(ForGateway(*gateway) for gateway in node.speaks_for):
                 del self._late[stream]
                 self.synced(stream, node, serial)
         self.wake(ended)
@@ -308,50 +304,63 @@ class Control:
 
     def opened(self, stream: int, node: Node) -> None:
         """An Envoy connected."""
-        if node.kind == GATEWAY and self.pipeline.inputs.kinds["Gateway"].get(Key(node.namespace, node.name)) is None:
-            log.warning("envoy of no gateway", node=node.id, gateway=f"{node.namespace}/{node.name}")
+        for gateway in node.serves:
+            if self.pipeline.inputs.kinds["Gateway"].get(gateway) is None:
+                log.warning("envoy of no gateway", node=node.id, gateway=str(gateway))
         self.standing.opened(stream, time())
         self.progress.opened(stream, node)
-        self._streams[Key(node.namespace, node.name), node.build] += node.kind == GATEWAY
-        self._report(node)
+        self.shared.came(node)
+        self._report(node.speaks_for)
 
     def closed(self, stream: int, node: Node) -> None:
         """An Envoy is gone."""
         self._late.pop(stream, None)
         self.standing.closed(stream)
         self.progress.closed(stream, node)
-        proxies = (Key(node.namespace, node.name), node.build)
-        self._streams[proxies] -= node.kind == GATEWAY
-        if node.kind == GATEWAY and self._streams[proxies] <= 0:
-            del self._streams[proxies]
-            self._found(self.quarantine.left(*proxies))
-        self._report(node)
+        self._gone(node)
+        self._report(node.speaks_for)
+
+    def regrouped(self, stream: int, before: Node, node: Node) -> None:
+        """An Envoy serves other Gateways from now on, or drains."""
+        self._late.pop(stream, None)
+        self.progress.regrouped(stream, before, node)
+        self.shared.came(node)
+        self._gone(before)
+        self._report({*before.speaks_for, *node.speaks_for})
 
     def synced(self, stream: int, node: Node, serial: int) -> None:
         """An Envoy has everything up to `serial`. During a search that is not yet what the objects mean."""
-        if node.kind == GATEWAY and ForGateway(node.namespace, node.name) in self._kept:
+        searched = [gateway for gateway in node.speaks_for if ForGateway(*gateway) in self._kept]
+        if searched:
             self._late[stream] = (node, serial)
-        elif self.progress.synced(stream, node, serial):
-            self._report(node)
+        if self.progress.synced(stream, node, serial, searched):
+            self._report(node.speaks_for)
 
     def sent(self, stream: int, node: Node, response: Response) -> None:
         """A response is on its way; its answer counts, not that it was sent."""
 
     def event(self, _: int, node: Node, event: Event) -> None:
-        """An Envoy subscribed, acknowledged or rejected."""
-        gateway = Key(node.namespace, node.name)
-        if node.kind != GATEWAY or not node.build or self.pipeline.inputs.kinds["Gateway"].get(gateway) is None:
-            return
-        proxies = Proxies(gateway, node.build, event.type)
-        changes: Mapping[HoldId, Hold | None] = {}
-        if isinstance(event, Acknowledged):
-            self.quarantine.removed(proxies, event.removed)
-            changes = self.quarantine.acknowledged(proxies, event.resources, self._current)
-        elif isinstance(event, Rejected):
-            changes = self.quarantine.rejected(proxies, event.resources, self._current, event.detail)
-        elif isinstance(event, Returned):
-            self.quarantine.returned(proxies, event.without)
+        """An Envoy subscribed, acknowledged or rejected. Each Gateway that it serves is told of what is its own."""
+        changes: dict[HoldId, Hold | None] = {}
+        for gateway in node.speaks_for if node.build else ():
+            if self.pipeline.inputs.kinds["Gateway"].get(gateway) is None:
+                continue
+            proxies = Proxies(gateway, node.build, event.type)
+            if isinstance(event, Acknowledged):
+                self.quarantine.removed(proxies, event.removed)
+                changes |= self.quarantine.acknowledged(
+                    proxies, self.shared.own(proxies, node, event), self.shared.current
+                )
+            elif isinstance(event, Rejected):
+                own = self.shared.own(proxies, node, event)
+                changes |= self.quarantine.rejected(proxies, own, self.shared.current, event.detail)
+            elif isinstance(event, Returned):
+                self.quarantine.returned(proxies, event.without)
         self._found(changes)
+
+    def _gone(self, node: Node) -> None:
+        for proxies in self.shared.went(node):
+            self._found(self.quarantine.left(*proxies))
 
     def _found(self, changes: Mapping[HoldId, Hold | None]) -> None:
         """Settles soon where an answer of an Envoy changed what is held."""
@@ -360,13 +369,7 @@ class Control:
             self._urgent = True
             self._woken.set()
 
-    def _current(self, proxies: Proxies, name: str) -> Resource | None:
-        gateway = ForGateway(*proxies.gateway)
-        audiences = (Everyone(), gateway, gateway._replace(build=proxies.build))
-        return self.catalog.view(audiences).get(proxies.type, name)
-
-    def _report(self, node: Node) -> None:
-        if node.kind == GATEWAY:
-            gateway = Key(node.namespace, node.name)
+    def _report(self, gateways: Iterable[Key]) -> None:
+        for gateway in gateways:
             if self.pipeline.inputs.kinds["Gateway"].get(gateway) is not None and self._serve(gateway):
                 self._woken.set()

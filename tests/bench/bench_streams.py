@@ -93,6 +93,8 @@ class _AllInSync:
 
     def closed(self, stream: int, node: Node) -> None: ...
 
+    def regrouped(self, stream: int, before: Node, node: Node) -> None: ...
+
     def synced(self, stream: int, node: Node, serial: int) -> None:
         if serial == self.serial:
             self._left -= 1

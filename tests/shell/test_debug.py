@@ -252,6 +252,8 @@ async def test_clients(world: World) -> None:
     assert busy == {
         "node": NODE.id,
         "gateway": GATEWAY,
+        "serves": [GATEWAY],
+        "draining": False,
         "build": "1.40.0",
         "peer": "ipv4:127.0.0.1:5",
         "protocol": "delta",

@@ -3,7 +3,10 @@
 A transcript is Markdown: prose, and blocks fenced as `delta`, `sotw` or `both`. One line is one step:
 
     put clusters a=1 -> endpoints/e     the catalog now has it; `a=1` is a name and a made-up content
-    drop clusters a
+    put clusters a=1 for other          for another Gateway than the one called `gateway`
+    drop clusters a                     also with `for other`
+    serves gateway other                the Gateways that the client serves from now on; at first `gateway` alone
+    drains / drains no longer           the client's pod is about to end; its listeners are marked by a `!`
     client clusters                     a request without names
     client endpoints +e -f              subscribes and unsubscribes; in SotW the runner keeps the full list
     client clusters have a=1 b=7        a first request of a returning client: delta's initial_resource_versions
@@ -23,15 +26,19 @@ A transcript is Markdown: prose, and blocks fenced as `delta`, `sotw` or `both`.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.xds.fills import EMPTY, Shelf, fill, read_delta, read_sotw
+from xds_server.model.meta import Key
 from xds_server.pb import discovery_pb2
+from xds_server.routing.audience import ForGateway
+from xds_server.wire.part import Part
 from xds_server.xds.catalog import set_version
 from xds_server.xds.delta import DeltaStream
 from xds_server.xds.encoding import stand_in
 from xds_server.xds.events import Acknowledged, Event, Rejected, Subscribed
+from xds_server.xds.node import of_gateways
 from xds_server.xds.resource import Resource, ResourceType
 from xds_server.xds.sotw import SotwStream
 
@@ -61,6 +68,14 @@ def transcripts(path: Path) -> list[Transcript]:
         steps = tuple(line for line in lines if line[1])
         found += [Transcript(headings[-1], protocol, steps) for protocol in protocols]
     return found
+
+
+def _audience(gateway: str) -> ForGateway:
+    return ForGateway("default", gateway or "gateway")
+
+
+def _marked(listener: Resource) -> Resource:
+    return replace(listener, part=Part(listener.name, listener.body + b"!"))
 
 
 class Player:
@@ -106,8 +121,15 @@ class Player:
         if word == "put":
             self._put(rest)
         elif word == "drop":
+            rest, _, gateway = rest.partition(" for ")
             type_, name = rest.split()
-            self.shelf.put(gone=[fill(ResourceType(type_), name, "")])
+            self.shelf.put(gone=[fill(ResourceType(type_), name, "", audience=_audience(gateway))])
+        elif word == "serves":
+            gateways = [Key("default", name) for name in rest.split()]
+            self.shelf.audiences = of_gateways(gateways, "1.40.0")
+            self.stream.regroup()
+        elif word == "drains":
+            self.stream.drain(None if rest else _marked, self.now)
         elif word == "wait":
             self._wait(float(rest))
         elif word == "reconnect":
@@ -118,11 +140,15 @@ class Player:
         self._listen()
 
     def _put(self, rest: str) -> None:
+        rest, _, gateway = rest.partition(" for ")
         what, _, refers = rest.partition("->")
         type_, *resources = what.split()
         references = tuple((ResourceType(t), n) for t, _, n in (word.partition("/") for word in refers.split()))
         pairs = (word.partition("=") for word in resources)
-        self.shelf.put(*(fill(ResourceType(type_), name, content, *references) for name, _, content in pairs))
+        audience = _audience(gateway)
+        self.shelf.put(
+            *(fill(ResourceType(type_), name, content, *references, audience=audience) for name, _, content in pairs)
+        )
 
     def _wait(self, seconds: float) -> None:
         """Time passes as a session sees it: it looks again only at the stream's deadlines."""

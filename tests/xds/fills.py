@@ -10,6 +10,7 @@ from xds_server.xds.encoding import stand_in
 from xds_server.xds.resource import BY_URL, Resource, ResourceType
 
 GATEWAY = ForGateway("default", "gateway")
+OTHER = ForGateway("default", "other")
 AUDIENCES: tuple[Audience, ...] = (Everyone(), GATEWAY, GATEWAY._replace(build="1.40.0"))
 EMPTY = "(empty)"
 
@@ -34,10 +35,11 @@ def content_of(type_: ResourceType, name: str, body: bytes) -> str:
 
 
 class Shelf:
-    """A catalog, and the view of the gateway that all these tests are about."""
+    """A catalog, and the view of the gateway that all these tests are about; or of other `audiences`."""
 
     def __init__(self) -> None:
         self.catalog = Catalog()
+        self.audiences = AUDIENCES
 
     def put(self, *resources: Resource, gone: Iterable[Resource] = ()) -> int:
         """Publish; the serial after it."""
@@ -47,7 +49,7 @@ class Shelf:
         return self.catalog.publish(changes).serial
 
     def view(self) -> View:
-        return self.catalog.view(AUDIENCES)
+        return self.catalog.view(self.audiences)
 
 
 def read_delta(data: bytes) -> tuple[ResourceType, str, dict[str, str], tuple[str, ...]]:

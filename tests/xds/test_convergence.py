@@ -6,8 +6,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.xds.fake_envoy import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
-from tests.xds.fills import EMPTY, Shelf, fill
+from tests.xds.fills import AUDIENCES, EMPTY, GATEWAY, OTHER, Shelf, fill
 from tests.xds.wire_between import Line
+from xds_server.routing.audience import Audience, Everyone, ForGateway
+from xds_server.xds.catalog import View
 from xds_server.xds.resource import Resource, ResourceType
 
 CLUSTERS = ("a", "b", "c")
@@ -24,13 +26,17 @@ class World:
     routes: tuple[int, ...] = (1, 1)
     secret: int = 1
     bad: dict[tuple[ResourceType, str], str] = field(default_factory=dict)
+    audience: ForGateway = GATEWAY
+    named: tuple[str, ...] = LISTENERS
 
     def resources(self) -> list[Resource]:
         found: list[Resource] = []
 
         def add(type_: ResourceType, name: str, content: str, *references: tuple[ResourceType, str]) -> None:
             bad = self.bad.get((type_, name), "")
-            found.append(fill(type_, name, f"{content} bad={bad}" if bad else content, *references))
+            found.append(
+                fill(type_, name, f"{content} bad={bad}" if bad else content, *references, audience=self.audience)
+            )
 
         for name, version in zip(CLUSTERS, self.clusters, strict=True):
             # b and c share an assignment.
@@ -42,8 +48,8 @@ class World:
                 add(ENDPOINT, name, str(version))
         exist = [name for name, version in zip(CLUSTERS, self.clusters, strict=True) if version]
         exist = [name for name in exist if (CLUSTER, name) not in self.bad]
-        for number, name in enumerate(LISTENERS):
-            secret = " secret=s" if name == "m" else ""
+        for number, name in enumerate(self.named):
+            secret = " secret=s" if number else ""
             if self.listeners[number]:
                 references = ((SECRET, "s"),) if secret else ()
                 add(LISTENER, name, f"{self.listeners[number]} routes=r{name}{secret}", *references)
@@ -67,6 +73,7 @@ def worlds(bad: st.SearchStrategy[dict[tuple[ResourceType, str], str]]) -> st.Se
 NAMES = [*((CLUSTER, name) for name in CLUSTERS), (LISTENER, "l"), (ENDPOINT, "e"), (ROUTE, "rl"), (SECRET, "s")]
 GOOD = worlds(st.just({}))
 BAD = worlds(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["decode", "apply", "ghost"]), max_size=2))
+BAD_AND_ANSWERED = worlds(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["decode", "apply"]), max_size=2))
 BAD_ROUTES = worlds(st.sampled_from([{}, {(ROUTE, "rl"): "apply"}])).map(
     lambda world: replace(world, endpoints=(1, 1), routes=(world.routes[0] or 1, world.routes[1] or 1))
 )
@@ -196,3 +203,105 @@ def test_a_client_that_comes_back_in_sync_is_sent_nothing(world: World) -> None:
     line.settle()
     assert [response.resources for response in line.sent[before:] if response.resources or response.removed] == []
     assert_has_all(line)
+
+
+# Audiences that change: a second Gateway, with listeners and routes of its own and clusters that both have.
+
+SETS: tuple[tuple[Audience, ...], ...] = (
+    AUDIENCES,
+    (Everyone(), OTHER),
+    (Everyone(), OTHER, GATEWAY),
+    (Everyone(), GATEWAY, OTHER),
+    (Everyone(),),
+)
+
+
+def of_other(world: World) -> World:
+    return replace(world, audience=OTHER, named=("n", "o"))
+
+
+@given(
+    st.lists(
+        BAD_AND_ANSWERED
+        | BAD_AND_ANSWERED.map(of_other)
+        | DELIVERIES
+        | st.sampled_from(SETS)
+        | st.sampled_from([0.5, 2.5, 6.0]),
+        max_size=30,
+    ),
+    GOOD,
+    st.sampled_from(SETS),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_change_of_audiences_ends_with_the_view(
+    steps: list["World | str | float | tuple[Audience, ...]"], last: World, sees: tuple[Audience, ...], delta: bool
+) -> None:
+    line, publisher = connected(delta=delta)
+    other = Publisher(line.shelf)
+    for step in steps:
+        if isinstance(step, tuple):
+            line.regroup(step)
+        else:
+            play(line, other if isinstance(step, World) and step.audience == OTHER else publisher, step)
+    publisher.publish(replace(last, secret=1))
+    other.publish(of_other(replace(last, secret=1)))
+    line.regroup(sees)
+    line.settle()
+    assert_has_all(line)
+
+
+def contents(view: View) -> dict[tuple[ResourceType, str], str]:
+    return {(type_, name): one.version for type_ in ResourceType for name, one in view.resources(type_).items()}
+
+
+@given(GOOD, GOOD.map(of_other), st.lists(st.sampled_from(SETS), min_size=1, max_size=6), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_another_audience_is_sent_as_the_difference(
+    one: World, two: World, sets: list[tuple[Audience, ...]], delta: bool
+) -> None:
+    """What both views have alike is not sent again, but for what a changed cluster or listener needs."""
+    line, publisher = connected(delta=delta)
+    publisher.publish(replace(one, secret=1))
+    Publisher(line.shelf).publish(replace(two, secret=1))
+    line.settle()
+    for audiences in sets:
+        before, sent = contents(line.shelf.view()), len(line.sent)
+        line.regroup(audiences)
+        line.settle()
+        assert_has_all(line)
+        after = contents(line.shelf.view())
+        differ = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+        again = {(ENDPOINT, "e"), (ENDPOINT, "f"), (SECRET, "s")}
+        for response in line.sent[sent:]:
+            # In state of the world clusters and listeners are sent in full.
+            if delta or response.type not in (CLUSTER, LISTENER):
+                real = {name for name, resource in response.resources.items() if resource.audience != Everyone()}
+                assert {(response.type, name) for name in real} <= differ | again
+        if not differ:
+            assert len(line.sent) == sent
+
+
+@given(
+    st.lists(BAD_ROUTES.map(of_other) | DELIVERIES | st.sampled_from(SETS[2:4]), max_size=30),
+    st.sampled_from(SETS[1:4]),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_happens_to_another_gateway_leaves_traffic_alone(
+    steps: list["World | str | tuple[Audience, ...]"], last: tuple[Audience, ...]
+) -> None:
+    """Routes of the one always name clusters that can be sent to, and its listeners are never touched."""
+    line, publisher = connected(delta=True)
+    publisher.publish(World())
+    line.settle()
+    other, sent = Publisher(line.shelf), len(line.sent)
+    for step in [*steps, last if GATEWAY in last else AUDIENCES]:
+        if isinstance(step, tuple):
+            line.regroup(step)
+        elif not isinstance(step, World) or any(step.clusters):
+            play(line, other, step)
+        assert line.envoy.broken_routes() == set()
+    line.settle()
+    for response in line.sent[sent:]:
+        if response.type is LISTENER:
+            assert not {*response.resources, *response.removed} & {*LISTENERS}

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from xds_server.model.meta import Key
 from xds_server.pb import base_pb2
 from xds_server.routing.audience import Everyone, ForGateway, ForNamespace, ForWorkload
 from xds_server.xds.errors import RemoteProtocolError
@@ -37,9 +40,26 @@ def test_a_proxy_in_another_namespace_than_its_gateway_and_of_unknown_version() 
     assert audiences(node) == (Everyone(), ForGateway("prod", "edge"))
 
 
+def test_the_gateways_that_the_server_says_count_and_not_the_one_that_the_node_names() -> None:
+    node = replace(node_of(message()), gateways=(Key("prod", "first"), Key("shop", "second")))
+    first, second = ForGateway("prod", "first"), ForGateway("shop", "second")
+    built = [one._replace(build="1.40.0") for one in (second, first)]
+    assert audiences(node) == (Everyone(), second, built[0], first, built[1]), "the first has what both have"
+    assert node.serves == node.speaks_for == node.gateways
+    assert audiences(replace(node, gateways=())) == (Everyone(),)
+
+
+def test_one_that_drains_sees_what_it_saw_and_speaks_for_nobody() -> None:
+    node = node_of(message())
+    drains = replace(node, draining=True)
+    assert audiences(drains) == audiences(node)
+    assert (drains.serves, drains.speaks_for) == ((Key("prod", "edge"),), ())
+
+
 def test_a_sidecar() -> None:
     node = node_of(message("sidecar~cart-1.shop", "shop/cart"))
     assert audiences(node) == (Everyone(), ForNamespace("shop"), ForWorkload("shop", "cart"))
+    assert node.serves == node.speaks_for == ()
 
 
 @pytest.mark.parametrize("id_", ["", "gateway", "gateway~", "gateway~pod", "gateway~.ns", "gateway~pod.", "router~a.b"])

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xds_server.model.meta import Key
 from xds_server.xds.node import Node
 from xds_server.xds.progress import Progress
 
-EDGE = ("prod", "edge")
+EDGE, MESH = Key("prod", "edge"), Key("prod", "mesh")
 
 
 def envoy(pod: str, kind: str = "gateway", name: str = "edge") -> Node:
@@ -131,6 +134,58 @@ def test_sidecars_and_other_gateways_do_not_count() -> None:
     assert progress.synced(1, sidecar, 10) == progress.synced(2, other, 10) == frozenset()
     assert progress.programmed(EDGE) is None
     assert progress.closed(1, sidecar) == frozenset()
+
+
+def test_an_envoy_of_two_gateways_counts_for_both() -> None:
+    progress = Progress()
+    for gateway in (EDGE, MESH):
+        progress.published(gateway, 1, 10)
+    both = replace(ONE, gateways=(EDGE, MESH))
+    progress.opened(1, both)
+    assert [progress.connected(gateway) for gateway in (EDGE, MESH)] == [1, 1]
+    assert progress.synced(1, both, 10, late=(EDGE,)) == {MESH}
+    assert progress.synced(1, both, 10) == {EDGE}
+    progress.opened(2, TWO)
+    progress.published(EDGE, 2, 11)
+    progress.published(MESH, 2, 11)
+    assert progress.synced(1, both, 11) == {MESH}, "the other Envoy is of the one Gateway alone"
+    progress.synced(2, TWO, 11)
+    progress.published(EDGE, 3, 12)
+    progress.published(MESH, 3, 12)
+    progress.synced(2, TWO, 12)
+    assert progress.closed(1, both) == {EDGE}
+
+
+def test_what_an_envoy_has_of_a_gateway_that_stays_counts_on_and_of_a_new_one_it_has_nothing() -> None:
+    progress = Progress()
+    progress.published(EDGE, 1, 10)
+    progress.published(MESH, 1, 10)
+    one, both = replace(ONE, gateways=(EDGE,)), replace(ONE, gateways=(EDGE, MESH))
+    progress.opened(1, one)
+    progress.synced(1, one, 10)
+    assert progress.regrouped(1, one, both) == frozenset()
+    assert progress.connected(MESH) == 1
+    assert (progress.programmed(EDGE), progress.programmed(MESH)) == (1, None)
+    assert progress.published(EDGE, 2, 10) == {EDGE}
+    assert progress.synced(1, both, 10) == {MESH}
+    progress.opened(2, TWO)
+    progress.published(EDGE, 3, 11)
+    progress.synced(2, TWO, 11)
+    mesh = replace(ONE, gateways=(MESH,))
+    assert progress.regrouped(1, both, mesh) == {EDGE}, "it no longer keeps the other back"
+    assert [progress.connected(gateway) for gateway in (EDGE, MESH)] == [1, 1]
+
+
+def test_one_that_drains_keeps_nobody_back() -> None:
+    progress = Progress()
+    progress.published(EDGE, 1, 10)
+    progress.opened(1, ONE)
+    progress.opened(2, TWO)
+    progress.synced(2, TWO, 10)
+    drains = replace(ONE, draining=True)
+    assert progress.regrouped(1, ONE, drains) == {EDGE}
+    assert progress.connected(EDGE) == 1
+    assert progress.synced(1, drains, 10) == progress.closed(1, drains) == frozenset()
 
 
 STEPS = st.lists(

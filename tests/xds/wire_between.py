@@ -4,6 +4,7 @@ from collections import deque
 
 from tests.xds.fake_envoy import FakeEnvoy
 from tests.xds.fills import Shelf
+from xds_server.routing.audience import Audience
 from xds_server.xds.delta import DeltaStream
 from xds_server.xds.events import Event
 from xds_server.xds.sotw import SotwStream
@@ -29,6 +30,12 @@ class Line:
         """The stream breaks; what was on its way is lost."""
         self._open()
         self.envoy.connect()
+
+    def regroup(self, audiences: tuple[Audience, ...]) -> None:
+        """The client sees what is for these, from now on."""
+        self.shelf.audiences = audiences
+        self.stream.regroup()
+        self.turn()
 
     def turn(self) -> None:
         """The server sends what there is to send."""

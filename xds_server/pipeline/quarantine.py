@@ -19,6 +19,7 @@ from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.wire.part import Part, changed_leaves, leaves
 from xds_server.xds.encoding import named_in, unbound_in
+from xds_server.xds.events import Rejected
 from xds_server.xds.resource import Resource, ResourceType
 
 
@@ -206,9 +207,7 @@ class Quarantine:
 
     def _blamed(self, proxies: Proxies, case: _Case, resources: Mapping[str, Resource]) -> _Blame:
         """Of clusters and listeners Envoy names each one that it rejected, and applies the others."""
-        named: Collection[str] = ()
-        if proxies.type in (ResourceType.CLUSTER, ResourceType.LISTENER):
-            named = named_in(case.detail, resources.keys())
+        named = _named(proxies.type, case.detail, resources)
         suspects = _suspects(case, [resources[name] for name in named or resources])
         if len(suspects) == 1 or (named and all(not resources[name].part.parts for name in named)):
             return _Blame(culprits=suspects)
@@ -218,6 +217,15 @@ class Quarantine:
         for one in suspects:
             (blame.likely if one.leaf.hash in known else blame.suspects).append(one)
         return blame
+
+
+def blamed(event: Rejected) -> Collection[str]:
+    """The resources that Envoy's words name."""
+    return _named(event.type, event.detail, event.resources)
+
+
+def _named(type_: ResourceType, detail: str, resources: Mapping[str, Resource]) -> Collection[str]:
+    return named_in(detail, resources.keys()) if type_ in (ResourceType.CLUSTER, ResourceType.LISTENER) else ()
 
 
 def _bindable(resources: Mapping[str, Resource], detail: str) -> Mapping[str, Resource]:

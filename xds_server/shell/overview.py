@@ -60,6 +60,7 @@ def _client(record: ClientRecord, view: View) -> dict[str, Any]:
     return {
         "node": node.id,
         "gateway" if node.kind == GATEWAY else "workload": f"{node.namespace}/{node.name}",
+        **({"serves": [str(one) for one in node.serves], "draining": node.draining} if node.kind == GATEWAY else {}),
         "build": node.build,
         "peer": record.peer,
         "protocol": record.protocol,

@@ -9,7 +9,7 @@ from time import monotonic
 from xds_server.shell.metrics import Metrics
 from xds_server.shell.serve.observer import Observer
 from xds_server.xds.events import Acknowledged, Event, Rejected
-from xds_server.xds.node import Node
+from xds_server.xds.node import GATEWAY, Node
 from xds_server.xds.resource import ResourceType
 from xds_server.xds.stream import Response
 
@@ -25,7 +25,7 @@ class Reporter:
 
     def opened(self, stream: int, node: Node) -> None:
         """A client connected and said who it is."""
-        self._metrics.connected(node.cluster, 1)
+        self._count(node, 1)
         self._loop.opened(stream, node)
 
     def sent(self, stream: int, node: Node, response: Response) -> None:
@@ -50,10 +50,21 @@ class Reporter:
         self._metrics.changes.synced(stream, serial)
         self._loop.synced(stream, node, serial)
 
+    def regrouped(self, stream: int, before: Node, node: Node) -> None:
+        """The client serves other Gateways from now on."""
+        self._count(before, -1)
+        self._count(node, 1)
+        self._loop.regrouped(stream, before, node)
+
     def closed(self, stream: int, node: Node) -> None:
         """The stream ended."""
-        self._metrics.connected(node.cluster, -1)
+        self._count(node, -1)
         for type_ in ResourceType:
             self._sent.pop((stream, type_), None)
         self._metrics.changes.closed(stream)
         self._loop.closed(stream, node)
+
+    def _count(self, node: Node, delta: int) -> None:
+        """An Envoy of several Gateways is one of each."""
+        for name in map(str, node.serves) if node.kind == GATEWAY else (node.cluster,):
+            self._metrics.connected(name, delta)

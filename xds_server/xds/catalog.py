@@ -17,7 +17,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
-from xds_server.routing.audience import Audience
+from xds_server.routing.audience import Audience, ForGateway
 from xds_server.xds.resource import Resource, ResourceType
 
 Change = tuple[Audience, ResourceType, str]
@@ -47,7 +47,17 @@ class View:
     A snapshot: but for `keeps` it never changes, so it may be read across awaits and from another thread.
     """
 
-    __slots__ = ("_changes", "_kept", "_log", "_resources", "_types_changed", "_versions", "audiences", "serial")
+    __slots__ = (
+        "_changes",
+        "_kept",
+        "_log",
+        "_resources",
+        "_shared",
+        "_types_changed",
+        "_versions",
+        "audiences",
+        "serial",
+    )
 
     def __init__(
         self,
@@ -62,15 +72,25 @@ class View:
         self._resources = resources
         self._log = log
         self._kept = kept
+        self._shared = len({one[:2] for one in audiences if isinstance(one, ForGateway)}) > 1
         self._versions: dict[ResourceType, str] = {}
         self._changes: dict[tuple[ResourceType, int], frozenset[str]] = {}
         self._types_changed: dict[int, tuple[ResourceType, ...] | None] = {}
         """Many streams ask the same of a view."""
 
     @property
+    def shared(self) -> bool:
+        """Whether the clients serve several Gateways."""
+        return self._shared
+
+    @property
     def keeps(self) -> bool:
         """Whether clients are to keep, for now, what is gone and what they may still use: see `Catalog.keep`."""
         return not self._kept.isdisjoint(self.audiences)
+
+    def but(self, type_: ResourceType, resources: Mapping[str, Resource]) -> "View":
+        """The same, with other resources of a type."""
+        return View(self.serial, self.audiences, {**self._resources, type_: resources}, self._log, self._kept)
 
     def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
         """All resources of a type, by name."""

@@ -144,6 +144,7 @@ class Ledger:
         """These names changed in the view; None when any may have."""
         if names is None:
             self._everything = True
+            self._dirty |= self._volunteered
         elif self.requested or self.pushed:
             self._dirty.update(names)
         else:
@@ -158,7 +159,8 @@ class Ledger:
             if self._everything:
                 self._everything = False
                 self._recheck = True
-                self._dirty |= self._all_names(view)
+                self._dirty.update(view.resources(self.type), self.subscription.names)
+                self._dirty.update(self.held, self.adds, self.unasked)
         if self._recheck:
             self._release(view)
         if self._dirty:
@@ -265,10 +267,10 @@ class Ledger:
         return any(now < self._expiry(flight) for flight in self.flights.values())
 
     def forget_unheard(self, now: float) -> None:
-        """Give up on responses that carried only names never asked for: Envoy drops such a response silently."""
+        """Give up on responses about names alone that nobody asks for: Envoy drops such a response silently."""
         for nonce, flight in list(self.flights.items()):
-            unheard = flight.resources and not any(map(self.subscription.covers, flight.resources))
-            if unheard and now >= self._expiry(flight):
+            names = (*flight.resources, *flight.removed)
+            if names and not any(map(self.subscription.covers, names)) and now >= self._expiry(flight):
                 del self.flights[nonce]
 
     def overdue(self, now: float) -> list[Flight]:
@@ -353,9 +355,6 @@ class Ledger:
                 if name in flight.before:
                     accepted[name] = flight.before[name]
         return accepted
-
-    def _all_names(self, view: View) -> set[str]:
-        return {*view.resources(self.type), *self.held, *self.subscription.names}
 
     def _take_claims(self, view: View) -> None:
         """Compare what the client said it holds. Of names that nobody subscribed to, it may say anything."""

@@ -3,15 +3,16 @@
 In: streams opened and closed, the serial up to which each is in sync, and at which serial of the catalog a
 generation's resources were published. Out: per Gateway the highest generation that all its connected Envoys
 (at least one) have. Once reached it stays reached: a new pod, or a lost connection, takes nothing back
-(Gateway API: `Programmed`). Sidecars belong to no Gateway and are not counted.
+(Gateway API: `Programmed`). An Envoy that serves several Gateways counts for each; sidecars, and those that
+drain, count for none.
 
 Of several streams of one node.id the newest counts, since an old one may be dead and not yet noticed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from xds_server.xds.node import GATEWAY, Node
+from xds_server.xds.node import Node
 
 GatewayKey = tuple[str, str]
 
@@ -76,31 +77,41 @@ class Progress:
             self._drop_if_empty(gateway)
 
     def opened(self, stream: int, node: Node) -> None:
-        """A stream opened; until it is in sync its Gateway reaches nothing new."""
-        if gateway := _gateway_of(node):
+        """A stream opened; until it is in sync its Gateways reach nothing new."""
+        for gateway in node.speaks_for:
             self._gateways.setdefault(gateway, _Gateway()).envoys[node.id] = _Envoy(stream)
 
-    def synced(self, stream: int, node: Node, serial: int) -> frozenset[GatewayKey]:
-        """The stream's Envoy has accepted everything up to this serial of the catalog."""
-        gateway = _gateway_of(node)
-        envoy = self._envoy(gateway, stream, node)
-        if gateway is None or envoy is None:
-            return frozenset()
-        envoy.serial = max(envoy.serial, serial)
-        return self._advance(gateway)
+    def regrouped(self, stream: int, before: Node, node: Node) -> frozenset[GatewayKey]:
+        """The stream's Envoy serves other Gateways from now on; of those that stay it has what it had."""
+        changed = [self._left(gateway, stream, node) for gateway in before.speaks_for if gateway not in node.speaks_for]
+        for gateway in node.speaks_for:
+            if gateway not in before.speaks_for:
+                self._gateways.setdefault(gateway, _Gateway()).envoys[node.id] = _Envoy(stream)
+        return frozenset[GatewayKey]().union(*changed)
+
+    def synced(self, stream: int, node: Node, serial: int, late: Collection[GatewayKey] = ()) -> frozenset[GatewayKey]:
+        """The stream's Envoy has accepted everything up to this serial of the catalog, but for Gateways in `late`."""
+        changed = frozenset[GatewayKey]()
+        for gateway in node.speaks_for:
+            if gateway not in late and (envoy := self._envoy(gateway, stream, node)) is not None:
+                envoy.serial = max(envoy.serial, serial)
+                changed |= self._advance(gateway)
+        return changed
 
     def closed(self, stream: int, node: Node) -> frozenset[GatewayKey]:
         """The stream ended; the Envoys that remain may all have a generation that this one had not."""
-        gateway = _gateway_of(node)
-        if gateway is None or self._envoy(gateway, stream, node) is None:
+        return frozenset[GatewayKey]().union(*(self._left(gateway, stream, node) for gateway in node.speaks_for))
+
+    def _left(self, gateway: GatewayKey, stream: int, node: Node) -> frozenset[GatewayKey]:
+        if self._envoy(gateway, stream, node) is None:
             return frozenset()
         del self._gateways[gateway].envoys[node.id]
         changed = self._advance(gateway)
         self._drop_if_empty(gateway)
         return changed
 
-    def _envoy(self, gateway: GatewayKey | None, stream: int, node: Node) -> _Envoy | None:
-        known = self._gateways.get(gateway) if gateway else None
+    def _envoy(self, gateway: GatewayKey, stream: int, node: Node) -> _Envoy | None:
+        known = self._gateways.get(gateway)
         envoy = known.envoys.get(node.id) if known else None
         return envoy if envoy and envoy.stream == stream else None
 
@@ -122,7 +133,3 @@ class Progress:
         known = self._gateways[gateway]
         if known.reached is None and not known.waiting and not known.envoys:
             del self._gateways[gateway]
-
-
-def _gateway_of(node: Node) -> GatewayKey | None:
-    return (node.namespace, node.name) if node.kind == GATEWAY else None

@@ -1,9 +1,10 @@
 """SotwStream: the state-of-the-world variant of xDS on one ADS stream, without I/O.
 
 In: DiscoveryRequests, Views, the time. Out: events and DiscoveryResponses. A request lists all names of its type. One
-that bears another nonce than the latest of its type is stale and ignored; one with the latest nonce and other names is
-a subscription. Clusters and listeners are answered in full, and what an answer leaves out is removed; of the other
-types an answer carries what is new, and leaving out means nothing.
+that bears another nonce than the latest of its type is stale: it answers and asks for nothing, but what it leaves out
+is dropped. One with the latest nonce and other names is a subscription. Clusters and listeners are answered in full,
+and what an answer leaves out is removed; of the other types an answer carries what is new, and leaving out means
+nothing.
 Source: xDS protocol, "Basic Protocol Overview"; reading of Envoy 1.40's behaviour.
 """
 
@@ -24,6 +25,8 @@ _IN_FULL = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
 class SotwStream(Stream):
     """One state-of-the-world ADS stream, from its first request to its end."""
 
+    _whole = _IN_FULL
+
     def receive(self, request: discovery_pb2.DiscoveryRequest, now: float) -> list[Event]:
         """Take in a request. RemoteProtocolError when it breaks the protocol; the stream is of no use then."""
         self._heard(now, request.response_nonce)
@@ -32,7 +35,7 @@ class SotwStream(Stream):
             return []
         self._check(len(request.resource_names))
         if request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}:
-            ledger.subscription.mentioned = frozenset(request.resource_names)
+            ledger.changed(ledger.subscription.narrowed(request.resource_names))
             return []
         events = self._answered(ledger, request)
         self._note_unbound(events, now)

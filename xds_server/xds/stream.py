@@ -15,7 +15,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from xds_server.routing.audience import ForGateway
 from xds_server.xds.catalog import View
+from xds_server.xds.draining import Draining, Mark
 from xds_server.xds.encoding import unbound_in
 from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
@@ -54,6 +56,8 @@ class Stream(ABC):
 
     _secrets_at_once = 1
     """How many responses with a secret may await their answer."""
+    _whole: Collection[ResourceType] = ()
+    """The types of which every response carries all there is."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
@@ -76,11 +80,28 @@ class Stream(ABC):
         self._moved = 0.0
         self._now = 0.0
         self._settles: float | None = None
+        self._draining: Draining | None = None
         self._synced: int | None = None
+
+    def regroup(self) -> None:
+        """The client is to see another view from now on, of other audiences: all of it is compared, once."""
+        self._serial = -1
+        self._synced = None
+
+    def drain(self, mark: Mark | None, now: float) -> None:
+        """The client is to let go of its connections: its listeners are marked, and removed some seconds later. None:
+        it is not.
+        """
+        self._draining = Draining(mark, now + self._limits.drain_seconds) if mark else None
+        self.regroup()
 
     def responses(self, view: View, now: float) -> Iterator[Response]:
         """What to send now, in order. Each is computed when it is asked for, and counts as sent from then on."""
         self._now = now
+        if self._draining is not None:
+            if self._draining.over(now):
+                self.regroup()
+            view = self._draining.view(view)
         self._push_clusters_if_late(now)
         self._take_back_ghosts(now)
         self._bind_again(now)
@@ -199,7 +220,7 @@ class Stream(ABC):
                 if self._waits(ledger, now):
                     held_back = held_back or ledger.type in _NAMED_BY_THEM
                     break
-                if response := self._send(ledger, view, self._portion(ledger), now):
+                if response := self._send(ledger, view, self._portion(ledger, view), now):
                     return response
         if any(ledger.removals for ledger in ledgers):
             return self._next_removal(view, now)
@@ -210,12 +231,19 @@ class Stream(ABC):
         some_more = ledger.type is ResourceType.SECRET and len(ledger.flights) < self._secrets_at_once
         return ledger.busy(now) and not some_more
 
-    def _portion(self, ledger: Ledger) -> Collection[str]:
+    def _portion(self, ledger: Ledger, view: View) -> Collection[str]:
         """What goes into one response: everything, but each secret alone. Of several Envoy does not say which one it
         rejects; and it accepts a rejected one that comes again unchanged, without using it (measured with 1.40).
+
+        Nor does one Gateway's stand beside another's, since a rejection would be told to both.
         """
-        alone = ledger.type is ResourceType.SECRET and len(ledger.adds) > 1
-        return [min(ledger.adds)] if alone else ledger.adds
+        if len(ledger.adds) > 1 and ledger.type is ResourceType.SECRET:
+            return [min(ledger.adds)]
+        if len(ledger.adds) > 1 and view.shared and ledger.type not in self._whole:
+            gateways = {name: _gateway_of(ledger.target(view, name)) for name in ledger.adds}
+            first = min(gateways.values())
+            return [name for name, gateway in gateways.items() if gateway == first]
+        return ledger.adds
 
     def _next_removal(self, view: View, now: float) -> Response | None:
         quiet = self._all_accepted()
@@ -299,6 +327,8 @@ class Stream(ABC):
             yield from ledger.expiries()
             yield from map(ledger.removal_due, ledger.removals.values())
         yield from self._unbound.values()
+        if self._draining is not None:
+            yield self._draining.until
         if self._settles is not None:
             yield self._settles
 
@@ -321,3 +351,8 @@ class Stream(ABC):
             self._settles = settled
         else:
             self._synced = view.serial
+
+
+def _gateway_of(resource: Resource | None) -> tuple[str, ...]:
+    """Namespace and name of the Gateway that a resource is for; nothing for those of nobody in particular."""
+    return resource.audience[:2] if resource and isinstance(resource.audience, ForGateway) else ()

@@ -95,3 +95,12 @@ class Subscription:
             wildcard_began=self.wildcard and not had_wildcard,
             wildcard_ended=had_wildcard and not self.wildcard,
         )
+
+    def narrowed(self, names: Collection[str]) -> Change:
+        """A stale state-of-the-world request: what it leaves out the client has dropped, though it may by now have
+        asked for it again; what it adds will be asked for again.
+        """
+        self.mentioned = frozenset(names)
+        gone = self.names - self.mentioned
+        self.names -= gone
+        return Change(dropped=frozenset(name for name in gone if not self.covers(name)))

@@ -38,6 +38,9 @@ class Recorder:
     def synced(self, stream: int, node: Node, serial: int) -> None:
         self.told.append(("synced", stream, serial))
 
+    def regrouped(self, stream: int, before: Node, node: Node) -> None:
+        self.told.append(("regrouped", stream, node.serves, node.draining))
+
     def closed(self, stream: int, node: Node) -> None:
         self.told.append(("closed", stream))
 

@@ -10,7 +10,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.shell.serve.peers import NODE, Recorder, Server, connected, served
-from tests.xds.fills import fill
+from tests.xds.fills import OTHER, fill
+from xds_server.model.meta import Key
 from xds_server.routing.audience import ForGateway
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.server import SERVICE, BindError, Serving
@@ -255,3 +256,20 @@ async def test_a_gateway_of_an_older_envoy_sees_what_was_made_for_it() -> None:
         server.put(fill(CLUSTER, "a", "all"), fill(CLUSTER, "a", "old", audience=own))
         await client.say(CLUSTER, node=node)
         assert [r.resource.value for r in (await client.hear()).resources] == [b"a=old"]
+
+
+async def test_what_a_pod_serves_is_changed_for_its_stream_alone() -> None:
+    async with served() as server, connected(server.port) as one, connected(server.port) as two:
+        server.put(fill(CLUSTER, "a", "1"), fill(CLUSTER, "b", "1", audience=OTHER))
+        for client, pod in ((one, "pod-1"), (two, "pod-2")):
+            await client.say(CLUSTER, node={**NODE, "id": f"gateway~{pod}.default"})
+            await client.say(CLUSTER, response_nonce=(await client.hear()).nonce)
+        server.serving.regroup(Key("default", "pod-2"), (Key("default", "other"),))
+        server.serving.regroup(Key("other", "pod-1"), ())
+        response = await two.hear()
+        assert [one.name for one in response.resources] == ["b"]
+        assert {record.node.pod: record.node.serves for record in server.serving.clients} == {
+            "pod-1.default": (Key("default", "gateway"),),
+            "pod-2.default": (Key("default", "other"),),
+        }
+        assert await one.hears_nothing()

@@ -1,6 +1,7 @@
 """One session without a network: its call is played by the test."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,12 +9,15 @@ import grpc
 import pytest
 
 from tests.shell.serve.peers import NODE, Recorder
-from tests.xds.fills import GATEWAY, Shelf, fill
+from tests.xds.fills import GATEWAY, OTHER, Shelf, fill
+from xds_server.model.meta import Key
 from xds_server.pb import discovery_pb2
+from xds_server.shell.serve.admission import Admission, Admitted, Denied, Metadata, OpenAdmission
 from xds_server.shell.serve.clients import Clients
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.session import Session, World
 from xds_server.xds.delta import DeltaStream
+from xds_server.xds.node import Node
 from xds_server.xds.resource import ResourceType
 
 CLUSTER, LISTENER = ResourceType.CLUSTER, ResourceType.LISTENER
@@ -36,6 +40,9 @@ class PlayedCall:
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
+    def invocation_metadata(self) -> None:
+        return None
+
     async def write(self, message: bytes, /) -> None:
         await self.accepts.wait()
         self.written.append(discovery_pb2.DeltaDiscoveryResponse.FromString(message))
@@ -55,14 +62,22 @@ class PlayedCall:
 
 
 class Stage:
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, admission: Admission | None = None, **options: Any) -> None:
         self.shelf = Shelf()
         self.seen = Recorder()
         self.clients = Clients()
         self.ready = asyncio.Event()
         self.ready.set()
         loop = asyncio.get_running_loop()
-        world = World(self.shelf.catalog, self.seen, self.clients, ServeOptions(**options), self.ready, loop.time)
+        world = World(
+            self.shelf.catalog,
+            self.seen,
+            self.clients,
+            ServeOptions(**options),
+            self.ready,
+            loop.time,
+            admission or OpenAdmission(),
+        )
         self.call = PlayedCall()
         self.session = Session(1, DeltaStream(), self.call, world)
         self.task = asyncio.create_task(self.session.run(aiter(self.call)))
@@ -209,4 +224,91 @@ async def test_the_protocols_deadline_is_kept() -> None:
     assert list(stage.call.written[-1].removed_resources) == []
     await asyncio.sleep(0.1)
     assert list(stage.call.written[-1].removed_resources) == ["a"]
+    stage.task.cancel()
+
+
+class Asked:
+    """An admission that answers when the test says."""
+
+    def __init__(self, answer: Admitted | Denied) -> None:
+        self.answer = answer
+        self.asked: list[tuple[Node, Metadata]] = []
+        self.answers = asyncio.Event()
+
+    async def admit(self, node: Node, metadata: Metadata, /) -> Admitted:
+        self.asked.append((node, metadata))
+        await self.answers.wait()
+        if isinstance(self.answer, Denied):
+            raise self.answer
+        return self.answer
+
+
+async def test_nothing_is_sent_before_the_client_is_admitted() -> None:
+    admission = Asked(Admitted((Key("default", "other"),)))
+    stage = Stage(admission)
+    stage.shelf.put(fill(CLUSTER, "a", "1"), fill(CLUSTER, "b", "1", audience=OTHER))
+    stage.call.say(CLUSTER, node=NODE)
+    stage.session.wake()
+    await stage.rest()
+    assert stage.call.written == stage.seen.told == []
+    assert [(node.id, metadata) for node, metadata in admission.asked] == [(NODE["id"], ())]
+    admission.answers.set()
+    await stage.rest()
+    assert [one.name for one in stage.call.written[0].resources] == ["b"], "not what is of the Gateway that it names"
+    stage.task.cancel()
+
+
+async def test_a_client_that_is_not_admitted() -> None:
+    admission = Asked(Denied(grpc.StatusCode.PERMISSION_DENIED, "pod-1 is not of default/gateway"))
+    admission.answers.set()
+    stage = Stage(admission)
+    stage.shelf.put(fill(CLUSTER, "a", "1"))
+    stage.call.say(CLUSTER, node=NODE)
+    with pytest.raises(AbortedError):
+        await stage.task
+    assert stage.call.status == (grpc.StatusCode.PERMISSION_DENIED, "pod-1 is not of default/gateway")
+    assert stage.call.written == stage.seen.told == []
+
+
+async def test_the_server_stops_while_a_client_waits_to_be_admitted() -> None:
+    admission = Asked(Admitted((Key("default", "gateway"),)))
+    stage = Stage(admission)
+    stage.call.say(CLUSTER, node=NODE)
+    await stage.rest()
+    stage.session.end(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
+    with pytest.raises(AbortedError):
+        await stage.task
+    assert stage.seen.told == []
+
+
+async def test_what_a_client_has_shown_is_over() -> None:
+    admission = Asked(Admitted((Key("default", "gateway"),), until=time.time() + 0.1))
+    admission.answers.set()
+    stage = Stage(admission)
+    await stage.in_sync()
+    assert stage.seen.synced_to == 0
+    with pytest.raises(AbortedError):
+        await stage.task
+    assert stage.call.status is not None
+    assert stage.call.status[0] is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_other_gateways_are_served_on_the_same_stream() -> None:
+    stage = Stage()
+    await stage.in_sync()
+    stage.shelf.put(fill(LISTENER, "m", "1", audience=OTHER))
+    stage.session.catalog_changed(frozenset({OTHER}))
+    assert stage.seen.synced_to == 1
+    both = (Key("default", "gateway"), Key("default", "other"))
+    stage.session.regroup(both, draining=False)
+    assert stage.seen.told[-1] == ("regrouped", 1, both, False)
+    assert [record.synced for record in stage.clients] == [None]
+    await stage.rest()
+    assert [one.name for one in stage.call.written[-1].resources] == ["m"]
+    stage.call.say(LISTENER, response_nonce=stage.call.written[-1].nonce)
+    await stage.rest()
+    assert stage.seen.told[-1] == ("synced", 1, 1), "the serial is the one of before, and is told anew"
+    told = list(stage.seen.told)
+    stage.session.regroup(both, draining=False)
+    assert stage.seen.told == told, "nothing is new"
     stage.task.cancel()

@@ -47,4 +47,4 @@ class OpenAdmission:
 
     async def admit(self, node: Node, _: Metadata, /) -> Admitted:
         """The Gateway that the node names."""
-        return Admitted((Key(node.namespace, node.name),))
+        return Admitted(node.serves)

@@ -69,6 +69,11 @@ class Clients:
         """A client said who it is."""
         self._records[record.stream] = record
 
+    def regrouped(self, stream: int, node: Node) -> None:
+        """It serves other Gateways from now on, or drains; how far it is in sync with those is not known yet."""
+        self._records[stream].node = node
+        self._records[stream].synced = None
+
     def closed(self, stream: int) -> None:
         """Its stream ended."""
         self._records.pop(stream, None)

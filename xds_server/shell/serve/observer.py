@@ -10,8 +10,8 @@ from xds_server.xds.stream import Response
 class Observer(Protocol):
     """`stream` is a number that no other stream of this process ever has.
 
-    For each stream: `opened` once, then any number of `sent`, `event` and `synced`, then `closed` once. A client
-    that never said who it is is not reported.
+    For each stream: `opened` once, then any number of `sent`, `event`, `synced` and `regrouped`, then `closed` once,
+    each with the node as it is then. A client that never said who it is is not reported.
     """
 
     def opened(self, stream: int, node: Node) -> None:
@@ -25,6 +25,9 @@ class Observer(Protocol):
 
     def synced(self, stream: int, node: Node, serial: int) -> None:
         """The client has accepted all that it sees of the catalog up to `serial`, in every type."""
+
+    def regrouped(self, stream: int, before: Node, node: Node) -> None:
+        """The client serves other Gateways from now on, or drains; `synced` begins anew."""
 
     def closed(self, stream: int, node: Node) -> None:
         """The stream ended, for whatever reason."""

@@ -17,14 +17,17 @@ from google.protobuf import any_pb2, descriptor_pool, struct_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from xds_server.model.meta import Key
 from xds_server.pb import ads_pb2, base_pb2, discovery_pb2, semantic_version_pb2, status_pb2
 from xds_server.routing.audience import Audience
+from xds_server.shell.serve.admission import Admission, OpenAdmission
 from xds_server.shell.serve.clients import Clients
 from xds_server.shell.serve.observer import Observer
 from xds_server.shell.serve.options import ServeOptions, channel_arguments
 from xds_server.shell.serve.session import Session, World
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.delta import DeltaStream
+from xds_server.xds.node import GATEWAY
 from xds_server.xds.sotw import SotwStream
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -48,19 +51,31 @@ class Serving:
         observer: Observer,
         options: ServeOptions | None = None,
         *,
+        admission: Admission | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.port = 0
         self.clients = Clients()
-        self._world = World(catalog, observer, self.clients, options or ServeOptions(), asyncio.Event(), clock)
+        self._world = World(
+            catalog,
+            observer,
+            self.clients,
+            options or ServeOptions(),
+            asyncio.Event(),
+            clock,
+            admission or OpenAdmission(),
+        )
         self._sessions: dict[int, Session] = {}
         self._numbers = itertools.count(1)
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
-    async def start(self) -> None:
-        """Listen. BindError when the address is taken, not ours, or none."""
+    async def start(self, credentials: grpc.ServerCredentials | None = None) -> None:
+        """Listen, with these credentials or those of the options. BindError when the address is taken, not ours, or
+        none.
+        """
         options = self._world.options
+        credentials = credentials or options.credentials
         await _probe(options.address)
         server = grpc.aio.server(options=channel_arguments(options))
         server.add_generic_rpc_handlers((self._handlers(),))
@@ -69,10 +84,10 @@ class Serving:
             (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server, pool=_descriptors()
         )
         try:
-            if options.credentials is None:
+            if credentials is None:
                 self.port = server.add_insecure_port(options.address)
             else:
-                self.port = server.add_secure_port(options.address, options.credentials)
+                self.port = server.add_secure_port(options.address, credentials)
         except RuntimeError as error:
             raise BindError(options.address, "gRPC could not bind to it") from error
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -91,6 +106,18 @@ class Serving:
         changed = frozenset(audiences)
         for session in self._sessions.values():
             session.catalog_changed(changed)
+
+    def regroup(self, pod: Key, gateways: tuple[Key, ...], *, draining: bool = False) -> None:
+        """The proxy in this pod, if it is connected, serves these Gateways from now on; `draining`: its pod is about
+        to end. It is sent what that changes, on the stream that it has.
+        """
+        for session in tuple(self._sessions.values()):
+            if (
+                session.node is not None
+                and session.node.kind == GATEWAY
+                and session.node.pod == f"{pod.name}.{pod.namespace}"
+            ):
+                session.regroup(gateways, draining=draining)
 
     async def stop(self) -> None:
         """End all streams, so that clients look for another server at once, and stop listening."""

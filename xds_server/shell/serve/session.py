@@ -10,19 +10,23 @@ cancels the handler, which passes that on.
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from time import time
 from typing import Any, Protocol
 
 import grpc
 import structlog
 
+from xds_server.model.meta import Key
 from xds_server.routing.audience import Audience
+from xds_server.shell.serve.admission import Admission, Denied, Metadata, OpenAdmission
 from xds_server.shell.serve.clients import ClientRecord, Clients
 from xds_server.shell.serve.observer import Observer
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.delta import DeltaStream
+from xds_server.xds.draining import Mark
 from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
 from xds_server.xds.node import Node, audiences, node_of, require_same
@@ -39,6 +43,9 @@ class Call(Protocol):
 
     def peer(self) -> str:
         """The client's address, e.g. "ipv4:127.0.0.1:51234"."""
+
+    def invocation_metadata(self) -> Metadata | None:
+        """The headers of the call."""
 
     async def write(self, message: bytes, /) -> None:
         """Hand over one message; returns when gRPC has room for the next."""
@@ -59,6 +66,9 @@ class World:
     """Until it is set, clients are heard and not answered."""
     clock: Callable[[], float]
     """Monotonic seconds."""
+    admission: Admission = field(default_factory=OpenAdmission)
+    mark: Mark = field(default=lambda listener: listener)
+    """How listeners are told from what they were, where their connections are to drain."""
 
 
 class Session:
@@ -74,6 +84,8 @@ class Session:
         self._audiences: tuple[Audience, ...] = ()
         self._wake = asyncio.Event()
         self._over = False
+        self._until: float | None = None
+        """When what the client has shown is over."""
         self._fault: tuple[grpc.StatusCode, str] | None = None
         self._seen = -1
         """The catalog's serial that was last looked at for the client."""
@@ -121,25 +133,51 @@ class Session:
             self._seen = self._world.catalog.serial
             self._report_synced(self._seen)
 
+    @property
+    def node(self) -> Node | None:
+        """Who the client is, once it is admitted."""
+        return self._node
+
+    def regroup(self, gateways: tuple[Key, ...], *, draining: bool) -> None:
+        """The client serves these Gateways from now on, and drains or not: it is sent what that changes."""
+        assert self._node is not None
+        before, node = self._node, replace(self._node, gateways=gateways, draining=draining)
+        if (before.serves, before.draining) == (node.serves, node.draining):
+            return
+        self._node, self._audiences = node, audiences(node)
+        self._stream.regroup()
+        if draining != before.draining:
+            self._stream.drain(self._world.mark if draining else None, self._world.clock())
+        self._seen, self._synced = -1, None
+        self._world.clients.regrouped(self.number, node)
+        self._world.observer.regrouped(self.number, before, node)
+        log.info("envoy serves", **_fields(node), gateways=[str(one) for one in gateways], draining=draining)
+        self._wake.set()
+
     # Reading
 
     async def _read(self, requests: AsyncIterator[Any]) -> None:
         try:
             async for request in requests:
+                if self._node is None:
+                    await self._admit(node_of(request.node))
+                if self._over:
+                    return
                 self._receive(request)
                 # Most requests are answers that ask for nothing: the writer need not wake to find that out.
                 if not self._asleep or self._look():
                     self._wake.set()
         except RemoteProtocolError as error:
             self._fault = self._fault or (grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Denied as denied:
+            self._fault = self._fault or (denied.code, denied.reason)
         finally:
             self._over = True
             self._wake.set()
 
     def _receive(self, request: Any) -> None:
-        if self._node is None:
-            self._open(node_of(request.node))
-        elif request.HasField("node"):
+        assert self._node is not None
+        if request.HasField("node"):
             require_same(self._node, request.node)
         for event in self._stream.receive(request, self._world.clock()):
             self._report(event)
@@ -189,6 +227,8 @@ class Session:
         """Until woken, or until the protocol, or the wait for a first request, has a deadline."""
         if self._node is None and self._world.clock() >= self._opened_at + self._world.options.first_request_seconds:
             self.end(grpc.StatusCode.DEADLINE_EXCEEDED, "no request came")
+        if self._until is not None and self._world.clock() >= self._until:
+            self.end(grpc.StatusCode.UNAUTHENTICATED, "what proved who you are is over: connect again with what is new")
         self._arm()
         self._asleep = True
         try:
@@ -201,6 +241,8 @@ class Session:
         until = self._stream.deadline()
         if self._node is None:
             until = self._opened_at + self._world.options.first_request_seconds
+        elif self._until is not None:
+            until = min(self._until, until or self._until)
         if until is None or until >= self._alarm_at:
             return
         if self._alarm is not None:
@@ -214,6 +256,16 @@ class Session:
         self._wake.set()
 
     # Reporting
+
+    async def _admit(self, node: Node) -> None:
+        admitted = await self._world.admission.admit(node, self._call.invocation_metadata() or ())
+        if self._over:
+            return
+        if admitted.until is not None:
+            self._until = self._world.clock() + admitted.until - time()
+        if admitted.draining:
+            self._stream.drain(self._world.mark, self._world.clock())
+        self._open(replace(node, gateways=admitted.gateways, draining=admitted.draining))
 
     def _open(self, node: Node) -> None:
         self._node = node

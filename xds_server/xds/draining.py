@@ -1,0 +1,48 @@
+"""Draining: what a client sees whose pod is about to end.
+
+In: a View, the time. Out: the same View, but for its listeners: at first they bear a mark, by which Envoy lets go of
+the connections that it has and still takes new ones; after `Limits.drain_seconds` they are gone, and it takes no more.
+"""
+
+from collections.abc import Callable, Mapping
+
+from xds_server.xds.catalog import View
+from xds_server.xds.resource import Resource, ResourceType
+
+Mark = Callable[[Resource], Resource]
+"""A listener that differs from the given one by the mark alone."""
+
+
+class Draining:
+    """One client's. The only thing that is computed per connection; an unchanged listener is marked once."""
+
+    def __init__(self, mark: Mark, until: float) -> None:
+        self.until = until
+        """When its listeners are removed."""
+        self._mark = mark
+        self._marked: dict[str, tuple[Resource, Resource]] = {}
+        self._of: View | None = None
+        self._seen: View | None = None
+        self._gone = False
+
+    def over(self, now: float) -> bool:
+        """Whether the listeners are gone by now; said once."""
+        if self._gone or now < self.until:
+            return False
+        self._gone, self._of = True, None
+        return True
+
+    def view(self, view: View) -> View:
+        """What the client sees of what the others see."""
+        if self._seen is None or self._of is not view:
+            listeners = view.resources(ResourceType.LISTENER)
+            self._of, self._seen = view, view.but(ResourceType.LISTENER, {} if self._gone else self._all(listeners))
+        return self._seen
+
+    def _all(self, listeners: Mapping[str, Resource]) -> Mapping[str, Resource]:
+        before = self._marked
+        self._marked = {
+            name: known if (known := before.get(name)) and known[0] is one else (one, self._mark(one))
+            for name, one in listeners.items()
+        }
+        return {name: marked for name, (_, marked) in self._marked.items()}
