@@ -5,6 +5,7 @@ import gc
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from secrets import token_hex
 from socket import gethostname
 from typing import Any
@@ -14,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from xds_server.app.deploying import installation, provisioner
 from xds_server.app.replica import Replica, replica
+from xds_server.app.securing import Security, security
 from xds_server.app.tasks import until
-from xds_server.control import Control
+from xds_server.control import Control, Round
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
 from xds_server.settings import ServeSettings
@@ -50,10 +52,17 @@ class Parts:
     metrics: Metrics
     replica: Replica
     provisioner: Provisioner
+    security: Security | None
 
     def unready(self) -> str:
         """Why no Envoy is answered yet; empty once they are."""
-        return self.source.unready() or ("" if self.control.ready.is_set() else "not settled yet")
+        if reason := self.source.unready():
+            return reason
+        if not self.control.ready.is_set():
+            return "not settled yet"
+        if self.security is not None and not self.security.identity.known.is_set():
+            return f"Secret {self.security.identity.secret} is not there yet: the leader makes it"
+        return ""
 
     def about(self) -> dict[str, Any]:
         """What this server is, for people who look at several."""
@@ -74,11 +83,13 @@ class Parts:
             "clock": tell_time(self.control),
             "leadership": self._lead(),
             **self.replica.tasks(),
+            **(self.security.tasks() if self.security else {}),
         }
 
     def duties(self) -> dict[str, Duty]:
         """What one replica alone does, the leader."""
-        return {**self.replica.duties(), "provisioner": self.provisioner.run}
+        duties = {**self.replica.duties(), "provisioner": self.provisioner.run}
+        return duties | self.security.duties() if self.security else duties
 
     async def _lead(self) -> None:
         """Nobody leads who does not know the cluster yet."""
@@ -87,6 +98,9 @@ class Parts:
 
     async def _become_ready(self) -> None:
         """Nobody is answered before everything has been read: an Envoy would be told to drop its listeners."""
+        if self.security is not None:
+            await self.security.identity.known.wait()
+            await self.serving.start(self.security.identity.credentials())
         await self.control.ready.wait()
         gc.collect()
         gc.freeze()
@@ -108,7 +122,9 @@ async def serve(settings: ServeSettings) -> None:
         settings = _completed(settings, client)
         log.info("starting", cluster=client.server, name=settings.name, namespace=settings.namespace)
         parts = _parts(settings, client)
-        await parts.serving.start()
+        if parts.security is None:
+            log.warning("xDS is served in plaintext, to whoever comes", address=settings.ads_address)
+            await parts.serving.start()
         stack.push_async_callback(parts.serving.stop)
         await _start_endpoints(parts, stack)
         await until(stop, parts.tasks())
@@ -138,14 +154,30 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     metrics = Metrics(registry, control.pipeline, lambda: source.faults)
     KubeMetrics(registry, source)
     control.watch(metrics.settled)
-    serving = Serving(control.catalog, Reporter(control, metrics), ServeOptions.of(settings))
+    secured = None if settings.insecure_ads else security(settings, client, control, registry)
+    serving = Serving(
+        control.catalog,
+        Reporter(control, metrics),
+        ServeOptions.of(settings),
+        admission=secured.admission if secured else None,
+    )
+    control.watch(partial(_regroup, control=control, serving=serving))
     control.wake = serving.wake
     verdicts = VerdictLog(control.pipeline)
     control.watch(verdicts.settled)
     member = replica(settings, client, control, source, registry)
     verdicts.told = member.verdict
     made_by = provisioner(settings, client, control, source, registry)
-    return Parts(settings, client, control, source, serving, registry, metrics, member, made_by)
+    return Parts(settings, client, control, source, serving, registry, metrics, member, made_by, secured)
+
+
+def _regroup(round_: Round, *, control: Control, serving: Serving) -> None:
+    """Tells connected proxies that they serve other Gateways now, or that their pod is about to end."""
+    proxies = control.pipeline.places.proxies
+    assert proxies is not None, "pods are known in a cluster"
+    for pod in round_.settled.keys(proxies):
+        row = proxies.get(pod)
+        serving.regroup(pod, row.gateways if row else (), draining=row is None or row.terminating)
 
 
 def _options(settings: ServeSettings) -> Options:

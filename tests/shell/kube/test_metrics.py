@@ -1,6 +1,7 @@
 """Metrics of the cluster mode, and their documentation."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from tests.shell.test_metrics import DOCUMENT, OURS, ROW
 from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.shell.kube import leader
+from xds_server.shell.kube.authority import ServerIdentity
 from xds_server.shell.kube.metrics import KubeMetrics, ProvisionMetrics, StatusMetrics
+from xds_server.shell.kube.security_metrics import SecurityMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.kube.status_queue import StatusQueue
 from xds_server.shell.kube.work_queue import WorkQueue
 from xds_server.shell.metrics import exposition
+from xds_server.shell.pki import new_authority
 
 
 @pytest.fixture
@@ -31,6 +35,9 @@ def source(registry: CollectorRegistry) -> KubeSource:
     StatusMetrics(registry)
     ProvisionMetrics(registry)
     leader.measure(registry, leader.Alone("me"))
+    identity = ServerIdentity(client, "xds-system", "xds-server", ("xds-server.xds-system.svc",))
+    identity.adopt(new_authority("xds-server", datetime.now(UTC)))
+    SecurityMetrics(registry, identity)
     return source
 
 

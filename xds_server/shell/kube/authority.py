@@ -7,7 +7,7 @@ a lost one anew from it.
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -133,6 +133,8 @@ class AuthorityKeeper:
     controller_name: str
     namespaces: Callable[[], Iterable[str]]
     documents: Mapping[str, str]
+    watched: Sequence[str] = ()
+    """The namespaces in which the server may read; empty for all."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """To be set when `namespaces` may have changed."""
     _there: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -141,7 +143,8 @@ class AuthorityKeeper:
 
     async def run(self) -> None:
         """Keeps them as they are to be, until cancelled."""
-        watching = [asyncio.create_task(self._watch(), name="authority-config-maps")]
+        places = {*self.watched, self.identity.namespace} if self.watched else {""}
+        watching = [asyncio.create_task(self._watch(one), name=f"authority-config-maps-{one}") for one in places]
         try:
             while True:
                 self.wake.clear()
@@ -282,14 +285,16 @@ class AuthorityKeeper:
             "app.kubernetes.io/instance": self.identity.installation,
         }
 
-    async def _watch(self) -> None:
+    async def _watch(self, place: str) -> None:
+        """The ConfigMaps of that name in a namespace, or in all."""
         name = names.authority_config_map(self.identity.installation)
-        watched = Watched("v1", "configmaps", field_selector=f"metadata.name={name}")
+        watched = Watched("v1", "configmaps", place, field_selector=f"metadata.name={name}")
         async for event in watch(self.identity.client, watched):
             match event:
                 case Listed(items):
                     found = [msgspec.json.decode(item) for item in items]
-                    self._there = {one["metadata"]["namespace"]: one for one in found}
+                    kept = {key: one for key, one in self._there.items() if place and key != place}
+                    self._there = kept | {one["metadata"]["namespace"]: one for one in found}
                 case Changed(item):
                     one = msgspec.json.decode(item)
                     self._there[one["metadata"]["namespace"]] = one
