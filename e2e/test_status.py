@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from xds_server.control import Control
+from xds_server.model.document import Fault
 from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
@@ -440,8 +441,8 @@ async def test_a_status_that_the_server_refuses_is_told_once(site: Site) -> None
         await settled(site, server)
         original = server.writer._desired
 
-        def broken(id_: Any) -> Any:
-            row = original(id_)
+        async def broken(id_: Any) -> Any:
+            row = await original(id_)
             if id_[0] != "HTTPRoute" or row is None:
                 return row
             return {"parents": [{"parentRef": {"name": ""}, "controllerName": site.controller_name, "conditions": []}]}
@@ -508,3 +509,26 @@ async def test_deleted_objects_are_forgotten(site: Site) -> None:
         with pytest.raises(NotFoundError):
             await site.get("gateways", "gw")
         assert all(result in ("written", "conflict") for _, result in server.results)
+
+
+async def test_an_object_that_cannot_be_read_says_so_and_is_served_on(site: Site) -> None:
+    """A fault stands for a schema of another release, which a shared cluster cannot be given for a test."""
+    await site.gateway()
+    await site.route()
+    async with serving(site) as server:
+        await settled(site, server)
+        faults: dict[Any, Fault] = {}
+        server.writer.fault = lambda kind, key: faults.get((kind, key))
+        key = Key(site.namespace, "r")
+        faults["HTTPRoute", key] = Fault("must be a list", "HTTPRoute", *key, "spec.rules")
+        server.writer.look_at("HTTPRoute", key)
+        found = await site.until(
+            "httproutes", "r", lambda found: condition(ours(found, site)[0], "Accepted")["status"] == "False"
+        )
+        assert condition(ours(found, site)[0], "Accepted")["message"].startswith("spec.rules must be a list.")
+        assert condition(ours(found, site)[0], "ResolvedRefs")
+        faults.clear()
+        server.writer.look_at("HTTPRoute", key)
+        await site.until(
+            "httproutes", "r", lambda found: condition(ours(found, site)[0], "Accepted")["status"] == "True"
+        )

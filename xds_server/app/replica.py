@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from xds_server.control import Control
+from xds_server.model.document import Fault
 from xds_server.model.meta import ObjectRef
 from xds_server.semantics.checks.check import Check
+from xds_server.semantics.status_merge import LAYOUTS
 from xds_server.settings import ServeSettings
 from xds_server.shell.kube import leader
 from xds_server.shell.kube.acks import AckExchange
@@ -79,5 +82,15 @@ def replica(
     acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)
     events = Events(client, settings.controller_name, settings.identity, source.live.served)
     statuses.notice = lambda id_, uid, reason, text: events.note(Note(ObjectRef(id_[0], *id_[1]), uid, reason, text))
+    statuses.fault = source.fault
+    source.faulted = partial(_faulted, statuses, events)
     others = acks if settings.leader_elect else None
     return Replica(leadership, statuses, others, CrdWatch(client, control), events, source)
+
+
+def _faulted(statuses: StatusWriter, events: Events, about: ObjectRef, uid: str, fault: Fault | None) -> None:
+    """An object cannot be read, or can again: its status says so, an Event where it has none."""
+    if about.kind in LAYOUTS:
+        statuses.look_at(about.kind, about.key)
+    elif fault is not None:
+        events.note(Note(about, uid, "NotReadable", f"{fault.field} {fault.reason}".strip()))

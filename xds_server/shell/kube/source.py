@@ -16,7 +16,7 @@ import structlog
 from xds_server.control import Changes
 from xds_server.model.document import Fault, Object
 from xds_server.model.kinds import KINDS, Kind
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.decode import Decoder, head
 from xds_server.shell.kube.discovery import newest_served
@@ -64,6 +64,8 @@ class KubeSource:
     live: LiveObjects = field(default_factory=LiveObjects)
     relisted: Callable[[str], None] = lambda _: None
     """Told of each list of a kind."""
+    faulted: Callable[[ObjectRef, str, Fault | None], None] = lambda *_: None
+    """Told of an object, with its uid, that does not decode; without a fault, that it does again."""
     heard: Callable[[str], None] = lambda _: None
     """Told of each event of a watch."""
     decoded: Callable[[float], object] = lambda _: None
@@ -77,6 +79,10 @@ class KubeSource:
     def faults(self) -> tuple[Fault, ...]:
         """Objects that do not decode, now."""
         return tuple(self._faults.values())
+
+    def fault(self, kind: str, key: Key) -> Fault | None:
+        """What makes an object unreadable; None for one that is read."""
+        return self._faults.get((kind, key))
 
     def unready(self) -> str:
         """What is waited for before anything is told; empty once everything has been listed."""
@@ -186,16 +192,20 @@ class KubeSource:
 
     def _read(self, place: _Place, decoder: Decoder, item: bytes) -> tuple[Key, Object | None]:
         """An object, or None for one that is not readable, which is told."""
-        key = self.live.note(place.row.kind, head(item))
+        meta = head(item)
+        key = self.live.note(place.row.kind, meta)
         found = decoder.decode(item)
         id_ = (place.row.kind, key)
+        about = ObjectRef(place.row.kind, *key)
         if isinstance(found, Fault):
             if self._faults.get(id_) != found:
                 log.error("object not readable", problem=str(found), kept=key in place.known)
-            self._faults[id_] = found
+                self._faults[id_] = found
+                self.faulted(about, meta.metadata.uid, found)
             return key, None
         if self._faults.pop(id_, None) is not None:
             log.info("object readable again", kind=place.row.kind, object=str(key))
+            self.faulted(about, meta.metadata.uid, None)
         return key, found
 
     def _send(self, place: _Place, key: Key, found: Object | None) -> None:

@@ -16,8 +16,11 @@ import msgspec
 import structlog
 
 from xds_server.control import Control, Round
+from xds_server.model.document import Fault
 from xds_server.model.kinds import BY_KIND
+from xds_server.model.meta import Key
 from xds_server.semantics.status_merge import LAYOUTS, Json, Merged, Told, is_written_by, manager, merged, released
+from xds_server.semantics.unreadable import Ours, unreadable
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.decode import head
 from xds_server.shell.kube.errors import (
@@ -80,6 +83,8 @@ class StatusWriter:
         """Told what became of one of a kind (written, conflict, refused, failed), and how long after it changed."""
         self.notice: Callable[[Id, str, str, str], None] = lambda *_: None
         """Told what a person should know of an object: its uid, a reason in one word, a sentence."""
+        self.fault: Callable[[str, Key], Fault | None] = lambda *_: None
+        """What makes an object unreadable."""
         self._client = client
         self._control = control
         self._live = live
@@ -96,7 +101,7 @@ class StatusWriter:
         self._others: set[str] = set()
         """The uids of objects that are wholly another controller's."""
         control.watch(self._settled)
-        live.changed = self._changed
+        live.changed = self.look_at
 
     async def run(self) -> None:
         """Compares everything, then writes what differs, until cancelled."""
@@ -140,7 +145,8 @@ class StatusWriter:
         for id_ in (*settled.keys(statuses.routes), *settled.keys(statuses.policies)):
             self.queue.put(id_)
 
-    def _changed(self, kind: str, key: Any) -> None:
+    def look_at(self, kind: str, key: Key) -> None:
+        """Something of an object may be other than it was."""
         if self._writes:
             self.queue.put((kind, key))
 
@@ -182,7 +188,7 @@ class StatusWriter:
             if live is None:
                 self._forget(id_)
                 return 0.0, False
-            wanted = msgspec.json.encode(self._desired(id_))
+            wanted = msgspec.json.encode(await self._desired(id_))
             found = await self._merged(id_, live, msgspec.json.decode(wanted))
             if found.status is None or self._in_vain.get(id_) == (wanted, live.status):
                 return 0.0, False
@@ -206,9 +212,17 @@ class StatusWriter:
             return _REST_SECONDS, False
         return _REST_SECONDS, True
 
-    def _desired(self, id_: Id) -> Any:
-        """What the tables say of an object; None for nothing."""
-        return self._control.pipeline.statuses.of(*id_)
+    async def _desired(self, id_: Id) -> Any:
+        """What the tables say of an object, and that it cannot be read any more; None for nothing."""
+        pipeline = self._control.pipeline
+        row = pipeline.statuses.of(*id_)
+        fault = self.fault(*id_)
+        if fault is None:
+            return row
+        found = await self._client.get_object(self._where(id_))
+        known = msgspec.json.decode(msgspec.json.encode(row)) if row is not None else None
+        ours = Ours(self._controller_name, pipeline.statuses.classes, pipeline.gateways())
+        return unreadable(LAYOUTS[id_[0]], found, f"{fault.field} {fault.reason}".strip(), known, ours)
 
     async def _merged(self, id_: Id, live: Live, desired: Json | None) -> Merged:
         kind, key = id_
