@@ -17,9 +17,9 @@ from xds_server.shell.verdicts import VerdictLog
 class World:
     """A pipeline, and what is logged of what it settles."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, files: bool = True) -> None:
         self.pipeline = build(Options(any_class=True, strict=True))
-        self.log = VerdictLog(self.pipeline)
+        self.log = VerdictLog(self.pipeline, files=files)
 
     def lines(self, *documents: Document) -> list[MutableMapping[str, Any]]:
         for one in documents:
@@ -52,6 +52,14 @@ def test_what_turns_bad_is_told_once_with_its_code_and_when_it_is_good_again() -
 def test_each_listener_has_its_code() -> None:
     found = World().told(gateway("gw", listener("a", protocol="example.com/odd"), listener("b", 443, protocol="HTTPS")))
     assert {code for _, code, _ in found} >= {"XDS0401", "XDS0501"}
+
+
+def test_in_a_cluster_gateways_of_others_are_nothing_to_tell() -> None:
+    class_ = document("GatewayClass", "any", {"controllerName": "example.com/other"}, "")
+    (line,) = World(files=False).lines(class_, gateway("gw", listener("http")))
+    assert (line["event"], line["log_level"]) == ("gateway not served", "debug")
+    (line,) = World(files=False).lines(A)
+    assert line["message"] == "there is no Gateway default/gw"
 
 
 def test_a_gateway_of_others_has_its_code() -> None:

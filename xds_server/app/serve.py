@@ -163,7 +163,7 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     )
     control.watch(partial(_regroup, control=control, serving=serving))
     control.wake = serving.wake
-    verdicts = VerdictLog(control.pipeline)
+    verdicts = VerdictLog(control.pipeline, files=False)
     control.watch(verdicts.settled)
     member = replica(settings, client, control, source, registry)
     verdicts.told = member.verdict

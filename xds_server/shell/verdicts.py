@@ -69,20 +69,25 @@ def absent_parents(pipeline: Pipeline, kind: str, key: Key) -> Iterator[tuple[st
             yield at, parent
 
 
-def _absent(pipeline: Pipeline, kind: str, key: Key) -> Iterator[Problem]:
+def _absent(pipeline: Pipeline, kind: str, key: Key, among: str) -> Iterator[Problem]:
     for _, parent in absent_parents(pipeline, kind, key):
-        yield f"parent {parent.key}", "Attached", "NoSuchParent", f"there is no {parent} among the files"
+        yield f"parent {parent.key}", "Attached", "NoSuchParent", f"there is no {parent}{among}"
 
 
 @dataclass(slots=True)
 class VerdictLog:
-    """Remembers what has been said."""
+    """Remembers what has been said. In files everything is meant for this server; in a cluster much is others'."""
 
     pipeline: Pipeline
+    files: bool = True
     told: Callable[[ObjectRef, Check, str], None] = lambda *_: None
     """Told of each line on an object: what it is of, and the message."""
     _unserved: dict[Key, str] = field(default_factory=dict)
     _said: dict[tuple[str, Key], frozenset[Problem]] = field(default_factory=dict)
+
+    @property
+    def _among(self) -> str:
+        return " among the files" if self.files else ""
 
     def settled(self, round_: Round) -> None:
         """Called after each settle."""
@@ -92,7 +97,8 @@ class VerdictLog:
             for key, reason in now.items():
                 if self._unserved.get(key) != reason:
                     code = of_condition("Gateway", "Served", "NotOurs", reason).code
-                    log.warning("gateway not served", code=code, gateway=str(key), reason=reason)
+                    told = log.warning if self.files else log.debug
+                    told("gateway not served", code=code, gateway=str(key), reason=reason)
             self._unserved = now
         for key in round_.settled.keys(statuses.classes):
             class_ = statuses.classes.get(key)
@@ -123,7 +129,7 @@ class VerdictLog:
                 yield from problems(f"listener {listener.name}", listener.conditions)
 
     def _of_listener_set(self, key: Key) -> Iterator[Problem]:
-        yield from _absent(self.pipeline, "ListenerSet", key)
+        yield from _absent(self.pipeline, "ListenerSet", key, self._among)
         status = self.pipeline.statuses.listener_sets.get(key)
         if status is not None:
             yield from problems("", status.conditions)
@@ -131,7 +137,7 @@ class VerdictLog:
                 yield from problems(f"listener {listener.name}", listener.conditions)
 
     def _of_route(self, key: RouteKey) -> Iterator[Problem]:
-        yield from _absent(self.pipeline, *key)
+        yield from _absent(self.pipeline, *key, self._among)
         status = self.pipeline.statuses.routes.get(key)
         for parent in status.parents if status is not None else ():
             reference = parent.parent_ref
