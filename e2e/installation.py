@@ -18,6 +18,8 @@ NAMESPACE = "xds-system"
 NAME = "xds-server"
 SELECTOR = f"app.kubernetes.io/name={NAME}"
 HEALTH_PORT = 18002
+ARGUMENTS = "XDS_SERVER_ARGS"
+"""More arguments of the server, such as --log-level=debug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +102,14 @@ class Installation:
 
     def _overlay(self, folder: Path) -> dict[str, Any]:
         image, _, tag = self.images.server.rpartition(":")
-        more = [
-            {
-                "op": "add",
-                "path": "/spec/template/spec/containers/0/args/-",
-                "value": f"--envoy-image={self.images.envoy}",
-            }
-        ]
+        more = [f"--envoy-image={self.images.envoy}", *os.environ.get(ARGUMENTS, "").split()]
+        added = [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": one} for one in more]
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [os.path.relpath(OVERLAY, folder.resolve())],
             "images": [{"name": _image_of(OVERLAY.parents[1]), "newName": image, "newTag": tag}],
-            "patches": [{"target": {"kind": "Deployment", "name": self.name}, "patch": yaml.safe_dump(more)}],
+            "patches": [{"target": {"kind": "Deployment", "name": self.name}, "patch": yaml.safe_dump(added)}],
         }
 
 

@@ -50,6 +50,7 @@ class Kubectl:
         self(
             "apply",
             "--server-side",
+            "--force-conflicts",
             f"--field-manager={FIELD_MANAGER}",
             "--filename=-",
             stdin=yaml.safe_dump_all(objects),

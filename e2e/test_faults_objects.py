@@ -133,7 +133,7 @@ def narrowed(argument: str) -> str:
     bootstrap = json.loads(argument)
     layers = bootstrap["layeredRuntime"]["layers"]
     assert any("re2.max_program_size.error_level" in json.dumps(layer) for layer in layers), layers
-    layers.append({"name": "narrow", "staticLayer": {"re2.max_program_size.error_level": 50}})
+    layers.append({"name": "narrow", "staticLayer": {"re2.max_program_size.error_level": 10}})
     return json.dumps(bootstrap)
 
 

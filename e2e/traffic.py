@@ -23,6 +23,8 @@ KEPT, FRESH, HTTP2 = "kept", "fresh", "http2"
 PAUSE = 0.05
 DEADLINE = 8.0
 STARTING = 10.0
+LINGERING = 2.0
+"""Seconds for which it goes on after the block: what was done last may harm a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,8 @@ class Traffic:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if kind is None:
+            time.sleep(LINGERING)
         self._end()
         if kind is not None and self.counted.failures:
             print(self)
