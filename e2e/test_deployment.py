@@ -497,7 +497,7 @@ async def test_long_names_and_addresses(place: Place, server: Server) -> None:
     assert service["spec"]["loadBalancerIP"] == "10.77.200.77"
     assert service["metadata"]["labels"][names.GATEWAY_LABEL] == names.label(long)
     assert service["metadata"]["annotations"][names.GATEWAY_ANNOTATION] == long
-    assert service["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+    assert service["spec"]["ipFamilyPolicy"] == "SingleStack"
 
 
 async def test_no_two_at_once_and_the_newest_wins(place: Place, server: Server) -> None:

@@ -48,7 +48,11 @@ def _name(port: Port, listener: str, taken: set[str]) -> str:
 def service(
     made: Metadata, type_: str, ports: Mapping[Port, str], addresses: Iterable[GatewayAddress]
 ) -> dict[str, Any]:
-    """The Service. Of the IP addresses that are asked for it can have one, and one of the cluster."""
+    """The Service. Of the IP addresses that are asked for it can have one, and one of the cluster.
+
+    Its family is the cluster's first, so that a Gateway has one address, as scripts expect that read its status; who
+    wants both families says so in the parameters (`ipFamilyPolicy: PreferDualStack`).
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -56,7 +60,6 @@ def service(
         "spec": {
             "type": type_,
             "selector": dict(made.selected),
-            "ipFamilyPolicy": "PreferDualStack",
             "ports": [
                 {"name": name, "port": port.number, "protocol": port.protocol, "targetPort": port.number}
                 for port, name in ports.items()
