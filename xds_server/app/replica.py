@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from xds_server.control import Control
 from xds_server.model.document import Fault
-from xds_server.model.meta import ObjectRef
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.semantics.checks.check import Check
 from xds_server.semantics.status_merge import LAYOUTS
 from xds_server.settings import ServeSettings
@@ -25,7 +25,9 @@ from xds_server.shell.kube.metrics import StatusMetrics
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.kube.status import StatusWriter
 
-_SETTLE_SECONDS: Final = 2.0
+_KNOWN_SECONDS: Final = 5.0
+_SETTLE_SECONDS: Final = 0.3
+"""After which what was told last is in the tables, or a settle is under way, which is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class Replica:
         """What runs whether it leads or not."""
         return {"crds": self.crds.run(), **({"acks": self.acks.run()} if self.acks else {})}
 
-    def duties(self) -> dict[str, Duty]:
-        """What runs while it leads."""
-        return {"statuses": self._write_statuses, "events": self.events.run}
+    def duties(self, deployed: asyncio.Event) -> dict[str, Duty]:
+        """What runs while it leads. `deployed` is set once it is known what keeps Gateways from being deployed."""
+        return {"statuses": partial(self._write_statuses, deployed), "events": self.events.run}
 
     def verdict(self, about: ObjectRef, check: Check, message: str) -> None:
         """Something of an object has turned bad."""
@@ -54,12 +56,19 @@ class Replica:
         if reason is not None and live is not None:
             self.events.note(Note(about, live.uid, reason, f"{message} ({check.code})"))
 
-    async def _write_statuses(self) -> None:
-        """Not before it is known what the CRDs are: classes would be told twice."""
-        await self.crds.known.wait()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_SECONDS):
-                await self.crds.settled.wait()
+    def deployment(self, gateway: Key, uid: str, reason: str, text: str) -> None:
+        """Something keeps a Gateway from being deployed."""
+        self.events.note(Note(ObjectRef("Gateway", *gateway), uid, reason, text))
+
+    async def _write_statuses(self, deployed: asyncio.Event) -> None:
+        """Not before it is known what the CRDs are and how deployments are: much would be told twice. But for one that
+        cannot be known nothing else waits.
+        """
+        for known in (self.crds.known, self.crds.settled, deployed):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_KNOWN_SECONDS):
+                    await known.wait()
+        await asyncio.sleep(_SETTLE_SECONDS)
         await self.statuses.run()
 
 

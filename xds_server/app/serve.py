@@ -88,7 +88,7 @@ class Parts:
 
     def duties(self) -> dict[str, Duty]:
         """What one replica alone does, the leader."""
-        duties = {**self.replica.duties(), "provisioner": self.provisioner.run}
+        duties = {"provisioner": self.provisioner.run, **self.replica.duties(self.provisioner.caught_up)}
         return duties | self.security.duties() if self.security else duties
 
     async def _lead(self) -> None:
@@ -168,6 +168,7 @@ def _parts(settings: ServeSettings, client: KubeClient) -> Parts:
     member = replica(settings, client, control, source, registry)
     verdicts.told = member.verdict
     made_by = provisioner(settings, client, control, source, registry)
+    made_by.notice = member.deployment
     return Parts(settings, client, control, source, serving, registry, metrics, member, made_by, secured)
 
 

@@ -38,7 +38,6 @@ _TRIES: Final = 3
 
 
 _REASONS: Final = {
-    "XDS0315": "NotDeployed",
     "XDS0405": "PortUnavailable",
     "XDS0406": "EnvoyRejected",
     "XDS0505": "CertificateUnusable",
@@ -50,7 +49,9 @@ _REASONS: Final = {
     "XDS0891": "EnvoyRejected",
     "XDS0908": "EnvoyRejected",
 }
-"""The checks that are worth an Event. All others tell of what somebody just wrote, who reads the status."""
+"""The checks that are worth an Event. All others tell of what somebody just wrote, who reads the status.
+What keeps a Gateway from being deployed is told by whoever deploys.
+"""
 
 
 def reason_of(code: str, message: str) -> str | None:

@@ -74,6 +74,8 @@ class Provisioner:
         """Told what a person should know of a Gateway: its uid, a reason in one word, a sentence."""
         self.served: Callable[[], str | None] = lambda: None
         """The apiVersion under which the cluster serves Gateways."""
+        self.caught_up = asyncio.Event()
+        """Set once every Gateway has been looked after since this replica leads: problems of theirs are known."""
         self._client = client
         self._control = control
         self._manager = manager
@@ -99,6 +101,7 @@ class Provisioner:
         self._applied.clear()
         self._tries.clear()
         self._listed.clear()
+        self.caught_up.clear()
         self._unlisted = {(kind, namespace) for kind in MADE for namespace in self._namespaces}
         try:
             for gateway in (*self._desired(), *self._told):
@@ -165,6 +168,8 @@ class Provisioner:
     async def _work(self) -> None:
         await self._listed.wait()
         while True:
+            if not len(self.queue):
+                self.caught_up.set()
             gateway = await self.queue.take()
             try:
                 await self._look_after(gateway)
