@@ -247,18 +247,16 @@ class AuthorityKeeper:
             "metadata": {"name": name, "namespace": namespace, "labels": self._labels()},
             "data": data,
         }
-        client = self.identity.client
+        client, manager = self.identity.client, self.identity.installation
+        where = path("v1", "configmaps", namespace, name)
         try:
-            if live is None:
-                written = await client.create(path("v1", "configmaps", namespace), body)
-            else:
-                body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-                written = await client.replace(path("v1", "configmaps", namespace, name), body)
+            # Not by force while none is known: one that somebody made meanwhile is theirs.
+            written = await client.apply(where, body, manager=manager, force=live is not None)
         except NotFoundError:
-            self._there.pop(namespace, None)  # the ConfigMap or its namespace is gone
+            self._there.pop(namespace, None)  # the namespace is gone
             return False
         except ConflictError:
-            self._there[namespace] = await client.get_object(path("v1", "configmaps", namespace, name))
+            self._there[namespace] = await client.get_object(where)
             return False
         self._there[namespace] = msgspec.json.decode(written)
         return True
