@@ -14,6 +14,8 @@ from e2e.kubectl import Kubectl, eventually
 from e2e.workloads import backend, placed
 
 PAGE = Path(__file__).with_name("walkthrough.yaml")
+KUBE_PROXY_SECONDS = 5
+"""What it may take nodes to learn of the first pod behind an address; until then they refuse connections."""
 HERE = "--namespace=istio-ingress"
 
 
@@ -56,7 +58,7 @@ def test_the_task_page(kubectl: Kubectl) -> None:
     address = kubectl("get", "gateway", "gateway", HERE, "-o", "jsonpath={.status.addresses[*].value}")
     assert len(address.split()) == 1
 
-    found = curl(address, "/get")
+    found = eventually(lambda: curl(address, "/get"), KUBE_PROXY_SECONDS)
     assert found.status == 200
     assert found.headers["server"] == "istio-envoy"
     assert json.loads(found.body)["headers"]["My-Added-Header"] == "added-value"

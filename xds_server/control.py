@@ -86,7 +86,7 @@ class Control:
         self.catalog = Catalog()
         self.quarantine = Quarantine()
         self.progress = Progress()
-        self.standing = Standing(self.progress)
+        self.standing = Standing(self.progress, pipeline.places.ready)
         self.shared = SharedProxies(self.catalog)
         self.ready = asyncio.Event()
         """Set once the first batch has been published."""
@@ -235,7 +235,7 @@ class Control:
         sets = self.pipeline.inputs.kinds["ListenerSet"]
         changed = ((key, sets.get(key)) for key in settled.keys(sets))
         parents = {parent for key, set_ in changed if set_ is not None and (parent := parent_of(key, set_))}
-        self._touched |= touched | set(settled.keys(gateways)) | parents
+        self._touched |= touched | set(settled.keys(gateways)) | parents | self.pipeline.places.moved(settled)
         for watcher in self._watchers:
             try:
                 watcher(Round(settled, seconds, published.serial, len(changes), waited))

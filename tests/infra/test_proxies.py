@@ -1,7 +1,9 @@
 """Which pods are proxies; scenarios of the topic `places` show more."""
 
+from msgspec.structs import replace
+
 from xds_server.infra.proxies import NamedPort, NamedService, made_for, proxy
-from xds_server.model.core import Container, ContainerPort, Pod, PodSpec, PodStatus
+from xds_server.model.core import Container, ContainerPort, Pod, PodCondition, PodSpec, PodStatus
 from xds_server.model.meta import Key, Metadata
 
 GATEWAY = Key("ns", "gw")
@@ -23,6 +25,19 @@ def test_all_labels_of_a_selector_count() -> None:
     assert found is not None
     assert (found.gateways, found.service) == (SERVICE.gateways, SERVICE.key)
     assert found.service_account == "default"
+
+
+def test_a_pod_is_ready_by_its_condition() -> None:
+    found = [
+        proxy(replace(pod("gw"), status=PodStatus("Running", conditions=conditions)), [GATEWAY], ())
+        for conditions in (
+            (PodCondition("Ready", "True"),),
+            (PodCondition("Ready", "False"),),
+            (PodCondition("Initialized", "True"),),
+            (),
+        )
+    ]
+    assert [one is not None and one.ready for one in found] == [True, False, False, False]
 
 
 def test_only_named_ports_of_containers_that_run_count() -> None:

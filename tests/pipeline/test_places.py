@@ -86,6 +86,18 @@ def test_a_proxy_that_comes_costs_its_gateways_place_and_no_resource(pipeline: P
     assert costs(pipeline, pod("e2", "envoy", deletionTimestamp="2026-01-01T00:00:00Z"))["gateway.listeners"] == 0
 
 
+def test_it_is_known_whether_a_pod_of_a_gateway_is_ready(pipeline: Pipeline) -> None:
+    places, gateway_ = pipeline.places, Key("default", "gw")
+    assert not places.ready(gateway_)
+    assert places.ready(Key("default", "made")), "it has no pods, so its Envoys are no pods"
+    ready = pod("e0", "envoy") | {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    put(pipeline, ready)
+    assert places.moved(pipeline.settle()) == {gateway_}
+    assert places.ready(gateway_)
+    put(pipeline, pod("p0", "shop"))
+    assert places.moved(pipeline.settle()) == set()
+
+
 def test_a_named_port_that_moves_moves_the_listener(pipeline: Pipeline) -> None:
     newer = pod("e2", "envoy", port=8081, creationTimestamp="2026-01-01T00:00:00Z")
     assert costs(pipeline, newer)["gateway.listeners"] == 1

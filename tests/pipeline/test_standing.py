@@ -104,3 +104,18 @@ def test_the_report_is_of_gateways_with_envoys() -> None:
     world.standing.closed(1)
     world.standing.progress.closed(1, NODE)
     assert world.standing.report([]) == Report()
+
+
+def test_nothing_is_reached_while_no_envoy_is_ready_and_it_stays_reached_afterwards() -> None:
+    world = World()
+    world.standing.ready = lambda _: False
+    world.connect()
+    world.publish(1, 1)
+    world.sync(1)
+    assert world.served() == Served(None, 1, ready=False)
+    world.standing.ready = lambda _: True
+    assert world.served() == Served(1, 1)
+    world.standing.ready = lambda _: False
+    world.publish(2, 2)
+    world.sync(2)
+    assert world.served() == Served(1, 1, ready=False)

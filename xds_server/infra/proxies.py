@@ -25,13 +25,14 @@ class NamedPort:
 class Proxy:
     """A pod that serves `gateways`, in order of who goes before, and is behind `services` that they name, if any.
 
-    `created` is a time as the API server writes it.
+    `ready`: Kubernetes sends it traffic. `created` is a time as the API server writes it.
     """
 
     gateways: tuple[Key, ...]
     services: tuple[Key, ...]
     service_account: str
     terminating: bool
+    ready: bool = False
     ports: tuple[NamedPort, ...] = ()
     created: str = ""
 
@@ -84,6 +85,7 @@ def proxy(pod: Pod, made: Iterable[Key], named: Iterable[NamedService]) -> Proxy
         services=tuple(service.key for service in behind),
         service_account=account,
         terminating=bool(pod.metadata.deletion_timestamp),
+        ready=any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions or ()),
         ports=tuple(_ports(pod)) if behind else (),
         created=pod.metadata.creation_timestamp,
     )

@@ -43,10 +43,10 @@ class Reached(Struct, frozen=True):
         uids = {key: one.uid for key, one in now.sets.items()}
         return Reached(self.gateway, {key: one for key, one in self.sets.items() if uids.get(key) == one.uid})
 
-    def served(self, envoys: int) -> Served:
+    def served(self, envoys: int, *, ready: bool = True) -> Served:
         """As statuses are told of it."""
         sets = {Key(*key.split("/", 1)): one.number for key, one in self.sets.items()}
-        return Served(self.gateway.number, envoys, sets)
+        return Served(self.gateway.number, envoys, sets, ready)
 
 
 class Rejection(Struct, frozen=True):

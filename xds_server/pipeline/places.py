@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from xds_server.flow.graph import Graph
+from xds_server.flow.graph import Graph, Settled
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
 from xds_server.infra import manual, names, proxies, service_addresses, target_ports
@@ -61,6 +61,18 @@ class Places:
     places: Table[Key, Place] | None = None
     proxies: Table[Key, Proxy] | None = None
     proxies_by_gateway: Index[Key, Key, Proxy] | None = None
+
+    def ready(self, gateway: Key) -> bool:
+        """Is a pod of the Gateway ready? Where there are none, its Envoys are no pods, and nobody waits for them."""
+        rows = self.proxies_by_gateway.rows(gateway) if self.proxies_by_gateway is not None else ()
+        return not rows or any(row.ready for row in rows)
+
+    def moved(self, settled: Settled) -> set[Key]:
+        """Gateways whose pods have changed."""
+        if self.proxies is None:
+            return set()
+        rows = (self.proxies.get(pod) for pod in settled.keys(self.proxies))
+        return {gateway for row in rows if row is not None for gateway in row.gateways}
 
     def unbound(self, gateway: Key, look: Lookup) -> Mapping[Port, str]:
         """Why ports of a Gateway's listeners are not bound, as far as that is known here."""

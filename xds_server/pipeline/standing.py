@@ -4,7 +4,7 @@ In: what is published, streams that open and close (in `Progress`), what other r
 and the report of this replica.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xds_server.model.gateway import Gateway
@@ -21,6 +21,8 @@ class Standing:
     """`progress` counts revisions of a Gateway, not generations: see `Revisions`."""
 
     progress: Progress
+    ready: Callable[[Key], bool] = lambda _: True
+    """Does traffic reach an Envoy of a Gateway, as far as that is known?"""
     changes: int = 0
     """How often something of the report may have changed."""
     _revisions: Revisions = field(default_factory=Revisions)
@@ -76,11 +78,14 @@ class Standing:
             envoys = self.progress.connected(key)
             one = GatewayAcks(here, {"": 0.0}) if envoys else GatewayAcks()
             reached, _ = everywhere([_about(now, one)], before)
+        ready = self.ready(key)
+        if not ready:
+            reached = before
         if reached is None:
             self._reached.pop(key, None)
-            return Served(None, envoys)
+            return Served(None, envoys, ready=ready)
         self._reached[key] = reached
-        return reached.served(envoys)
+        return reached.served(envoys, ready=ready)
 
     def report(self, holds: Iterable[tuple[HoldId, Hold]]) -> Report:
         """What to tell the other replicas: of Gateways that have Envoys here, or of which something was rejected."""

@@ -99,10 +99,12 @@ class Served:
     generation: int | None = None
     envoys: int = 0
     sets: Mapping[Key, int] = field(default_factory=dict)
+    ready: bool = True
+    """Traffic reaches one of them."""
 
     def of_set(self, key: Key) -> "Served":
         """The same of one of its ListenerSets."""
-        return Served(self.sets.get(key), self.envoys)
+        return Served(self.sets.get(key), self.envoys, ready=self.ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ def _progress(generation: int, served: Served) -> Condition:
         return conditions.programmed("Every connected Envoy has acknowledged this generation.")
     if not served.envoys:
         return conditions.not_programmed("Pending", "No Envoy of this Gateway is connected.")
+    if not served.ready:
+        return conditions.not_programmed("Pending", "No Envoy of this Gateway is ready yet.")
     return conditions.not_programmed("Pending", "Not every connected Envoy has acknowledged this generation yet.")
 
 
