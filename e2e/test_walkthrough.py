@@ -11,9 +11,9 @@ import pytest
 
 from e2e.installation import Installation
 from e2e.kubectl import Kubectl, eventually
-from e2e.workloads import backend, placed
 
-PAGE = Path(__file__).with_name("walkthrough.yaml")
+EXAMPLE = Path(__file__).parents[1] / "examples" / "cluster"
+PAGE, HTTPBIN = EXAMPLE / "gateway.yaml", EXAMPLE / "httpbin.yaml"
 KUBE_PROXY_SECONDS = 5
 """What it may take nodes to learn of the first pod behind an address; until then they refuse connections."""
 HERE = "--namespace=istio-ingress"
@@ -29,8 +29,8 @@ class Page(NamedTuple):
 def workload(installed: Installation, kubectl: Kubectl) -> Iterator[None]:
     """The page's sample: httpbin in the namespace default, on port 8000; and the namespace of the Gateway."""
     kubectl.delete("namespace", "istio-ingress")
-    kubectl("create", "namespace", "istio-ingress")
-    kubectl.apply(*placed("default", backend("httpbin", installed.images.echo)))
+    sample = HTTPBIN.read_text().replace("localhost/xds-server:latest", installed.images.echo)
+    kubectl("apply", "-f", "-", stdin=sample)
     kubectl.rolled_out("httpbin", "default")
     yield
     kubectl.delete("-f", str(PAGE))
