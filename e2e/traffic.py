@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Self
 
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
 KEPT, FRESH, HTTP2 = "kept", "fresh", "http2"
+GOAWAY = 7
 PAUSE = 0.05
 DEADLINE = 8.0
 STARTING = 10.0
@@ -117,6 +118,7 @@ class Http2Connection(Connection):
         self._reading: asyncio.Task[None] | None = None
         self._waiting: asyncio.Future[Answer] | None = None
         self._ending = False
+        self._stream = 0
 
     async def get(self, *, keep: bool, path: str = "") -> Answer:
         """One request. Raises OSError or BrokenAnswerError."""
@@ -127,7 +129,7 @@ class Http2Connection(Connection):
             self._protocol = H2Connection()
             self._protocol.initiate_connection()
             self._reading = asyncio.create_task(self._read(reader, writer))
-        stream = self._protocol.get_next_available_stream_id()
+        stream = self._stream = self._protocol.get_next_available_stream_id()
         target = self._target
         head = {":method": "GET", ":scheme": "http", ":authority": target.host, ":path": path or target.path}
         self._waiting = asyncio.get_running_loop().create_future()
@@ -154,8 +156,11 @@ class Http2Connection(Connection):
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answer = Answer(0, {}, b"", keeps=True)
         try:
-            while data := await reader.read(1 << 16):
-                for event in self._protocol.receive_data(data):
+            while frame := await _frame(reader):
+                if frame[3] == GOAWAY:
+                    self._goodbye(frame)
+                    continue
+                for event in self._protocol.receive_data(frame):
                     if isinstance(event, StreamEnded):
                         self._tell(answer)
                         answer = Answer(0, {}, b"", keeps=True)
@@ -175,8 +180,12 @@ class Http2Connection(Connection):
             self._protocol.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, StreamReset):
             self._fail(f"the stream is reset: {event.error_code}")
-        elif isinstance(event, ConnectionTerminated):
-            self._ending = True
+
+    def _goodbye(self, frame: bytes) -> None:
+        """No further requests; that under way is answered, unless it came too late. (h2 forgets it.)"""
+        self._ending = True
+        if self._stream > int.from_bytes(frame[9:13]) & 0x7FFFFFFF:
+            self._fail("the connection ended before the request came")
 
     def _tell(self, answer: Answer) -> None:
         if self._waiting and not self._waiting.done():
@@ -186,6 +195,15 @@ class Http2Connection(Connection):
         self._ending = True
         if self._waiting and not self._waiting.done():
             self._waiting.set_exception(BrokenAnswerError(why))
+
+
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    """The next frame of HTTP/2 (RFC 9113, section 4.1); empty when the connection has ended."""
+    try:
+        head = await reader.readexactly(9)
+        return head + await reader.readexactly(int.from_bytes(head[:3]))
+    except asyncio.IncompleteReadError:
+        return b""
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:
