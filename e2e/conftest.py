@@ -26,7 +26,7 @@ NO_CLUSTER = (
 )
 ARTIFACTS = Path(os.environ.get("XDS_E2E_ARTIFACTS", "e2e-artifacts"))
 KEEP = "XDS_E2E_KEEP"
-"""Set: what the tests made stays in the cluster."""
+"""Set: the product stays installed."""
 
 SiteMaker = Callable[..., Site]
 
@@ -82,8 +82,7 @@ def namespace(request: pytest.FixtureRequest, kubectl: Kubectl) -> Iterator[str]
     name = f"e2e-{test[:40].strip('-')}-{uuid4().hex[:6]}"
     kubectl("create", "namespace", name)
     yield name
-    if not os.environ.get(KEEP):
-        kubectl.delete("namespace", name, wait=False)
+    kubectl.delete("namespace", name, wait=False)
 
 
 @pytest.fixture
