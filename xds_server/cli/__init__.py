@@ -13,7 +13,7 @@ import typer
 from typer import BadParameter
 from typer.core import TyperCommand
 
-VERBS = ("run", "serve", "translate", "check", "explain", "diff", "bootstrap", "convert", "echo", "cleanup", "version")
+VERBS = ("run", "serve", "translate", "check", "explain", "diff", "bootstrap", "convert", "proxy-status", "proxy-config", "config-dump", "echo", "cleanup", "version")
 HELP = """A Gateway API control plane for Envoy.
 
 Reads Kubernetes Gateway API resources and serves the Envoy configuration that they mean.
@@ -26,7 +26,7 @@ def build(verbs: Sequence[str] = VERBS) -> typer.Typer:
     app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, context_settings=settings)
     app.callback()(_all_verbs)
     for verb in verbs:
-        import_module(f"xds_server.cli.{verb}").register(app)
+        import_module(f"xds_server.cli.{verb.replace('-', '_')}").register(app)
     for info in app.registered_commands:
         info.cls = _Verb
     return app

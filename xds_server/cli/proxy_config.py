@@ -1,0 +1,153 @@
+"""`xds-server proxy-config`: what an Envoy has of one type, the objects behind it, and what it was sent.
+
+Exit status: 0 the Envoy has what the server means it to have, 1 something differs, 2 it cannot be asked.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xds_server.cli.cluster import Context, Kubeconfig, Namespace, ServerName, Servers, Where
+from xds_server.cli.config_dump import ADMIN_PORT, AdminPort, Pod, config_dump
+from xds_server.cli.envoy_dump import Held, held
+from xds_server.cli.input import FAULTY
+from xds_server.cli.output import Format, dump
+from xds_server.cli.proxies import connected, pod_key
+from xds_server.cli.table import TableFormat, print_table
+
+if TYPE_CHECKING:
+    from xds_server.model.meta import Key
+    from xds_server.shell.kube.client import KubeClient
+
+_HEAD = ("NAME", "DETAIL", "VERSION", "AGAINST WHAT WAS SENT", "OBJECTS")
+
+
+class Type(StrEnum):
+    """What there is to look at."""
+
+    LISTENERS = "listeners"
+    ROUTES = "routes"
+    CLUSTERS = "clusters"
+    ENDPOINTS = "endpoints"
+    SECRETS = "secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A resource: as the Envoy has it, as it was meant, and the objects that it was made from. None: not at all."""
+
+    name: str
+    has: Held | None
+    meant: str | None
+    owners: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> str:
+        """How the Envoy differs from what is meant; empty where it does not."""
+        if self.has is None:
+            return "not there"
+        if self.has.error:
+            return f"rejected: {self.has.error}"
+        if self.meant is None:
+            return "of its bootstrap" if self.has.static else "not meant any more"
+        return "" if self.has.version in ("", self.meant) else f"is {self.has.version}, was sent {self.meant}"
+
+    @property
+    def good(self) -> bool:
+        """Is it as it is meant to be?"""
+        return not self.difference or (self.has is not None and self.has.static)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command(
+        name="proxy-config",
+        help="Show what an Envoy in the cluster has of one type, the objects behind each line, and whether it is what"
+        " it was sent.",
+    )
+    def command(
+        type_: Annotated[Type, typer.Argument(help="Which resources.", metavar="TYPE")],
+        pod: Pod,
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        namespace: Namespace = "",
+        name: ServerName = "xds-server",
+        server: Servers = None,
+        admin_port: AdminPort = ADMIN_PORT,
+        output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
+    ) -> None:
+        async def work(client: "KubeClient") -> tuple[dict[str, Any], Mapping[str, Any] | None, str]:
+            key = pod_key(pod, namespace or client.namespace)
+            return await config_dump(client, key, admin_port), *await _meant(client, key, type_.value, name, server)
+
+        found, meant, problem = Where(kubeconfig, context, namespace).ask(work)
+        if problem:
+            print(f"note: what it was sent is not known: {problem}", file=sys.stderr)
+        lines = _lines(held(found, type_.value), meant)
+        if output is TableFormat.TABLE:
+            _table(lines, known=meant is not None)
+        else:
+            print(dump([_data(one, known=meant is not None) for one in lines], Format(output.value)), end="")
+        if meant is not None and not all(one.good for one in lines):
+            raise typer.Exit(FAULTY)
+
+
+async def _meant(
+    client: "KubeClient", pod: "Key", type_: str, name: str, addresses: list[str] | None
+) -> tuple[Mapping[str, Any] | None, str]:
+    """What the server to which the Envoy is connected serves it: versions and owners by name; or why nobody knows."""
+    from xds_server.shell.kube.errors import KubeError
+    from xds_server.shell.kube.servers import page
+
+    found = await connected(client, name, addresses)
+    connection = next((one for one in found.connections if one.pod == pod), None)
+    if connection is None:
+        return None, "; ".join(found.problems) or f"pod {pod} is not connected to any server"
+    try:
+        owners = await page(client, connection.replica, "/debug/owners", {"node": connection.record["node"]})
+    except KubeError as error:
+        return None, str(error)
+    meant: Mapping[str, Any] = owners[type_]
+    return meant, ""
+
+
+def _lines(has: Mapping[str, Held], meant: Mapping[str, Any] | None) -> list[Line]:
+    names = sorted({*has, *(meant or ())})
+    return [
+        Line(name, has.get(name), told["version"], tuple(told["owners"]))
+        if (told := (meant or {}).get(name))
+        else Line(name, has.get(name), None)
+        for name in names
+    ]
+
+
+def _table(lines: Sequence[Line], *, known: bool) -> None:
+    if not lines:
+        print("it has none")
+        return
+    rows = [
+        (
+            one.name,
+            one.has.detail if one.has else "-",
+            (one.has.version if one.has else "") or "-",
+            (one.difference or "same") if known or (one.has and one.has.error) else "?",
+            ", ".join(one.owners),
+        )
+        for one in lines
+    ]
+    styles = ["" if one.good or not known else "red" for one in lines]
+    print_table(_HEAD, rows, styles=styles)
+
+
+def _data(one: Line, *, known: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": one.name, "objects": list(one.owners)}
+    if one.has is not None:
+        told |= {"detail": one.has.detail, "version": one.has.version}
+    if known:
+        told |= {"meant": one.meant, "difference": one.difference, "good": one.good}
+    return told
