@@ -516,3 +516,22 @@ async def test_nothing_is_written_at_rest(place: Place, server: Server) -> None:
     await place.client.patch(path(V1, "gateways", place.namespace, "gw", "status"), {"status": {"addresses": []}})
     await asyncio.sleep(2)
     assert server.wrote[count:] == []
+
+
+async def test_an_address_of_the_cluster_that_cannot_be_had_costs_nothing_else(place: Place, server: Server) -> None:
+    wanted = {"type": "IPAddress", "value": "192.0.2.1", "routability": "Cluster"}
+    await place.gateway(addresses=[wanted])
+    service = await place.until(lambda: place.get("Service"))
+    await place.until(lambda: place.get("Deployment"))
+    assert service["spec"]["clusterIP"] != "192.0.2.1"
+    assert not server.provisioner.problems
+
+
+async def test_an_address_of_the_cluster_is_asked_for(place: Place, server: Server) -> None:
+    await place.gateway(name="first")
+    taken = (await place.until(lambda: place.get("Service", "first")))["spec"]["clusterIP"]
+    prefix, _, last = taken.rpartition(".")
+    wanted = f"{prefix}.{(int(last) + 97) % 250 + 1}"
+    await place.gateway(addresses=[{"type": "IPAddress", "value": wanted, "routability": "Cluster"}])
+    service = await place.until(lambda: place.get("Service"))
+    assert service["spec"]["clusterIP"] == wanted

@@ -1,12 +1,12 @@
 """Deploying Gateways: what the server says of itself to everything that it makes, and who makes it."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from xds_server.control import Control
-from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
+from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, node_id, to_json
 from xds_server.envoy.control_plane import Security
 from xds_server.infra.deployment import POD_NAME
 from xds_server.infra.desired import Installation
@@ -50,10 +50,21 @@ def provisioner(
 
 
 def _bootstrap(gateway: Key, settings: ServeSettings) -> dict[str, Any]:
-    """Of the Envoys that are deployed for a Gateway."""
+    """Of the Envoys that are deployed for a Gateway. They differ in who they say they are."""
+    options = _options(gateway, settings)
+    return {**_first(settings), "node": {"id": node_id(options), "cluster": str(gateway)}}
+
+
+@lru_cache(maxsize=1)
+def _first(settings: ServeSettings) -> dict[str, Any]:
+    """The bootstrap of some Gateway; to make it takes 13 ms."""
+    return to_json(bootstrap(_options(Key("", ""), settings)))
+
+
+def _options(gateway: Key, settings: ServeSettings) -> BootstrapOptions:
     host, _, port = settings.advertise.rpartition(":")
     host = host.strip("[]")
-    options = BootstrapOptions(
+    return BootstrapOptions(
         gateway=gateway,
         pod=POD_NAME,
         ads_host=host,
@@ -62,4 +73,3 @@ def _bootstrap(gateway: Key, settings: ServeSettings) -> dict[str, Any]:
         security=None if settings.insecure_ads else Security(AUTHORITY_FOLDER, host),
         status_port=STATUS_PORT,
     )
-    return to_json(bootstrap(options))

@@ -4,9 +4,10 @@ Any port can be bound without privileges: the sysctl for that is one that Kubern
 disk. Listener ports are not named in the pod: a port that comes or goes restarts nothing.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from xds_server.infra import names
 from xds_server.infra.metadata import Metadata
@@ -95,7 +96,7 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
         "command": ["envoy"],
         "args": [
             "--config-yaml",
-            json.dumps(bootstrap, separators=(",", ":"), sort_keys=True),
+            msgspec.json.encode(bootstrap, order="sorted").decode(),
             "--disable-hot-restart",
             "--drain-time-s",
             str(_DRAIN_SECONDS),

@@ -55,6 +55,8 @@ def read(config_map: ConfigMap, samples: Mapping[str, Mapping[str, Any]]) -> Par
 def laid_over(key: str, base: Mapping[str, Any], fragments: list[Mapping[str, Any]]) -> dict[str, Any]:
     """The object of a key with fragments merged in, one after the other. Raises OverlayError."""
     merged = dict(base)
+    if not fragments:
+        return merged
     for fragment in fragments:
         merged = merge(KINDS[key], merged, fragment)
     before, after = dict(_identity(base)), dict(_identity(merged))

@@ -69,6 +69,16 @@ def service(
     }
 
 
+def without_cluster_ip(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same Service with whatever address of the cluster it gets; None for what asks for none. One that is taken, or
+    not of the cluster, is refused with all else that the Service says, and is told where the Gateway is placed.
+    """
+    spec = value.get("spec") or {}
+    if value["kind"] != "Service" or "clusterIP" not in spec:
+        return None
+    return {**value, "spec": {name: part for name, part in spec.items() if name != "clusterIP"}}
+
+
 def _addresses(type_: str, addresses: Iterable[GatewayAddress]) -> dict[str, str]:
     """What the Service asks for; values that are no addresses are told by whoever places the Gateway."""
     found: dict[str, str] = {}

@@ -19,6 +19,7 @@ import structlog
 from xds_server.control import Changes, Control, Round
 from xds_server.infra import names
 from xds_server.infra.desired import Desired, Provision
+from xds_server.infra.service import without_cluster_ip
 from xds_server.model.meta import Key
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import (
@@ -267,11 +268,11 @@ class Provisioner:
             raise _LaterError(str(error)) from error
         except (UnreachableError, BusyError):
             raise
+        except InvalidError as error:
+            without = without_cluster_ip(value)
+            return self._refused(id_, error) if without is None else await self._apply(id_, without, wanted)
         except RefusedError as error:
-            self.wrote(id_[0], "refused")
-            self._applied.pop(id_, None)
-            reason = "Invalid" if isinstance(error, InvalidError) else "NoResources"
-            return [Provision(reason, f"The API server refuses {id_[0]} {id_[1]}: {error}")]
+            return self._refused(id_, error)
         one = self._read(id_[0], answer)
         self._known.note(one)
         self._applied[id_] = _Applied(sent, one.fingerprint)
@@ -280,6 +281,12 @@ class Provisioner:
         if changed:
             log.info("applied", object=f"{id_[0]} {id_[1]}", new=known is None)
         return []
+
+    def _refused(self, id_: ObjectId, error: RefusedError) -> list[Provision]:
+        self.wrote(id_[0], "refused")
+        self._applied.pop(id_, None)
+        reason = "Invalid" if isinstance(error, InvalidError) else "NoResources"
+        return [Provision(reason, f"The API server refuses {id_[0]} {id_[1]}: {error}")]
 
     def _owned(self, value: Json, precondition: Mapping[str, str]) -> dict[str, Any]:
         """The object with what it may be applied to, and with its owner by the version that there is."""
