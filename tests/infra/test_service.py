@@ -73,7 +73,7 @@ def test_every_port_has_a_name_of_its_own_that_it_may_have(
 def test_addresses(type_: str, addresses: list[GatewayAddress], asked: dict[str, str]) -> None:
     spec = service(made(), type_, {HTTP: "http"}, addresses)["spec"]
     assert {name: spec[name] for name in ("clusterIP", "loadBalancerIP") if name in spec} == asked
-    assert spec["ipFamilyPolicy"] == "PreferDualStack"
+    assert "ipFamilyPolicy" not in spec
 
 
 def test_the_address_of_the_cluster_is_given_up_alone() -> None:

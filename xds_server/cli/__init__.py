@@ -13,7 +13,22 @@ import typer
 from typer import BadParameter
 from typer.core import TyperCommand
 
-VERBS = ("run", "serve", "translate", "check", "explain", "diff", "bootstrap", "convert", "proxy-status", "proxy-config", "config-dump", "echo", "cleanup", "version")
+VERBS = (
+    "run",
+    "serve",
+    "translate",
+    "check",
+    "explain",
+    "diff",
+    "bootstrap",
+    "convert",
+    "proxy-status",
+    "proxy-config",
+    "config-dump",
+    "echo",
+    "cleanup",
+    "version",
+)
 HELP = """A Gateway API control plane for Envoy.
 
 Reads Kubernetes Gateway API resources and serves the Envoy configuration that they mean.

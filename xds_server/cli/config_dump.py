@@ -25,8 +25,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         name="config-dump",
-        help="Print the configuration that an Envoy in the cluster has, as its admin endpoint tells it; keys of"
-        " certificates are redacted.",
+        help="Print all that an Envoy has, as it tells it. Keys of certificates are redacted.",
     )
     def command(
         pod: Pod,

@@ -67,8 +67,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         name="proxy-config",
-        help="Show what an Envoy in the cluster has of one type, the objects behind each line, and whether it is what"
-        " it was sent.",
+        help="Show what an Envoy has, and the objects behind it. Also whether that is what it was sent.",
     )
     def command(
         type_: Annotated[Type, typer.Argument(help="Which resources.", metavar="TYPE")],

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         name="proxy-status",
-        help="Say which Envoys are connected to which server, in sync or not, and what they rejected last.",
+        help="Say which Envoys are connected, and in sync. Also to which server, and what they rejected last.",
     )
     def command(
         pod: Annotated[str, typer.Argument(help="Only this one.", metavar="[POD[.NAMESPACE]]")] = "",

@@ -23,7 +23,7 @@ DEFAULTS = Settings()
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(name="run", help="Serve the files: one real Envoy per Gateway, on this machine. Ctrl-C ends it all.")
+    @app.command(name="run", help="Serve the files, each Gateway by a real Envoy. All on this machine; Ctrl-C ends it.")
     def command(
         paths: Paths = None,
         filenames: Filenames = None,

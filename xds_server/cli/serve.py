@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         name="serve",
-        help="Serve a Kubernetes cluster: an Envoy for every Gateway, statuses.",
+        help="Serve a Kubernetes cluster. Every Gateway gets an Envoy, and everything a status.",
     )
     def command(
         kubeconfig: Kubeconfig = None,
