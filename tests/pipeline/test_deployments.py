@@ -181,7 +181,8 @@ def test_what_kept_it_from_being_deployed_is_told(problem: Provision | None) -> 
     status = pipeline.statuses.gateways.get(GATEWAY)
     assert status is not None
     programmed = next(one for one in status.conditions if one.type == "Programmed")
-    told = (programmed.reason, programmed.message)
-    assert told == (
-        ("NoResources", problem.message) if problem else ("Pending", "No Envoy of this Gateway is connected.")
+    assert (programmed.reason, programmed.message) == (
+        ("NoResources", problem.message)
+        if problem
+        else ("AddressNotAssigned", f"Service {GATEWAY}, which is to be made for the Gateway, is not there yet")
     )
