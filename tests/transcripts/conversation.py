@@ -6,7 +6,7 @@ A transcript is Markdown: prose, and blocks fenced as `delta`, `sotw` or `both`.
     put clusters a=1 for other          for another Gateway than the one called `gateway`
     drop clusters a                     also with `for other`
     serves gateway other                the Gateways that the client serves from now on; at first `gateway` alone
-    drains / drains no longer           the client's pod is about to end; its listeners are marked by a `!`
+    drains / drains no longer           the client's pod is about to end; its listeners are marked by a `!`, but for `udp…`
     client clusters                     a request without names
     client endpoints +e -f              subscribes and unsubscribes; in SotW the runner keeps the full list
     client clusters have a=1 b=7        a first request of a returning client: delta's initial_resource_versions
@@ -26,14 +26,13 @@ A transcript is Markdown: prose, and blocks fenced as `delta`, `sotw` or `both`.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.xds.fills import EMPTY, Shelf, fill, read_delta, read_sotw
 from xds_server.model.meta import Key
 from xds_server.pb import discovery_pb2
 from xds_server.routing.audience import ForGateway
-from xds_server.wire.part import Part
 from xds_server.xds.catalog import set_version
 from xds_server.xds.delta import DeltaStream
 from xds_server.xds.encoding import stand_in
@@ -74,8 +73,8 @@ def _audience(gateway: str) -> ForGateway:
     return ForGateway("default", gateway or "gateway")
 
 
-def _marked(listener: Resource) -> Resource:
-    return replace(listener, part=Part(listener.name, listener.body + b"!"))
+def _marked(listener: bytes) -> bytes:
+    return listener if listener.startswith(b"udp") else listener + b"!"
 
 
 class Player:

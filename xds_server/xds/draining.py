@@ -2,15 +2,18 @@
 
 In: a View, the time. Out: the same View, but for its listeners: at first they bear a mark, by which Envoy lets go of
 the connections that it has and still takes new ones; after `Limits.drain_seconds` they are gone, and it takes no more.
+Listeners of datagrams have no connections, and stay.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from xds_server.wire.part import Part
 from xds_server.xds.catalog import View
 from xds_server.xds.resource import Resource, ResourceType
 
-Mark = Callable[[Resource], Resource]
-"""A listener that differs from the given one by the mark alone."""
+Mark = Callable[[bytes], bytes]
+"""A listener's body that differs from the given one by the mark alone, or not at all."""
 
 
 class Draining:
@@ -35,14 +38,24 @@ class Draining:
     def view(self, view: View) -> View:
         """What the client sees of what the others see."""
         if self._seen is None or self._of is not view:
-            listeners = view.resources(ResourceType.LISTENER)
-            self._of, self._seen = view, view.but(ResourceType.LISTENER, {} if self._gone else self._all(listeners))
+            self._of, self._seen = (
+                view,
+                view.but(ResourceType.LISTENER, self._all(view.resources(ResourceType.LISTENER))),
+            )
         return self._seen
 
     def _all(self, listeners: Mapping[str, Resource]) -> Mapping[str, Resource]:
+        """What cannot be marked has nothing that could drain: it stays."""
         before = self._marked
         self._marked = {
-            name: known if (known := before.get(name)) and known[0] is one else (one, self._mark(one))
+            name: known if (known := before.get(name)) and known[0] is one else (one, self._of_one(one))
             for name, one in listeners.items()
         }
-        return {name: marked for name, (_, marked) in self._marked.items()}
+        pairs = self._marked.items()
+        return {name: marked for name, (one, marked) in pairs if not self._gone or marked is one}
+
+    def _of_one(self, listener: Resource) -> Resource:
+        body = self._mark(listener.body)
+        if body == listener.body:
+            return listener
+        return replace(listener, part=Part(listener.part.id, body, owners=listener.part.owners))

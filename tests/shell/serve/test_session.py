@@ -7,18 +7,23 @@ from typing import Any
 
 import grpc
 import pytest
+from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 
 from tests.shell.serve.peers import NODE, Recorder
 from tests.xds.fills import GATEWAY, OTHER, Shelf, fill
+from xds_server.envoy.draining import marked
 from xds_server.model.meta import Key
 from xds_server.pb import discovery_pb2
 from xds_server.shell.serve.admission import Admission, Admitted, Denied, Metadata, OpenAdmission
 from xds_server.shell.serve.clients import Clients
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.session import Session, World
+from xds_server.wire.encode import encode
+from xds_server.wire.part import Part
 from xds_server.xds.delta import DeltaStream
+from xds_server.xds.limits import Limits
 from xds_server.xds.node import Node
-from xds_server.xds.resource import ResourceType
+from xds_server.xds.resource import Resource, ResourceType
 
 CLUSTER, LISTENER = ResourceType.CLUSTER, ResourceType.LISTENER
 
@@ -79,7 +84,7 @@ class Stage:
             admission or OpenAdmission(),
         )
         self.call = PlayedCall()
-        self.session = Session(1, DeltaStream(), self.call, world)
+        self.session = Session(1, DeltaStream(world.options.limits), self.call, world)
         self.task = asyncio.create_task(self.session.run(aiter(self.call)))
 
     async def rest(self) -> None:
@@ -207,8 +212,6 @@ async def test_what_others_see_does_not_bring_a_client_in_sync() -> None:
 
 async def test_the_protocols_deadline_is_kept() -> None:
     """Removals wait for the answer about routes, which never comes."""
-    from xds_server.xds.limits import Limits
-
     stage = Stage()
     stage.session._stream = DeltaStream(Limits(removal_seconds=0.05))
     await stage.in_sync()
@@ -311,4 +314,43 @@ async def test_other_gateways_are_served_on_the_same_stream() -> None:
     told = list(stage.seen.told)
     stage.session.regroup(both, draining=False)
     assert stage.seen.told == told, "nothing is new"
+    stage.task.cancel()
+
+
+async def test_a_client_that_drains_is_sent_its_listeners_with_a_mark_and_then_without_them() -> None:
+    stage = Stage(limits=Limits(drain_seconds=0.1))
+    await stage.in_sync()
+    chain = FilterChain(name="*", filters=[Filter(name="f")])
+    body = encode(Listener(name="l", filter_chains=[chain]))
+    stage.shelf.put(Resource(LISTENER, "l", GATEWAY, Part("l", body)))
+    stage.session.wake()
+    await stage.rest()
+    stage.call.say(LISTENER, response_nonce=stage.call.written[-1].nonce)
+    await stage.rest()
+    stage.session.regroup((Key("default", "gateway"),), draining=True)
+    assert stage.seen.told[-1] == ("regrouped", 1, (Key("default", "gateway"),), True)
+    await stage.rest()
+    assert [one.resource.value for one in stage.call.written[-1].resources] == [marked(body)] != [body]
+    stage.call.say(LISTENER, response_nonce=stage.call.written[-1].nonce)
+    await asyncio.sleep(0.2)
+    assert list(stage.call.written[-1].removed_resources) == ["l"]
+    stage.task.cancel()
+
+
+async def test_a_client_whose_pod_ends_already_when_it_connects() -> None:
+    admission = Asked(Admitted((Key("default", "gateway"),), draining=True))
+    admission.answers.set()
+    stage = Stage(admission, limits=Limits(drain_seconds=0.1))
+    await stage.in_sync()
+    assert [record.node.draining for record in stage.clients] == [True]
+    await asyncio.sleep(0.2)
+    stage.shelf.put(
+        Resource(
+            LISTENER, "l", GATEWAY, Part("l", encode(Listener(name="l", default_filter_chain=FilterChain(name="*"))))
+        )
+    )
+    stage.session.wake()
+    count = len(stage.call.written)
+    await stage.rest()
+    assert len(stage.call.written) == count, "it takes no new connections any more"
     stage.task.cancel()

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import grpc
 import structlog
 
+from xds_server.envoy.draining import marked
 from xds_server.model.meta import Key
 from xds_server.routing.audience import Audience
 from xds_server.shell.serve.admission import Admission, Denied, Metadata, OpenAdmission
@@ -26,7 +27,6 @@ from xds_server.shell.serve.observer import Observer
 from xds_server.shell.serve.options import ServeOptions
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.delta import DeltaStream
-from xds_server.xds.draining import Mark
 from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
 from xds_server.xds.node import Node, audiences, node_of, require_same
@@ -67,8 +67,6 @@ class World:
     clock: Callable[[], float]
     """Monotonic seconds."""
     admission: Admission = field(default_factory=OpenAdmission)
-    mark: Mark = field(default=lambda listener: listener)
-    """How listeners are told from what they were, where their connections are to drain."""
 
 
 class Session:
@@ -147,7 +145,7 @@ class Session:
         self._node, self._audiences = node, audiences(node)
         self._stream.regroup()
         if draining != before.draining:
-            self._stream.drain(self._world.mark if draining else None, self._world.clock())
+            self._stream.drain(marked if draining else None, self._world.clock())
         self._seen, self._synced = -1, None
         self._world.clients.regrouped(self.number, node)
         self._world.observer.regrouped(self.number, before, node)
@@ -264,7 +262,7 @@ class Session:
         if admitted.until is not None:
             self._until = self._world.clock() + admitted.until - time()
         if admitted.draining:
-            self._stream.drain(self._world.mark, self._world.clock())
+            self._stream.drain(marked, self._world.clock())
         self._open(replace(node, gateways=admitted.gateways, draining=admitted.draining))
 
     def _open(self, node: Node) -> None:
