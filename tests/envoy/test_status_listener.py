@@ -99,6 +99,26 @@ async def test_a_connection_is_waited_for_and_its_end_noticed(proxy: Proxy) -> N
     assert seconds >= LEAST_SECONDS + 0.9
 
 
+async def test_clients_are_told_to_connect_anew_and_may(proxy: Proxy) -> None:
+    """Without a control plane that could tell it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
+
+    async def ask() -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return await reader.readuntil(b"\r\n\r\n")
+
+    assert b"connection: close" not in await ask()
+    drained = asyncio.create_task(proxy.drained())
+    await asyncio.sleep(0.3)
+    assert b"connection: close" in await ask()
+    writer.close()
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
+    assert (await ask()).startswith(b"HTTP/1.1 ")
+    writer.close()
+    seconds, _ = await drained
+    assert seconds >= LEAST_SECONDS * 0.9
+
+
 async def test_a_connection_that_stays_is_waited_for_no_longer_than_that(proxy: Proxy) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
     seconds, said = await proxy.drained()

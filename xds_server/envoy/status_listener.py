@@ -2,8 +2,10 @@
 
 `/ready` and `/stats/prometheus` are the admin endpoint's own. `/drain` answers when the pod may end, so that it can be
 a preStop hook: not before kube-proxies have heard that the pod goes, then as soon as no connection is left, or at the
-latest when its time is over. It needs neither a shell nor another container: a script asks the admin endpoint how many
-connections there are, and sleeps by calling a listener that answers slowly, on a socket without a port.
+latest when its time is over. From its beginning on all responses tell clients to connect anew, so that a pod ends well
+without a control plane, too (see `draining` for what that one does). It needs neither a shell nor another container: a
+script asks the admin endpoint how many connections there are, and sleeps by calling a listener that answers slowly, on
+a socket without a port.
 
 Envoy opens its static listeners once it has its configuration: before that nothing answers, and the pod is not ready.
 Measured in docs/decisions/0021-the-status-port.md.
@@ -57,6 +59,8 @@ function envoy_on_request(handle)
   if headers:get(":path") ~= "/drain" or headers:get(":method") ~= "GET" then return end
   local nap = {[":method"] = "GET", [":path"] = "/", [":authority"] = "nap"}
   local ask = {[":method"] = "GET", [":path"] = "/stats?filter=downstream_cx_active", [":authority"] = "admin"}
+  local go = {[":method"] = "POST", [":path"] = "/drain_listeners?graceful&skip_exit", [":authority"] = "admin"}
+  handle:httpCall("admin", go, "", 5000)
   local own = {admin = true, status = true, nap = true}
   local naps, open = 0, 0
   repeat

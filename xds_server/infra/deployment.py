@@ -18,8 +18,8 @@ USER: Final = 65532
 """The one that Envoy's images are made for."""
 _GRACE_SECONDS: Final = 30
 """The longest that a pod drains; it ends as soon as it has."""
-_DRAIN_SECONDS: Final = 10
-"""After which Envoy closes connections of listeners that went."""
+_DRAIN_SECONDS: Final = 30
+"""After which Envoy cuts connections that drain, whatever is under way on them: no sooner than a pod has to end."""
 _STARTING_SECONDS: Final = 3600
 """A proxy that no control plane answers waits, and is not restarted over it."""
 
@@ -100,6 +100,9 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
             "--disable-hot-restart",
             "--drain-time-s",
             str(_DRAIN_SECONDS),
+            # Clients are told with their next response; else a growing share of them, over all that time.
+            "--drain-strategy",
+            "immediate",
             "--log-level",
             "warning",
         ],
