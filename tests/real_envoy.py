@@ -97,11 +97,18 @@ class EnvoyFailedError(AssertionError):
 class RealEnvoy:
     """One Envoy process. `admin` is its admin address as a URL; `pid` and `port` are known once it started."""
 
-    def __init__(self, bootstrap: dict[str, Any], *, arguments: tuple[str, ...] = (), log_level: str = "info") -> None:
+    def __init__(
+        self,
+        bootstrap: dict[str, Any],
+        *,
+        arguments: tuple[str, ...] = (),
+        drain: tuple[str, ...] = ("--drain-time-s", "1"),
+        log_level: str = "info",
+    ) -> None:
         self.bootstrap = bootstrap
         self.admin = ""
         self.directory = Path(tempfile.mkdtemp(prefix="envoy-"))
-        self._arguments = ("--concurrency", "1", "--drain-time-s", "1", "-l", log_level, *arguments)
+        self._arguments = ("--concurrency", "1", "-l", log_level, *drain, *arguments)
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
 

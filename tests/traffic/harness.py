@@ -42,6 +42,7 @@ GATEWAY = Key("default", "gateway")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARK = Key("traffic", "mark")
 _SECONDS = 15.0
+LIMITS = Limits(removal_seconds=0.5, settle_seconds=0.5)
 Ident = tuple[str, Key]
 
 
@@ -83,7 +84,8 @@ def endpoints(name: str, addresses: Iterable[str], *, service: str, namespace: s
 class World:
     """Everything between a YAML text and an answer. `backends` are the echo servers' addresses by name.
 
-    `edit_bootstrap` may change the bootstrap of each Envoy (shorter time-outs); `address` is where listeners bind.
+    `edit_bootstrap` may change the bootstrap of each Envoy (shorter time-outs), `drain` how it drains; `address` is where
+    listeners bind.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class World:
         address: str = "127.0.0.1",
         edit_bootstrap: Callable[[dict[str, Any]], None] = lambda _: None,
         allow_external_names: bool = False,
+        drain: tuple[str, ...] = ("--drain-time-s", "1"),
+        limits: Limits = LIMITS,
     ) -> None:
         self.backends: dict[str, str] = {}
         self.envoys: dict[Key, RealEnvoy] = {}
@@ -100,12 +104,13 @@ class World:
             batch_seconds=0.005,
             batch_max_seconds=0.05,
         )
-        options = ServeOptions(address="127.0.0.1:0", limits=Limits(removal_seconds=0.5, settle_seconds=0.5))
+        options = ServeOptions(address="127.0.0.1:0", limits=limits)
         self.serving = Serving(self.control.catalog, self.control, options)
         self.control.wake = self.serving.wake
         self.control.watch(self._settled)
         self._address = address
         self._edit_bootstrap = edit_bootstrap
+        self._drain = drain
         self._stack = AsyncExitStack()
         self._http: aiohttp.ClientSession | None = None
         self._ports: dict[Socket, int] = {}
@@ -212,7 +217,7 @@ class World:
         config = to_json(bootstrap(options))
         self._edit_bootstrap(config)
         envoy = self.envoys[gateway] = RealEnvoy(
-            config, log_level="warning", arguments=("--file-flush-interval-msec", "50")
+            config, log_level="warning", arguments=("--file-flush-interval-msec", "50"), drain=self._drain
         )
         await envoy.start()
         await envoy.wait_ready()
