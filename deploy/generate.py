@@ -1,5 +1,5 @@
 """Writes what follows from code or from other files of deploy: the rights of the server, for kustomize and for Helm,
-and install.yaml.
+install.yaml, and Envoys for Gateways that name a Service.
 
 `make deploy-manifests`. A test compares what is there with what this would write.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from deploy import envoys
 from deploy.rights import at_home, cluster_wide, in_namespaces, rules
 
 ROOT = Path(__file__).parent
@@ -22,17 +23,21 @@ MADE = "# Made by `make deploy-manifests`"
 
 
 class _Dumper(yaml.SafeDumper):
-    """Never writes an alias, and a list of words on one line."""
+    """Never writes an alias; a list of words on one line, a text of several lines as it is."""
 
     def ignore_aliases(self, _: Any) -> bool:
         return True
 
     def represent_list(self, data: list[Any]) -> yaml.Node:
-        plain = all(isinstance(one, str) for one in data)
+        plain = all(isinstance(one, str) and "\n" not in one for one in data)
         return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=plain)
+
+    def represent_text(self, data: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
 
 
 _Dumper.add_representer(list, _Dumper.represent_list)
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def files() -> dict[Path, str]:
@@ -41,6 +46,7 @@ def files() -> dict[Path, str]:
         BASE / "rbac.yaml": f"{MADE} from xds_server/model/kinds.py and deploy/rights.py.\n{_documents(rbac())}",
         ROOT / "helm/xds-server/rights.yaml": chart_rights(),
         ROOT / "install.yaml": install(),
+        ROOT / "manual/envoy.yaml": f"{MADE} from deploy/envoys.py.\n{_documents(envoys.objects(NAMESPACE, _dump))}",
     }
 
 
