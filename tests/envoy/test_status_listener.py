@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.envoy.test_bootstrap import listener_with_regex, options, running
+from tests.envoy.test_bootstrap import http, listener_with_regex, options, running
+from tests.shell.serve.peers import served
 from xds_server.envoy.bootstrap import bootstrap, to_json
 from xds_server.envoy.status_listener import LEAST_SECONDS
 
@@ -43,28 +44,35 @@ class Proxy:
         return time.monotonic() - began, body.strip()
 
 
+def with_traffic(proxy: Proxy, **changes: Any) -> dict[str, Any]:
+    """A bootstrap with the status port, and a listener besides."""
+    options_ = options(status_port=proxy.status, drain_seconds=MOST_SECONDS, **changes)
+    config: dict[str, Any] = to_json(bootstrap(options_))
+    traffic = listener_with_regex("/.*")
+    traffic["name"] = f"tcp-{proxy.traffic}"
+    traffic["stat_prefix"] = f"tcp-{proxy.traffic}"
+    traffic["address"]["socket_address"]["port_value"] = proxy.traffic
+    config["staticResources"]["listeners"].append(traffic)
+    return config
+
+
+async def until_ready(proxy: Proxy) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await proxy.get("/ready")
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
     found = Proxy(free_port(), free_port())
-    config: dict[str, Any] = to_json(
-        bootstrap(
-            options(admin_port=free_port(), status_port=found.status, drain_seconds=MOST_SECONDS, max_connections=1)
-        )
-    )
-    traffic = listener_with_regex("/.*")
-    traffic["name"] = f"tcp-{found.traffic}"
-    traffic["stat_prefix"] = f"tcp-{found.traffic}"
-    traffic["address"]["socket_address"]["port_value"] = found.traffic
-    config["staticResources"]["listeners"].append(traffic)
+    config = with_traffic(found, admin_port=free_port(), max_connections=1)
     del config["dynamicResources"]
     async with running(config, tmp_path):
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await found.get("/ready")
-                    break
-                except OSError:
-                    await asyncio.sleep(0.05)
+        await until_ready(found)
         yield found
 
 
@@ -99,24 +107,37 @@ async def test_a_connection_is_waited_for_and_its_end_noticed(proxy: Proxy) -> N
     assert seconds >= LEAST_SECONDS + 0.9
 
 
-async def test_clients_are_told_to_connect_anew_and_may(proxy: Proxy) -> None:
-    """Without a control plane that could tell it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
+async def told_to_go(port: int) -> bool:
+    """Whether the answer on a new connection says so."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200")
+    return b"connection: close" in head
 
-    async def ask() -> bytes:
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        return await reader.readuntil(b"\r\n\r\n")
 
-    assert b"connection: close" not in await ask()
+async def test_clients_are_told_to_connect_anew_where_no_control_plane_does_it(proxy: Proxy) -> None:
+    assert not await told_to_go(proxy.traffic)
     drained = asyncio.create_task(proxy.drained())
-    await asyncio.sleep(0.3)
-    assert b"connection: close" in await ask()
-    writer.close()
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.traffic)
-    assert (await ask()).startswith(b"HTTP/1.1 ")
-    writer.close()
-    seconds, _ = await drained
-    assert seconds >= LEAST_SECONDS * 0.9
+    await asyncio.sleep(1)
+    assert await told_to_go(proxy.traffic), "new connections are served, too"
+    assert (await drained)[0] >= LEAST_SECONDS * 0.9
+
+
+async def test_who_asks_while_a_control_plane_is_connected_changes_nothing(tmp_path: Path) -> None:
+    """Everybody in the cluster may ask."""
+    async with served() as server:
+        found, admin = Proxy(free_port(), free_port()), free_port()
+        config = with_traffic(found, admin_port=admin, ads_port=server.port)
+        async with running(config, tmp_path) as address:
+            await until_ready(found)
+            assert "connected_state: 1" in await http(address, "/stats?filter=control_plane.connected_state")
+            drained = asyncio.create_task(found.drained())
+            await asyncio.sleep(1)
+            assert not await told_to_go(found.traffic)
+            await drained
+            assert not await told_to_go(found.traffic)
 
 
 async def test_a_connection_that_stays_is_waited_for_no_longer_than_that(proxy: Proxy) -> None:

@@ -2,10 +2,10 @@
 
 `/ready` and `/stats/prometheus` are the admin endpoint's own. `/drain` answers when the pod may end, so that it can be
 a preStop hook: not before kube-proxies have heard that the pod goes, then as soon as no connection is left, or at the
-latest when its time is over. From its beginning on all responses tell clients to connect anew, so that a pod ends well
-without a control plane, too (see `draining` for what that one does). It needs neither a shell nor another container: a
-script asks the admin endpoint how many connections there are, and sleeps by calling a listener that answers slowly, on
-a socket without a port.
+latest when its time is over. Where no control plane is connected, which would have clients told to connect anew (see
+`draining`), it does that itself; only there, since everybody in the cluster can ask for it and nothing undoes it. It
+needs neither a shell nor another container: a script asks the admin endpoint how many connections there are, and sleeps
+by calling a listener that answers slowly, on a socket without a port.
 
 Envoy opens its static listeners once it has its configuration: before that nothing answers, and the pod is not ready.
 Measured in docs/decisions/0021-the-status-port.md.
@@ -58,9 +58,8 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   if headers:get(":path") ~= "/drain" or headers:get(":method") ~= "GET" then return end
   local nap = {[":method"] = "GET", [":path"] = "/", [":authority"] = "nap"}
-  local ask = {[":method"] = "GET", [":path"] = "/stats?filter=downstream_cx_active", [":authority"] = "admin"}
+  local ask = {[":method"] = "GET", [":path"] = "/stats?filter=STATS", [":authority"] = "admin"}
   local go = {[":method"] = "POST", [":path"] = "/drain_listeners?graceful&skip_exit", [":authority"] = "admin"}
-  handle:httpCall("admin", go, "", 5000)
   local own = {admin = true, status = true, nap = true}
   local naps, open = 0, 0
   repeat
@@ -68,6 +67,9 @@ function envoy_on_request(handle)
     naps = naps + 1
     local _, stats = handle:httpCall("admin", ask, "", 5000)
     open = 0
+    if naps == 1 and not (stats or ""):find("control_plane.connected_state: 1", 1, true) then
+      handle:httpCall("admin", go, "", 5000)
+    end
     for listener, count in (stats or ""):gmatch("listener%.(%S-)%.downstream_cx_active: (%d+)") do
       if not own[listener] and not listener:find(".", 1, true) then open = open + tonumber(count) end
     end
@@ -79,7 +81,8 @@ end
 
 def status_listeners(port: int, drain_seconds: int) -> list[Listener]:
     """The listener on `port` of all addresses, and the one by which its script sleeps."""
-    script = _DRAIN.replace("MOST", str(round(drain_seconds / _NAP_SECONDS)))
+    script = _DRAIN.replace("STATS", "downstream_cx_active%7Ccontrol_plane.connected_state")
+    script = script.replace("MOST", str(round(drain_seconds / _NAP_SECONDS)))
     script = script.replace("LEAST", str(round(LEAST_SECONDS / _NAP_SECONDS)))
     routes = [
         _route("/ready", RouteAction(cluster=_ADMIN, timeout=timedelta(seconds=5))),
