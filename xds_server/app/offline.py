@@ -23,13 +23,19 @@ class Offline:
 
 
 def offline(
-    objects: Iterable[Object], *, allow_external_names: bool = False, controller_name: str | None = None
+    objects: Iterable[Object],
+    *,
+    allow_external_names: bool = False,
+    controller_name: str | None = None,
+    deployed: bool = False,
 ) -> Offline:
-    """Translates objects as the server would; with `controller_name` as one in the cluster that they are of."""
+    """Translates objects as the server would; with `controller_name` as one in the cluster that they are of, with
+    `deployed` also where Gateways are and which pods serve them.
+    """
     if controller_name is None:
         options = Options(any_class=True, allow_external_names=allow_external_names)
     else:
-        options = Options(controller_name=controller_name, allow_external_names=allow_external_names)
+        options = Options(controller_name=controller_name, allow_external_names=allow_external_names, deployed=deployed)
     pipeline = build(options)
     pipeline.inputs.tell_time(this_minute())
     for value in objects:

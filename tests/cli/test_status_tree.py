@@ -1,0 +1,117 @@
+"""The state of a cluster as a tree."""
+
+from typing import Any
+
+import msgspec
+
+from tests.pipeline import documents as doc
+from xds_server.app.offline import offline
+from xds_server.cli.proxies import Connected, Connection
+from xds_server.cli.status_tree import Asked, Node, tree
+from xds_server.model.document import Fault, Ignored
+from xds_server.model.meta import Key
+from xds_server.model.parse import parse
+from xds_server.shell.kube.decode import head
+from xds_server.shell.kube.live import LiveObjects
+from xds_server.shell.kube.servers import Replica
+
+CONTROLLER = "xds-server.dev/gateway-controller"
+GATEWAY = Key("default", "gw")
+
+
+def condition(type_: str, status: str = "True", reason: str = "", message: str = "") -> dict[str, Any]:
+    return {"type": type_, "status": status, "reason": reason or type_, "message": message, "observedGeneration": 1}
+
+
+def asked(*documents: doc.Document, servers: Connected | None = None, **statuses: Any) -> Asked:
+    """A cluster with a class of ours; `statuses` by kind and name, as `HTTPRoute_cart`."""
+    class_ = doc.document("GatewayClass", "any", {"controllerName": CONTROLLER}, "")
+    values = [parse(one) for one in (class_, *documents)]
+    live = LiveObjects()
+    for one, value in zip((class_, *documents), values, strict=True):
+        assert not isinstance(value, Fault | Ignored)
+        status = statuses.get(f"{one['kind']}_{one['metadata']['name']}", {})
+        metadata = {**one["metadata"], "namespace": value.metadata.namespace, "generation": 1}
+        live.note(one["kind"], head(msgspec.json.encode({"metadata": metadata, "status": status})))
+    world = offline(values, controller_name=CONTROLLER, deployed=True)  # type: ignore[arg-type]
+    return Asked(world, live, servers)
+
+
+def gateway_status(*conditions: dict[str, Any]) -> dict[str, Any]:
+    return {"conditions": list(conditions), "addresses": [{"type": "IPAddress", "value": "192.0.2.1"}]}
+
+
+WORLD = (
+    doc.gateway("gw", doc.listener("web")),
+    doc.route("cart", rules=[doc.rule("/cart", doc.backend("cart"))]),
+    doc.service("cart"),
+    doc.slice_("cart", "10.0.0.1", "10.0.0.2"),
+)
+GOOD = gateway_status(condition("Accepted"), condition("Programmed"))
+
+
+def only(nodes: list[Node]) -> Node:
+    (class_,) = nodes
+    (gateway,) = class_.children
+    return gateway
+
+
+def test_from_class_to_backend() -> None:
+    nodes = tree(asked(*WORLD, Gateway_gw=GOOD), [GATEWAY])
+    lines = [line for node in nodes for line, _ in node.lines()]
+    assert lines == [
+        "GatewayClass any  ok",
+        "  Gateway default/gw  192.0.2.1, 0 ready pods  ok",
+        "    listener web  HTTP 80  ok",
+        "      HTTPRoute default/cart  ok",
+        "        Service default/cart:80  2/2 endpoints ready  ok",
+    ]
+    assert all(node.good for node in nodes)
+
+
+def test_how_many_envoys_serve_is_told_by_the_servers() -> None:
+    records = [
+        {"node": f"gateway~{pod}.default", "serves": ["default/gw"], "in_sync": in_sync, "draining": draining}
+        for pod, in_sync, draining in (("a", True, False), ("b", False, False), ("c", True, True))
+    ]
+    replica = Replica("one")
+    servers = Connected(tuple(Connection(replica, one) for one in records), (replica,))
+    gateway = only(tree(asked(*WORLD, servers=servers, Gateway_gw=GOOD), [GATEWAY]))
+    assert gateway.detail == "192.0.2.1, served by 1 of 2 Envoys"
+    assert gateway.facts["envoys_in_sync"] == 1
+
+
+def test_what_a_status_says_is_wrong_stands_below_its_object() -> None:
+    route = {
+        "parents": [
+            {
+                "parentRef": {"name": "gw"},
+                "controllerName": CONTROLLER,
+                "conditions": [condition("Accepted"), condition("ResolvedRefs", "False", "BackendNotFound", "no cart")],
+            }
+        ]
+    }
+    nodes = tree(asked(*WORLD, Gateway_gw=GOOD, HTTPRoute_cart=route), [GATEWAY])
+    told = [line.strip() for node in nodes for line, good in node.lines() if not good]
+    assert told == ["! ResolvedRefs False: BackendNotFound: no cart"]
+    assert not nodes[0].good
+    assert nodes[0].data()["children"][0]["good"] is False
+
+
+def test_a_gateway_without_a_status_is_not_good() -> None:
+    gateway = only(tree(asked(*WORLD), [GATEWAY]))
+    assert gateway.problems == ("nobody has written its status yet",)
+
+
+def test_a_backend_without_endpoints_is_not_good() -> None:
+    gateway = only(tree(asked(*WORLD[:3], Gateway_gw=GOOD), [GATEWAY]))
+    (backend,) = gateway.children[0].children[0].children
+    assert backend.problems == ("none of its endpoints is ready",)
+
+
+def test_a_route_that_is_not_attached_is_told_of() -> None:
+    lost = doc.route("lost", rules=[doc.rule("/", doc.backend("cart"))])
+    lost["spec"]["parentRefs"][0]["sectionName"] = "other"
+    gateway = only(tree(asked(*WORLD, lost, Gateway_gw=GOOD), [GATEWAY]))
+    assert (gateway.children[-1].name, gateway.children[-1].detail) == ("default/lost", "not attached")
+    assert "NoMatchingParent" in gateway.children[-1].problems[0]

@@ -1,0 +1,39 @@
+"""What of an object goes into a report, and what must not."""
+
+import json
+from base64 import b64encode
+from datetime import UTC, datetime
+
+from xds_server.shell.kube.bug_report import _cleaned, _config_map, _secret
+from xds_server.shell.pki import new_authority
+
+
+def test_of_a_secret_there_is_what_it_is_and_not_what_is_in_it() -> None:
+    pair = new_authority("shop", datetime(2026, 1, 1, tzinfo=UTC)).current
+    data = {"tls.crt": b64encode(pair.certificate).decode(), "tls.key": b64encode(pair.key).decode()}
+    metadata = {"name": "cert", "namespace": "shop", "annotations": {"tool": json.dumps(data)}}
+    told = _secret({"metadata": metadata, "type": "kubernetes.io/tls", "data": data})
+    assert told["keys"] == ["tls.crt", "tls.key"]
+    (certificate,) = told["certificates"]["tls.crt"]
+    assert certificate["not_after"].startswith("2028-01-01")
+    text = json.dumps(told)
+    assert data["tls.key"] not in text
+    assert "PRIVATE" not in text
+    assert "annotations" not in text
+
+
+def test_a_certificate_that_is_none_is_told_without_its_bytes() -> None:
+    told = _secret({"metadata": {"name": "cert"}, "data": {"tls.crt": b64encode(b"hunter2").decode()}})
+    assert "unreadable" in told["certificates"]["tls.crt"][0]
+    assert "hunter2" not in json.dumps(told)
+
+
+def test_of_a_config_map_there_are_keys_and_lengths() -> None:
+    told = _config_map({"metadata": {"name": "one"}, "data": {"password": "hunter2"}})
+    assert told["data"] == {"password": "7 characters"}
+
+
+def test_copies_of_an_object_in_itself_are_left_out() -> None:
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
+    told = _cleaned({"metadata": {"name": "one", "managedFields": [{}], "annotations": annotations}})
+    assert told["metadata"] == {"name": "one", "annotations": {"a": "b"}}

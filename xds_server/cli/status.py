@@ -1,0 +1,100 @@
+"""`xds-server status`: the state of a cluster's Gateways, from class to backend.
+
+Exit status: 0 all is good, 1 something is not, 2 the cluster cannot be asked, or there is no such Gateway.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xds_server.cli.cluster import (
+    AllNamespaces,
+    Context,
+    ControllerName,
+    Kubeconfig,
+    Namespace,
+    ServerName,
+    Servers,
+    Where,
+    note_refused,
+    object_key,
+)
+from xds_server.cli.input import FAULTY, fail
+from xds_server.cli.output import Format, dump
+from xds_server.cli.proxies import Connected, connected
+from xds_server.cli.table import TableFormat
+from xds_server.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from xds_server.cli.status_tree import Node
+    from xds_server.shell.kube.client import KubeClient
+    from xds_server.shell.kube.snapshot import Snapshot
+
+CONTROLLER_NAME = ServeSettings().controller_name
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+
+    @app.command(
+        name="status",
+        help="Say how the Gateways are. A tree from class to backend: verdicts, addresses, how many Envoys serve.",
+    )
+    def command(
+        gateway: Annotated[str, typer.Argument(help="Only this one.", metavar="[[NAMESPACE/]GATEWAY]")] = "",
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        namespace: Namespace = "",
+        all_namespaces: AllNamespaces = False,
+        controller_name: ControllerName = CONTROLLER_NAME,
+        name: ServerName = "xds-server",
+        server: Servers = None,
+        output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
+    ) -> None:
+        async def work(client: "KubeClient") -> "tuple[Snapshot, str, str, Connected]":
+            from xds_server.shell.kube.snapshot import snapshot
+
+            found = await snapshot(client, namespace or client.namespace)
+            return found, where.chosen(client), client.namespace, await connected(client, name, server)
+
+        where = Where(kubeconfig, context, namespace, all_namespaces)
+        found, chosen, own, servers = where.ask(work)
+        if not found.has_gateway_api:
+            fail(f"{found.server} has no Gateway API: its CRDs are not installed")
+        note_refused(found)
+        for problem in servers.problems:
+            print(f"note: what Envoys have is not known in full: {problem}", file=sys.stderr)
+        nodes = _nodes(found, servers, controller_name, chosen, gateway and str(object_key(gateway, chosen or own)))
+        if output is TableFormat.TABLE:
+            _print(nodes, chosen)
+        else:
+            print(dump([one.data() for one in nodes], Format(output.value)), end="")
+        if not all(one.good for one in nodes):
+            raise typer.Exit(FAULTY)
+
+
+def _nodes(found: "Snapshot", servers: Connected, controller_name: str, namespace: str, only: str) -> "list[Node]":
+    from xds_server.app.offline import offline
+    from xds_server.cli.status_tree import Asked, tree
+
+    world = offline(found.objects, controller_name=controller_name, deployed=True)
+    gateways = world.pipeline.gateways()
+    if only:
+        wanted = [key for key in gateways if str(key) == only]
+        if not wanted:
+            fail(f"there is no Gateway {only} of controller {controller_name}")
+    else:
+        wanted = [key for key in gateways if namespace in ("", key.namespace)]
+    return tree(Asked(world, found.live, servers if servers.replicas else None), wanted)
+
+
+def _print(nodes: "list[Node]", namespace: str) -> None:
+    if not nodes:
+        print(
+            f"no Gateway is served in namespace {namespace}; -A looks in all" if namespace else "no Gateway is served"
+        )
+    red, plain = ("\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "")
+    for node in nodes:
+        for line, good in node.lines():
+            print(line if good else f"{red}{line}{plain}")

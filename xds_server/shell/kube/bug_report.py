@@ -1,0 +1,190 @@
+"""What somebody needs who is to find out what is wrong in a cluster: objects, events, logs, what Envoys have.
+
+In: a client. Out: files by name. Nothing secret is in them: of Secrets there are names, types, keys and what their
+certificates are, of ConfigMaps the names of their keys; pages of servers and dumps of Envoys redact by themselves.
+"""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from cryptography import x509
+
+from xds_server import __version__
+from xds_server.infra import names
+from xds_server.model.kinds import KINDS, Kind
+from xds_server.model.meta import Key
+from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.discovery import newest_served
+from xds_server.shell.kube.errors import KubeError
+from xds_server.shell.kube.lists import objects
+from xds_server.shell.kube.portforward import get
+from xds_server.shell.kube.servers import LABEL, Replica, fetch, replicas
+from xds_server.shell.kube.source import SELECTORS
+from xds_server.shell.kube.watcher import Watched
+
+PAGES: Final = ("server", "clients", "faults", "status", "tables")
+"""Of the debug endpoint."""
+_MADE: Final = (("apps/v1", "deployments"), ("v1", "serviceaccounts"), ("policy/v1", "poddisruptionbudgets"))
+_NOISE: Final = ("managedFields",)
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_AT_ONCE: Final = 8
+
+
+@dataclass(slots=True)
+class Report:
+    """Files, by name, and what could not be had."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: Any) -> None:
+        """A file of JSON."""
+        self.files[name] = msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+async def collect(client: KubeClient, installation: str, addresses: list[str] | None, lines: int) -> Report:
+    """Asks for everything, a few things at a time. What cannot be had is told in the report, and raises nothing."""
+    report = Report()
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def tried(what: str, work: Awaitable[None]) -> None:
+        async with limit:
+            try:
+                await work
+            except KubeError as error:
+                report.problems.append(f"{what}: {error}")
+
+    servers: list[Replica] = []
+
+    async def find_servers() -> None:
+        servers.extend(await replicas(client, installation, addresses or ()))
+
+    await tried("servers", find_servers())
+    pods: list[dict[str, Any]] = []
+    for what, selector in (("pods of servers", LABEL), ("pods of proxies", names.GATEWAY_LABEL)):
+        await tried(what, _pods(client, selector, pods))
+    report.add("pods.json", [_cleaned(pod) for pod in pods])
+    report.add("versions.json", await _versions(client, report))
+    work = [tried(row.kind, _kind(client, row, report)) for row in KINDS if row.kind != "Pod"]
+    work += [tried(plural, _made(client, api, plural, report)) for api, plural in _MADE]
+    work.append(tried("events", _events(client, report)))
+    work += [
+        tried(f"{one.name} {page}", _page(client, one, f"/debug/{page}", f"servers/{one.name}/{page}.json", report))
+        for one in servers
+        for page in PAGES
+    ]
+    work += [
+        tried(f"{one.name} metrics", _page(client, one, "/metrics", f"servers/{one.name}/metrics.txt", report))
+        for one in servers
+    ]
+    keys = [Key(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
+    work += [tried(f"log of {key}", _log(client, key, lines, report)) for key in keys]
+    proxies = [key for key, pod in zip(keys, pods, strict=True) if names.GATEWAY_LABEL in pod["metadata"]["labels"]]
+    work += [tried(f"configuration of {key}", _dump(client, key, report)) for key in proxies]
+    await asyncio.gather(*work)
+    return report
+
+
+async def _pods(client: KubeClient, selector: str, found: list[dict[str, Any]]) -> None:
+    found += [dict(pod) for pod in await objects(client, Watched("v1", "pods", "", selector))]
+
+
+async def _versions(client: KubeClient, report: Report) -> dict[str, Any]:
+    told: dict[str, Any] = {"xds-server": __version__, "cluster": client.server}
+    try:
+        told["kubernetes"] = (await client.get_object("/version")).get("gitVersion")
+        where = path("apiextensions.k8s.io/v1", "customresourcedefinitions", name="gateways.gateway.networking.k8s.io")
+        told["gateway-api"] = (await client.get_object(where))["metadata"].get("annotations")
+    except KubeError as error:
+        report.problems.append(f"versions: {error}")
+    return told
+
+
+async def _kind(client: KubeClient, row: Kind, report: Report) -> None:
+    api_version = await newest_served(client, row.group, row.plural, row.versions)
+    if api_version is None:
+        report.problems.append(f"{row.kind}: not served by the cluster")
+        return
+    found = await objects(client, Watched(api_version, row.plural, "", *SELECTORS.get(row.kind, ("", ""))))
+    shown = {"Secret": _secret, "ConfigMap": _config_map}.get(row.kind, _cleaned)
+    report.add(f"objects/{row.kind}.json", [shown(one) for one in found])
+
+
+async def _made(client: KubeClient, api_version: str, plural: str, report: Report) -> None:
+    selector = f"{names.MANAGED_LABEL}={names.MANAGED}"
+    found = await objects(client, Watched(api_version, plural, "", selector))
+    report.add(f"made/{plural}.json", [_cleaned(one) for one in found])
+
+
+async def _events(client: KubeClient, report: Report) -> None:
+    found = await objects(client, Watched("events.k8s.io/v1", "events"))
+    report.add("events.json", [_cleaned(one) for one in found])
+
+
+async def _page(client: KubeClient, replica: Replica, where: str, name: str, report: Report) -> None:
+    answer = await fetch(client, replica, where)
+    report.files[name] = answer.body
+
+
+async def _log(client: KubeClient, pod: Key, lines: int, report: Report) -> None:
+    params = {"tailLines": str(lines), "timestamps": "true"}
+    report.files[f"logs/{pod.namespace}/{pod.name}.log"] = await client.get(path("v1", "pods", *pod, "log"), params)
+
+
+async def _dump(client: KubeClient, pod: Key, report: Report) -> None:
+    folder = f"proxies/{pod.namespace}/{pod.name}"
+    answer = await get(client, pod, names.ADMIN_PORT, "/config_dump?include_eds")
+    report.files[f"{folder}/config_dump.json"] = answer.body
+    for name in ("stats", "clusters", "listeners", "server_info"):
+        report.files[f"{folder}/{name}.txt"] = (await get(client, pod, names.ADMIN_PORT, f"/{name}")).body
+
+
+def _cleaned(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only tells who wrote which field, and copies of the object in itself."""
+    metadata = {key: one for key, one in value["metadata"].items() if key not in _NOISE}
+    if annotations := metadata.get("annotations"):
+        metadata["annotations"] = {key: one for key, one in annotations.items() if key != _LAST_APPLIED}
+    return {**value, "metadata": metadata}
+
+
+def _config_map(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of its keys, and their lengths."""
+    told = _cleaned(value)
+    for part in ("data", "binaryData"):
+        if part in told:
+            told[part] = {key: f"{len(content)} characters" for key, content in told[part].items()}
+    return told
+
+
+def _secret(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What it is called, its type, its keys, and what the certificates in it are."""
+    metadata = _cleaned(value)["metadata"]
+    metadata.pop("annotations", None)  # tools keep copies of secrets there
+    told: dict[str, Any] = {"metadata": metadata, "type": value.get("type"), "keys": sorted(value.get("data") or ())}
+    certificates = {
+        key: found
+        for key in ("tls.crt", "ca.crt")
+        if (found := list(_certificates((value.get("data") or {}).get(key))))
+    }
+    return told | ({"certificates": certificates} if certificates else {})
+
+
+def _certificates(encoded: str | None) -> Iterable[dict[str, str]]:
+    if not encoded:
+        return
+    try:
+        found = x509.load_pem_x509_certificates(b64decode(encoded))
+    except ValueError as error:
+        yield {"unreadable": str(error)}
+        return
+    for one in found:
+        yield {
+            "subject": one.subject.rfc4514_string(),
+            "issuer": one.issuer.rfc4514_string(),
+            "not_before": one.not_valid_before_utc.isoformat(),
+            "not_after": one.not_valid_after_utc.isoformat(),
+        }
