@@ -22,7 +22,7 @@ class Pod:
     """A row about a pod, as the tables have it."""
 
     gateways: tuple[Key, ...]
-    service: Key | None = None
+    services: tuple[Key, ...] = ()
     terminating: bool = False
 
 
@@ -138,8 +138,8 @@ async def test_the_token_of_a_pod_that_is_gone_is_worth_nothing(world: World) ->
 
 
 async def test_a_pod_may_call_itself_after_its_service(world: World) -> None:
-    gateway, service = Key(world.namespace, "mine-gateway"), Key(world.namespace, "ingress")
-    world.pods[Key(world.namespace, "mine")] = Pod((gateway,), service)
+    gateway, inner, service = (Key(world.namespace, name) for name in ("mine-gateway", "inner", "ingress"))
+    world.pods[Key(world.namespace, "mine")] = Pod((gateway,), (inner, service))
     token = await world.token("mine")
     admitted = await world.admission().admit(world.node("mine", "ingress"), [bearer(token)])
     assert admitted.gateways == (gateway,)

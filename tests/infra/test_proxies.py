@@ -23,7 +23,7 @@ def test_all_labels_of_a_selector_count() -> None:
     assert proxy(pod(app="envoy"), (), [SERVICE]) is None
     found = proxy(pod(app="envoy", tier="edge", more="x"), (), [SERVICE])
     assert found is not None
-    assert (found.gateways, found.service) == (SERVICE.gateways, SERVICE.key)
+    assert (found.gateways, found.services) == (SERVICE.gateways, (SERVICE.key,))
     assert found.service_account == "default"
 
 
@@ -55,7 +55,7 @@ def test_what_is_made_for_a_gateway_runs_as_its_account() -> None:
     assert proxy(pod(), [GATEWAY], ()) is None
     found = proxy(pod("gw"), [GATEWAY], ())
     assert found is not None
-    assert (found.gateways, found.service) == ((GATEWAY,), None)
+    assert (found.gateways, found.services) == ((GATEWAY,), ())
 
 
 def test_both_labels_say_whom_a_pod_is_made_for() -> None:

@@ -62,7 +62,7 @@ def test_every_port_has_a_name_of_its_own_that_it_may_have(
         (
             "LoadBalancer",
             [GatewayAddress(value="10.96.0.9", routability="Cluster"), GatewayAddress(value="fd00::1")],
-            {"clusterIP": "10.96.0.9", "loadBalancerIP": "fd00::1"},
+            {"clusterIP": "10.96.0.9", "loadBalancerIP": "fd00::1", "ipFamilyPolicy": "PreferDualStack"},
         ),
         ("LoadBalancer", [GatewayAddress("Hostname", "a.example"), GatewayAddress(value="nonsense")], {}),
         ("LoadBalancer", [GatewayAddress(value="192.0.2.1", routability="example.com/vpn")], {}),
@@ -72,8 +72,7 @@ def test_every_port_has_a_name_of_its_own_that_it_may_have(
 )
 def test_addresses(type_: str, addresses: list[GatewayAddress], asked: dict[str, str]) -> None:
     spec = service(made(), type_, {HTTP: "http"}, addresses)["spec"]
-    assert {name: spec[name] for name in ("clusterIP", "loadBalancerIP") if name in spec} == asked
-    assert "ipFamilyPolicy" not in spec
+    assert {name: spec[name] for name in ("clusterIP", "loadBalancerIP", "ipFamilyPolicy") if name in spec} == asked
 
 
 def test_the_address_of_the_cluster_is_given_up_alone() -> None:

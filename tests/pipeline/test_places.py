@@ -3,15 +3,19 @@
 from collections import Counter, defaultdict
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.pipeline.documents import (
     Document,
     backend,
     document,
     gateway,
+    grant,
     listener,
     policy,
     put,
+    remove,
     route,
     rule,
     secret,
@@ -19,11 +23,13 @@ from tests.pipeline.documents import (
     slice_,
 )
 from tests.scenarios.certificates import filled_in
+from xds_server.infra.proxies import Proxy
 from xds_server.model.meta import Key
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.audience import ForGateway
+from xds_server.routing.listener import Bind
 
 PODS = 200
 PORTS = [{"name": "http", "port": 80, "targetPort": "web"}, {"name": "https", "port": 443, "targetPort": 8443}]
@@ -205,3 +211,148 @@ def _service(name: str, ports: dict[int, int]) -> Document:
         for port, target in ports.items()
     ]
     return document("Service", name, {"selector": {"app": "envoy"}, "ports": made})
+
+
+_NAMES = st.sampled_from(["a", "b"])
+_NAMESPACES = st.sampled_from(["default", "other"])
+_TIMES = st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"])
+_ASKED = st.lists(
+    st.sampled_from(
+        [
+            {"type": "Hostname", "value": "a"},
+            {"type": "Hostname", "value": "b.other.svc"},
+            {"value": "192.0.2.1"},
+            {"routability": "Cluster"},
+        ]
+    ),
+    max_size=2,
+    unique_by=str,
+)
+_GATEWAYS = st.builds(
+    lambda name, ns, created, asked, ports: document(
+        "Gateway",
+        name,
+        {
+            "gatewayClassName": "any",
+            "addresses": asked,
+            "listeners": [listener(f"l{port}", port) for port in ports],
+        },
+        ns,
+        uid=f"{ns}/{name}",
+        creationTimestamp=created,
+    ),
+    _NAMES,
+    _NAMESPACES,
+    _TIMES,
+    _ASKED,
+    st.lists(st.sampled_from([80, 81, 15021]), min_size=1, max_size=2, unique=True),
+)
+_SERVICES = st.builds(
+    lambda name, ns, owner, selector, targets, ip: (
+        document(
+            "Service",
+            name,
+            {
+                "type": "LoadBalancer",
+                "selector": selector,
+                "clusterIP": "10.96.0.1",
+                "ports": [
+                    {"name": f"p{80 + index}", "port": 80 + index, "targetPort": target}
+                    for index, target in enumerate(targets)
+                ],
+            },
+            ns,
+            ownerReferences=[{"kind": "Gateway", "uid": owner}],
+        )
+        | {"status": {"loadBalancer": {"ingress": [{"ip": ip}] if ip else []}}}
+    ),
+    _NAMES,
+    _NAMESPACES,
+    st.sampled_from(["default/a", "other/b"]),
+    st.sampled_from([{}, {"app": "envoy"}, {"app": "shop"}]),
+    st.lists(st.sampled_from([8080, 8081, "web"]), min_size=1, max_size=2),
+    st.sampled_from(["", "192.0.2.1", "192.0.2.2"]),
+)
+_PODS = st.builds(
+    lambda name, ns, app, made, port, phase, created: (
+        document(
+            "Pod",
+            name,
+            {"serviceAccountName": made, "containers": [{"ports": [{"name": "web", "containerPort": port}]}]},
+            ns,
+            labels={
+                "app": app,
+                "gateway.networking.k8s.io/gateway-name": made,
+                "app.kubernetes.io/managed-by": "xds-server",
+            },
+            creationTimestamp=created,
+        )
+        | {"status": {"phase": phase}}
+    ),
+    _NAMES,
+    _NAMESPACES,
+    st.sampled_from(["envoy", "shop"]),
+    _NAMES,
+    st.sampled_from([8080, 9090]),
+    st.sampled_from(["Running", "Failed"]),
+    _TIMES,
+)
+_GRANTS = st.sampled_from([grant("g", "Gateway"), grant("g", "HTTPRoute")])
+_STEPS = st.one_of(_GATEWAYS, _GATEWAYS, _SERVICES, _SERVICES, _PODS, _GRANTS, st.integers(0, 20), st.just("settle"))
+
+
+BASE = (
+    named("a", listener("l80"), by="a", creationTimestamp="2026-01-02T00:00:00Z"),
+    named("b", listener("l80"), listener("l81", 81), by="b", creationTimestamp="2026-01-01T00:00:00Z"),
+    document("Service", "a", {"selector": {"app": "envoy"}, "ports": [{"port": 80, "targetPort": 8080}]}),
+    document("Service", "b", {"selector": {"app": "envoy"}, "ports": PORTS}),
+    pod("a", "envoy"),
+)
+"""Where histories begin: two Gateways on one pod."""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_STEPS, min_size=4, max_size=25))
+def test_whatever_came_and_went_places_are_those_of_what_is_there(steps: list[Document | int | str]) -> None:
+    one = program.build(Options(any_class=True, strict=True, deployed=True))
+    known: dict[tuple[str, str, str], Document] = {}
+    for step in (*BASE, *steps):
+        if isinstance(step, dict):
+            put(one, step)
+            known[step["kind"], step["metadata"]["name"], step["metadata"]["namespace"]] = step
+        elif isinstance(step, int) and known:
+            gone = list(known)[step % len(known)]
+            remove(one, *gone)
+            del known[gone]
+        elif step == "settle":
+            one.settle()
+    other = program.build(Options(any_class=True, strict=True, deployed=True))
+    put(other, *known.values())
+    assert outcome(one) == outcome(other)
+    bound = Counter(
+        (pod_, transport, target)
+        for pod_, row in proxies(one).items()
+        for gateway_ in row.gateways
+        for transport, target in targets(one, gateway_)
+    )
+    assert {place: count for place, count in bound.items() if count > 1} == {}, "a port of a proxy is bound once"
+
+
+def proxies(pipeline: Pipeline) -> dict[Key, Proxy]:
+    assert pipeline.places.proxies is not None
+    return dict(pipeline.places.proxies.items())
+
+
+def targets(pipeline: Pipeline, gateway_: Key) -> set[tuple[str, int]]:
+    """What a Gateway has bound, as it is published."""
+    table = pipeline.graph.tables["gateway.listeners"]
+    bind = pipeline.places.binds.get(gateway_) or Bind()
+    return {(key.transport, bind.port(key.port, key.transport)) for key in table if key.gateway == gateway_}
+
+
+def outcome(pipeline: Pipeline) -> tuple[object, ...]:
+    pipeline.settle()
+    places = pipeline.places
+    assert places.places is not None
+    tables = (places.places, places.binds, places.placements, pipeline.statuses.gateways)
+    return (proxies(pipeline), places.namespaces(), *(dict(table.items()) for table in tables))

@@ -17,7 +17,7 @@ from xds_server.shell.kube.security_metrics import SecurityMetrics
 from xds_server.shell.kube.tokens import TokenAdmission
 from xds_server.shell.serve.admission import Admission
 
-_GATEWAYS: Final = {"gateways", "gatewayclasses"}
+_GATEWAYS: Final = {"gateways", "gatewayclasses", "services.named"}
 """Tables that say where proxies may be."""
 
 
@@ -46,7 +46,7 @@ def security(settings: ServeSettings, client: KubeClient, control: Control, regi
     keeper = AuthorityKeeper(
         identity,
         settings.controller_name,
-        lambda: {key.namespace for key in pipeline.gateways()},
+        lambda: {key.namespace for key in pipeline.gateways()} | pipeline.places.namespaces(),
         documents(AUTHORITY_FOLDER, TOKEN_FOLDER, TOKEN_FILE),
         settings.namespaces,
     )

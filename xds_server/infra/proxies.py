@@ -36,11 +36,6 @@ class Proxy:
     ports: tuple[NamedPort, ...] = ()
     created: str = ""
 
-    @property
-    def service(self) -> Key | None:
-        """The first of its Services; None where it is made for its Gateway."""
-        return next(iter(self.services), None)
-
     def port(self, name: str, protocol: str) -> int | None:
         """The number of a named port."""
         return next((one.number for one in self.ports if (one.name, one.protocol) == (name, protocol)), None)

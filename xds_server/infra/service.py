@@ -51,7 +51,7 @@ def service(
     """The Service. Of the IP addresses that are asked for it can have one, and one of the cluster.
 
     Its family is the cluster's first, so that a Gateway has one address, as scripts expect that read its status; who
-    wants both families says so in the parameters (`ipFamilyPolicy: PreferDualStack`).
+    wants both families says so in the parameters (`ipFamilyPolicy: PreferDualStack`), or asks for an address of IPv6.
     """
     return {
         "apiVersion": "v1",
@@ -86,6 +86,8 @@ def _addresses(type_: str, addresses: Iterable[GatewayAddress]) -> dict[str, str
         if one.type != "IPAddress" or one.routability not in ("", SENTINEL, CLUSTER) or not _is_ip(one.value):
             continue
         of_cluster = one.routability == CLUSTER or type_ != "LoadBalancer"
+        if not of_cluster and ":" in one.value:
+            found["ipFamilyPolicy"] = "PreferDualStack"
         found.setdefault("clusterIP" if of_cluster else "loadBalancerIP", one.value)
     return found
 

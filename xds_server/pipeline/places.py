@@ -61,6 +61,12 @@ class Places:
     places: Table[Key, Place] | None = None
     proxies: Table[Key, Proxy] | None = None
     proxies_by_gateway: Index[Key, Key, Proxy] | None = None
+    named: Table[Key, NamedService] | None = None
+    """The Services that Gateways name, and may."""
+
+    def namespaces(self) -> set[str]:
+        """Where there may be proxies that nobody here deploys."""
+        return {key.namespace for key in self.named} if self.named is not None else set()
 
     def ready(self, gateway: Key) -> bool:
         """Is a pod of the Gateway ready? Where there are none, its Envoys are no pods, and nobody waits for them."""
@@ -122,6 +128,7 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
         places=found,
         proxies=pods,
         proxies_by_gateway=of_gateway,
+        named=chosen,
     )
 
 

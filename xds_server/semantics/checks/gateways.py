@@ -87,9 +87,13 @@ CHECKS = (
         "XDS0309",
         "A Gateway's address cannot be had here",
         ERROR,
-        "The Gateway asks for an address, or for a way to be reached, that is not to be had where it is served. It is"
-        " served on the address that the message names.",
-        "Ask for an address of this machine, or leave addresses out.",
+        "The Gateway asks for an address, or for a way to be reached, that is not to be had where it is served. On one"
+        " machine it is served on the address that the message names. In a cluster the load balancer has not given the"
+        " address (yet), or a hostname names no Service that may be named, or one that does not lead to all ports; what"
+        " can be served is.",
+        "Ask for an address of this machine, or of the cluster's load balancer, or leave addresses out. In a cluster"
+        " that has no load balancer the annotation networking.istio.io/service-type: ClusterIP does without. A Service"
+        " that is named needs a selector, the listeners' ports, and in another namespace a ReferenceGrant.",
         (
             Told("Gateway", "Programmed", "AddressNotUsable"),
             Told("Gateway", "Programmed", "AddressNotAssigned"),

@@ -46,9 +46,14 @@ CHECKS = (
         "XDS0405",
         "A listener's port cannot be bound",
         ERROR,
-        "Another process or another Gateway holds the port on this machine.",
-        "End what holds the port, or choose another one.",
-        (Told("Listener", "", "PortUnavailable"), Told("Listener", "Programmed", "", "^The port cannot be bound now")),
+        "Another process or another Gateway holds the port on this machine. In a cluster: the Service that the Gateway"
+        " names in its addresses does not lead to the port, or a Gateway on the same proxies goes before; the message"
+        " says which. Other listeners are served.",
+        "End what holds the port, add the port to the Service, or choose another one.",
+        (
+            Told("Listener", "", "PortUnavailable"),
+            Told("Listener", "Programmed", "", "^The port (cannot be bound now|is not bound)"),
+        ),
         field="port",
         unshown=LIVE,
     ),

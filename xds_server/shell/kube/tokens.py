@@ -45,8 +45,8 @@ class Member(Protocol):
         """The Gateways that it serves."""
 
     @property
-    def service(self) -> Key | None:
-        """The Service by whose name its node may go too, where it was deployed by hand."""
+    def services(self) -> tuple[Key, ...]:
+        """The Services by whose names its node may go too, where it was deployed by hand."""
 
     @property
     def terminating(self) -> bool:
@@ -94,7 +94,7 @@ class TokenAdmission:
         if member is None:
             raise Denied(grpc.StatusCode.UNAVAILABLE, f"pod {pod} is not known, or serves no Gateway")
         named = Key(node.namespace, node.name)
-        if named not in member.gateways and named != member.service:
+        if named not in (*member.gateways, *member.services):
             gateways = ", ".join(map(str, member.gateways)) or "none"
             reason = f"pod {pod} does not serve {named}; its Gateways: {gateways}"
             raise Denied(grpc.StatusCode.PERMISSION_DENIED, reason)
