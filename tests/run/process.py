@@ -111,6 +111,10 @@ class Server:
         """SIGKILL, to it alone."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """SIGTERM, to it alone."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def interrupt(self, number: signal.Signals) -> None:
         """The signal to its whole process group, as a terminal sends it for Ctrl-C."""
         os.killpg(self.pid, number)
