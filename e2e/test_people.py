@@ -103,3 +103,23 @@ def test_check_reads_the_cluster(site: Site) -> None:
     site.apply(route("lost", site.gateway, backendRefs=[{"name": "nowhere", "port": 80}], path="/lost"))
     found = data("check", "-n", site.namespace, status=1)
     assert any("nowhere" in json.dumps(one) for one in found)
+
+
+def test_explain_reads_the_cluster_and_sends_to_the_gateway(site: Site) -> None:
+    told = data("explain", "http://site.example.com/", "--gateway", site.key, "--send")
+    text = json.dumps(told)
+    assert f"{site.namespace}/echo" in text
+    xds("explain", "http://other.example.com/", "--gateway", site.key, status=1)
+
+
+def test_diff_tells_what_applying_a_file_would_change(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "route.json"
+    changed = route("main", site.gateway, path="/new")
+    changed["metadata"]["namespace"] = site.namespace
+    file.write_text(json.dumps(changed))
+    told = data("diff", "-f", str(file), status=1)
+    assert [one["gateway"] for one in told["gateways"]] == [site.key]
+    same = route("main", site.gateway)
+    same["metadata"]["namespace"] = site.namespace
+    file.write_text(json.dumps(same))
+    assert data("diff", "-f", str(file))["gateways"] == []

@@ -349,3 +349,12 @@ def test_routes_are_told_in_the_order_of_their_rules(tmp_path: Path) -> None:
         )
     found = invoke("diff", tmp_path / "old.yaml", tmp_path / "new.yaml").out
     assert [int(index) for index in re.findall(r"HTTPRoute default/a rules\[(\d+)\]", found)] == list(range(1, 12))
+
+
+def test_with_files_to_apply_there_is_nothing_to_compare_besides(tmp_path: Path) -> None:
+    found = invoke("diff", tmp_path, "-f", tmp_path)
+    assert (found.status, found.err) == (
+        2,
+        "error: -f compares with the cluster: OLD and NEW have no place beside it\n",
+    )
+    assert invoke("diff", tmp_path).status == 2

@@ -102,7 +102,7 @@ def test_faults_are_told_and_are_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "no input"),
+        (["--kubeconfig", "missing"], "no cluster: missing"),
         ([TASK, "--gateway", "a/b"], "no Gateway a/b is served here"),
         ([TASK, "--gateway", "a"], "it is NAMESPACE/NAME"),
         ([TASK, "-H", "x"], "it is 'NAME: VALUE'"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
+import msgspec
 import typer
 
 from xds_server.cli.input import fail
@@ -88,6 +89,13 @@ def note_refused(found: "Snapshot") -> None:
     """Tells which kinds may not be read."""
     for kind, reason in found.refused.items():
         print(f"note: {kind} is not known: {reason}", file=sys.stderr)
+
+
+def addresses_of(found: "Snapshot", gateway: Key) -> list[str]:
+    """Where a Gateway is, by its status."""
+    live = found.live.get("Gateway", gateway)
+    status = msgspec.json.decode(live.status) if live is not None else {}
+    return [one["value"] for one in status.get("addresses") or () if one.get("value")]
 
 
 async def no_servers_note(client: "KubeClient", name: str, addresses: list[str] | None) -> "tuple[list[Replica], str]":

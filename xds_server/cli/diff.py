@@ -13,15 +13,18 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from xds_server.app.offline import offline
+from xds_server.cli.cluster import Context, ControllerName, Kubeconfig, Where, note_refused
 from xds_server.cli.diff_table import print_changes, summary
 from xds_server.cli.input import GOOD, ExternalNames, fail, gateway_key, given, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.cli.table import TableFormat
 from xds_server.cli.verdicts import Row, verdicts
 from xds_server.flow.table import Table
-from xds_server.model.document import Fault
+from xds_server.model.document import Fault, Object
+from xds_server.model.kinds import kind_of
 from xds_server.model.meta import Key
 from xds_server.pipeline.difference import (
     GatewayChange,
@@ -34,12 +37,15 @@ from xds_server.pipeline.difference import (
     world,
 )
 from xds_server.semantics.listener_sets import parent_of
+from xds_server.settings import ServeSettings
 from xds_server.shell.admin_json import admin_json
 from xds_server.shell.scan import STDIN
 from xds_server.xds.resource import Resource, ResourceType
 
 DIFFERENT, FAULTY = 1, 3
-_HELP = """Say what would change on which Gateway if OLD were replaced by NEW, and what drains.
+CONTROLLER_NAME = ServeSettings().controller_name
+_HELP = """Say what would change on which Gateway if OLD were replaced by NEW, and what drains. With -f: if these files
+were applied to the cluster of the current context.
 
 Exit status: 0 nothing would change, 1 something would, 2 wrong usage, 3 the input has faults.
 """
@@ -51,7 +57,7 @@ _PATH = "File or directory with YAML or JSON; - is standard input."
 class Side:
     """OLD or NEW, translated."""
 
-    path: Path
+    name: str
     faults: list[Fault]
     gateways: World
     owners: dict[str, Key]
@@ -76,20 +82,29 @@ def register(app: typer.Typer) -> None:
 
     @app.command(name="diff", help=_HELP, short_help="Say what would change, and what drains.")
     def command(
-        old: Annotated[Path, typer.Argument(help=_PATH, metavar="OLD", show_default=False)],
-        new: Annotated[Path, typer.Argument(help=_PATH, metavar="NEW", show_default=False)],
+        old: Annotated[Path | None, typer.Argument(help=_PATH, metavar="OLD", show_default=False)] = None,
+        new: Annotated[Path | None, typer.Argument(help=_PATH, metavar="NEW", show_default=False)] = None,
+        filenames: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "-f", "--filename", help="What would be applied to the cluster; may be repeated.", metavar="PATH"
+            ),
+        ] = None,
         external_names: ExternalNames = False,
         gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
         details: Annotated[bool, typer.Option("--details", help="Print the Envoy resources that differ.")] = False,
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        controller_name: ControllerName = CONTROLLER_NAME,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
         key = gateway_key(gateway) if gateway else None
-        given([old, new], None)
-        if str(old) == str(new) == STDIN:
-            fail("OLD and NEW are both standard input, which can be read once")
-        if old == new or (STDIN not in (str(old), str(new)) and old.samefile(new)):
-            print(f"note: OLD and NEW are the same: {new}", file=sys.stderr)
-        sides = _side(old, external_names), _side(new, external_names)
+        if filenames:
+            if old or new:
+                fail("-f compares with the cluster: OLD and NEW have no place beside it")
+            sides = _of_cluster(Where(kubeconfig, context), filenames, controller_name, external_names)
+        else:
+            sides = _of_files(old, new, external_names)
         if key is not None and not any(key in side.gateways for side in sides):
             _fail_without(key, sides)
         found = difference(*sides, key, details=details)
@@ -122,11 +137,46 @@ def difference(old: Side, new: Side, only: Key | None = None, *, details: bool =
     return Difference(gateways, status_changes(*judged), texts)
 
 
-def _side(path: Path, external_names: bool) -> Side:
-    found, faults = objects([path], None)
-    translated = offline(found, allow_external_names=external_names)
+def _of_files(old: Path | None, new: Path | None, external_names: bool) -> tuple[Side, Side]:
+    if old is None or new is None:
+        fail("two files or directories are compared, or -f FILE with the cluster")
+    given([old, new], None)
+    if str(old) == str(new) == STDIN:
+        fail("OLD and NEW are both standard input, which can be read once")
+    if old == new or (STDIN not in (str(old), str(new)) and old.samefile(new)):
+        print(f"note: OLD and NEW are the same: {new}", file=sys.stderr)
+    sides = [_side(str(path), *objects([path], None), external_names) for path in (old, new)]
+    return sides[0], sides[1]
+
+
+def _of_cluster(
+    where: Where, filenames: Sequence[Path], controller_name: str, external_names: bool
+) -> tuple[Side, Side]:
+    """The cluster as it is, and as it would be with the objects of the files in place of its own."""
+    applied, faults = objects(None, filenames)
+    found, _ = where.read()
+    note_refused(found)
+    there = {(kind_of(one).kind, one.metadata.key): one for one in found.objects}
+    after = there | {(kind_of(one).kind, one.metadata.key): _applied(one, there) for one in applied}
+    old = _side("the cluster", found.objects, [], external_names, controller_name)
+    return old, _side(", ".join(map(str, filenames)), list(after.values()), faults, external_names, controller_name)
+
+
+def _applied(value: Object, there: Mapping[tuple[str, Key], Object]) -> Object:
+    """An object of a file as it would be in the cluster: as old as the one that it takes the place of."""
+    before = there.get((kind_of(value).kind, value.metadata.key))
+    if before is None:
+        return value
+    kept = {name: getattr(before.metadata, name) for name in ("uid", "generation", "creation_timestamp")}
+    return replace(value, metadata=replace(value.metadata, **kept))  # type: ignore[type-var]
+
+
+def _side(
+    name: str, found: Sequence[Object], faults: list[Fault], external_names: bool, controller_name: str | None = None
+) -> Side:
+    translated = offline(found, allow_external_names=external_names, controller_name=controller_name)
     return Side(
-        path=path,
+        name=name,
         faults=faults,
         gateways=world(translated.pipeline.gateways(), translated.resources),
         owners=_owners(translated.pipeline.inputs.kinds),
@@ -214,5 +264,5 @@ def _report(sides: Sequence[Side]) -> int:
         if report(side.faults):
             count = len(side.faults)
             what = "1 fault, its object is" if count == 1 else f"{count} faults, their objects are"
-            print(f"error: {label} {side.path} has {what} taken as absent", file=sys.stderr)
+            print(f"error: {label} {side.name} has {what} taken as absent", file=sys.stderr)
     return FAULTY if any(side.faults for side in sides) else GOOD

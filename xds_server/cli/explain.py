@@ -4,34 +4,53 @@ Exit status: 0 a backend or a redirect answers, 1 anything else does or the inpu
 of the data is that of `pipeline/prediction.py`, in camel case and without what is empty.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from msgspec import to_builtins
 
-from xds_server.app.offline import offline
+from xds_server.app.offline import Offline, offline
 from xds_server.cli import explain_tree
+from xds_server.cli.cluster import (
+    AllNamespaces,
+    Context,
+    ControllerName,
+    Kubeconfig,
+    Where,
+    addresses_of,
+    note_refused,
+)
 from xds_server.cli.input import FAULTY, GOOD, ExternalNames, Filenames, Paths, fail, gateway_key, objects, report
 from xds_server.cli.output import Format, dump
 from xds_server.cli.request import parse
 from xds_server.cli.table import TableFormat
+from xds_server.model.document import Fault
 from xds_server.model.meta import Key
 from xds_server.pipeline.predict import predict
 from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.request import HTTP_SCHEMES, Request
-from xds_server.settings import Settings
+from xds_server.settings import ServeSettings, Settings
 from xds_server.shell.send import Comparison, Target, client_context, compare, local_target, send
 
+Addresses = Mapping[Key, Sequence[str]]
+"""Of Gateways in a cluster."""
 _HELP = """Say what a request would come to: listener, route, rule, filters, backends, and the objects that made them;
 for a 404 what came closest, and why it missed.
+
+Without files it is a request to the cluster of the current context, and --send sends it to the Gateway's address.
 
 The port of URL is a listener's. Calls of gRPC are grpc://HOST/PACKAGE.SERVICE/METHOD, connections tcp://, tls:// and
 udp://HOST:PORT.
 
 Exit status: 0 a backend or a redirect answers, 1 anything else does or the input has faults, 2 wrong usage.
+
+Examples: xds-server explain http://shop.example.com/cart DIR | xds-server explain https://shop.example.com/ --send
 """
+
+CONTROLLER_NAME = ServeSettings().controller_name
 
 
 def register(app: typer.Typer) -> None:
@@ -51,27 +70,41 @@ def register(app: typer.Typer) -> None:
         sni: Annotated[str, typer.Option(help="The server name of the handshake, if it is not URL's host.")] = "",
         send_: Annotated[bool, typer.Option("--send", help="Send the request, too, and compare.")] = False,
         address: Annotated[
-            str, typer.Option(help="Where to send it, if not to `run` on this machine.", metavar="HOST[:PORT]")
+            str,
+            typer.Option(
+                help="Where to send it, if not to the Gateway, in its cluster or by `run` here.", metavar="HOST[:PORT]"
+            ),
         ] = "",
         port_offset: Annotated[
             int, typer.Option(help="The --port-offset of `run`.", min=0, max=65535)
         ] = Settings().port_offset,
         cert: Annotated[str, typer.Option(help="PEM of a client certificate to show.", metavar="FILE")] = "",
         key_: Annotated[str, typer.Option("--key", help="Its key, if not in the same file.", metavar="FILE")] = "",
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        namespace: Annotated[
+            str, typer.Option("-n", "--namespace", help="Only Gateways of this namespace.", metavar="NAMESPACE")
+        ] = "",
+        all_namespaces: AllNamespaces = False,
+        controller_name: ControllerName = CONTROLLER_NAME,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
         request = parse(url, method, header or (), sni)
         key = gateway_key(gateway) if gateway else None
-        found, faults = objects(paths, filenames)
-        pipeline = offline(found, allow_external_names=external_names).pipeline
+        if paths or filenames:
+            found, faults = objects(paths, filenames)
+            world, addresses = offline(found, allow_external_names=external_names), None
+        else:
+            where = Where(kubeconfig, context, namespace, all_namespaces)
+            world, faults, addresses = _of_cluster(where, controller_name, external_names)
         status = report(faults)
-        predictions = predictions_for(pipeline, request, key)
+        predictions = predictions_for(world.pipeline, request, key, namespace)
         if not predictions:
             fail(f"no Gateway {gateway} is served here" if gateway else "no Gateway is served here")
         sent = None
         if send_ or address:
-            sender = _Sender(address, port_offset, cert, key_)
-            sent = sender.send(pipeline, request, predictions)
+            sender = _Sender(address, port_offset, cert, key_, addresses)
+            sent = sender.send(world.pipeline, request, predictions)
         _print(url, request, predictions, sent, output)
         if not any(one.answer.good for one in predictions) or (sent is not None and sent.differences):
             status = FAULTY
@@ -79,21 +112,32 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(status)
 
 
-def predictions_for(pipeline: Pipeline, request: Request, only: Key | None = None) -> list[Prediction]:
+def _of_cluster(where: Where, controller_name: str, external_names: bool) -> tuple[Offline, list[Fault], Addresses]:
+    """What a cluster has, what cannot be read of it, and where its Gateways are."""
+    found, _ = where.read()
+    note_refused(found)
+    world = offline(found.objects, allow_external_names=external_names, controller_name=controller_name)
+    return world, list(found.faults), {key: addresses_of(found, key) for key in world.pipeline.gateways()}
+
+
+def predictions_for(
+    pipeline: Pipeline, request: Request, only: Key | None = None, namespace: str = ""
+) -> list[Prediction]:
     """What each Gateway would make of the request: those with a listener for it, or all where none has one."""
-    keys = [key for key in pipeline.gateways() if only in (None, key)]
+    keys = [key for key in pipeline.gateways() if only in (None, key) and namespace in ("", key.namespace)]
     found = [predict(pipeline, key, request) for key in keys]
     return [one for one in found if one.listener is not None] or found
 
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Where a request is sent, and what it shows."""
+    """Where a request is sent, and what it shows. `addresses` are those of Gateways in a cluster, None for files."""
 
     address: str
     port_offset: int
     certificate: str
     key: str
+    addresses: Addresses | None
 
     def send(self, pipeline: Pipeline, request: Request, predictions: list[Prediction]) -> Comparison:
         """Sends it. Exits with 2 where that is not possible."""
@@ -105,17 +149,25 @@ class _Sender:
         (prediction,) = predictions
         target = _target(self.address, request) if self.address else None
         if target is None:
-            gateway = Key(*prediction.gateway.split("/"))
-            target = local_target(pipeline, gateway, request.port, self.port_offset)
-        if target is None:
-            where = f"Gateway {prediction.gateway} has no port {request.port} on this machine"
-            fail(f"--send: {where}; --address says where")
+            target = self._target(pipeline, Key(*prediction.gateway.split("/")), request)
         try:
             tls = client_context(self.certificate, self.key)
         except OSError as error:
             fail(f"--cert {self.certificate}: {error.strerror or error}")
         received = send(request, target, tls)
         return compare(prediction, received, shown=bool(self.certificate))
+
+    def _target(self, pipeline: Pipeline, gateway: Key, request: Request) -> Target:
+        """Where the Gateway is. Exits with 2 where that is not known."""
+        if self.addresses is None:
+            target = local_target(pipeline, gateway, request.port, self.port_offset)
+            why = f"has no port {request.port} on this machine"
+        else:
+            target = next((Target(one, request.port) for one in self.addresses.get(gateway, ())), None)
+            why = "has no address yet"
+        if target is None:
+            fail(f"--send: Gateway {gateway} {why}; --address says where")
+        return target
 
 
 def _target(address: str, request: Request) -> Target:
