@@ -22,7 +22,7 @@ from xds_server.shell.metrics import Metrics
 from xds_server.shell.serve.clients import Clients
 from xds_server.xds.catalog import Catalog
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "istio-task"
 NAMES = "shop.example.com"
 GATEWAY = "istio-ingress/gateway"
 HTTPS = """
