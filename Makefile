@@ -7,7 +7,7 @@ DOCKER ?= docker
 IMAGE ?= localhost/xds-server:latest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench bench-cluster e2e golden docs protos image deploy-manifests clean
+.PHONY: help setup run test check lint types imports format bench bench-cluster e2e e2e-tools golden docs protos image deploy-manifests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,8 @@ $(BIN)/go: $(STAMP)
 # Tests of the chart are skipped, with a word, where Helm cannot be built.
 $(BIN)/helm: $(BIN)/go
 	-GOBIN=$(abspath $(BIN)) $(BIN)/go install -ldflags='-s -w' helm.sh/helm/v4/cmd/helm@v4.3.1
+
+e2e-tools: $(BIN)/go $(BIN)/helm ## what make e2e uses besides; it is loaded from the network
 
 e2e: $(STAMP) $(BIN)/go $(BIN)/helm ## tests on the cluster that KUBECONFIG names; the images of e2e/installation.py must be there
 	$(BIN)/python -m pytest e2e tests/deploy --durations=15 $(ARGS)

@@ -46,3 +46,7 @@ def _go() -> str:
     if not found:
         raise RuntimeError(f"the CRDs come from the Go module {MODULE}: install Go, or set {FOLDER} to their folder")
     return found
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{folder()}\n")
