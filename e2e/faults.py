@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -27,10 +28,26 @@ def fault(*words: str) -> None:
 
 @contextmanager
 def without_api_server(kubectl: Kubectl) -> Iterator[None]:
-    """The API server is away for the length of a block; afterwards it answers again."""
+    """The API server is away for the length of a block; afterwards it answers again.
+
+    So is the controller manager, until nodes have been heard: it would take them for dead, whose word it has missed,
+    and their pods out of every Service. That is a fault of the cluster, which no proxy could make up for.
+    """
+    fault("stop", "kube-controller-manager")
     fault("stop", "kube-apiserver")
     try:
         yield
     finally:
         fault("start", "kube-apiserver")
-        eventually(lambda: kubectl("get", "--raw", "/readyz", seconds=5), 60)
+        back = datetime.now(UTC)
+        try:
+            eventually(lambda: kubectl("get", "--raw", "/readyz", seconds=5), 60)
+            eventually(lambda: _heard(kubectl) > back, 60)
+        finally:
+            fault("start", "kube-controller-manager")
+
+
+def _heard(kubectl: Kubectl) -> datetime:
+    """When the node that was silent longest said that it lives."""
+    leases = kubectl.list("leases", "kube-node-lease")
+    return min(datetime.fromisoformat(one["spec"]["renewTime"]) for one in leases)
