@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from xds_server.cli.envoy_dump import Held, held
+from xds_server.cli.envoy_parts import Part
 
 PREFIX = "type.googleapis.com/envoy.admin.v3"
 
@@ -15,7 +16,8 @@ def dump(section: str, **fields: Any) -> dict[str, Any]:
 
 def test_listeners_with_their_state() -> None:
     address = {"socket_address": {"address": "::", "port_value": 80}}
-    listener = {"address": address, "filter_chains": [{}], "default_filter_chain": {}}
+    listener = {"address": address, "filter_chains": [{"name": "*"}]}
+    parts = (Part("chain *", "closes"),)
     found = held(
         dump(
             "ListenersConfigDump",
@@ -32,16 +34,23 @@ def test_listeners_with_their_state() -> None:
         "listeners",
     )
     assert found == {
-        "tcp-80": Held("[::]:80, 2 filter chains", "a"),
-        "tcp-81": Held("[::]:80, warming, 2 filter chains", "b", error="no such filter"),
+        "tcp-80": Held("[::]:80", "a", parts=parts),
+        "tcp-81": Held("[::]:80, warming", "b", error="no such filter", parts=parts),
         "nap": Held("@nap", static=True),
     }
 
 
 def test_routes_count_hosts_and_routes() -> None:
-    config = {"name": "http-80", "virtual_hosts": [{"routes": [{}, {}]}, {"routes": [{}]}]}
+    cart = {"name": "HTTPRoute/shop/cart/0/0", "match": {"prefix": "/"}, "route": {"cluster": "shop/cart:80/auto"}}
+    config = {"name": "http-80", "virtual_hosts": [{"name": "a.test", "routes": [cart]}, {"name": "b.test"}]}
     section = dump("RoutesConfigDump", dynamic_route_configs=[{"version_info": "a", "route_config": config}])
-    assert held(section, "routes") == {"http-80": Held("2 hosts, 3 routes", "a")}
+    assert held(section, "routes") == {
+        "http-80": Held(
+            "2 hosts, 1 route",
+            "a",
+            parts=(Part("a.test /*", "shop/cart:80/auto", "HTTPRoute shop/cart rules[0].matches[0]"),),
+        )
+    }
 
 
 def test_clusters_that_warm() -> None:
@@ -51,17 +60,26 @@ def test_clusters_that_warm() -> None:
 
 
 def test_endpoints_that_are_healthy() -> None:
-    endpoints = [{"lb_endpoints": [{"health_status": "HEALTHY"}, {"health_status": "DRAINING"}, {}]}]
+    def endpoint(port: int) -> dict[str, Any]:
+        return {"endpoint": {"address": {"socket_address": {"address": "10.0.0.1", "port_value": port}}}}
+
+    endpoints = [{"lb_endpoints": [endpoint(1) | {"health_status": "DRAINING"}, endpoint(2)]}]
     config = {"cluster_name": "shop/cart:80", "endpoints": endpoints}
     section = dump("EndpointsConfigDump", dynamic_endpoint_configs=[{"endpoint_config": config}])
-    assert held(section, "endpoints") == {"shop/cart:80": Held("2/3 healthy")}
+    assert held(section, "endpoints") == {
+        "shop/cart:80": Held(
+            "1 of 2 healthy",
+            parts=(Part("10.0.0.1:1", "draining"), Part("10.0.0.1:2", "healthy")),
+            content=frozenset({"10.0.0.1:1", "10.0.0.1:2"}),
+        )
+    }
 
 
 @pytest.mark.parametrize(("name", "version", "static"), [("secret/shop/cert", "a", False), ("token", "", True)])
 def test_secrets_of_the_pods_files_are_none_of_the_servers(name: str, version: str, static: bool) -> None:
     secret = {"name": name, "version_info": "a", "secret": {"name": name, "tls_certificate": {}}}
     section = dump("SecretsConfigDump", dynamic_active_secrets=[secret])
-    assert held(section, "secrets") == {name: Held("tls_certificate", version, static=static)}
+    assert held(section, "secrets") == {name: Held("tls certificate", version, static=static)}
 
 
 def test_a_type_of_which_it_has_nothing() -> None:

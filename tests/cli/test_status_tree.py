@@ -41,7 +41,17 @@ def gateway_status(*conditions: dict[str, Any]) -> dict[str, Any]:
     return {"conditions": list(conditions), "addresses": [{"type": "IPAddress", "value": "192.0.2.1"}]}
 
 
+def pod(name: str, ready: str = "True") -> doc.Document:
+    """An Envoy that was made for the Gateway."""
+    labels = {"app.kubernetes.io/managed-by": "xds-server", "gateway.networking.k8s.io/gateway-name": "gw"}
+    found = doc.document("Pod", name, {"serviceAccountName": "gw", "containers": []})
+    found["metadata"]["labels"] = labels
+    found["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
+    return found
+
+
 WORLD = (
+    pod("gw-1"),
     doc.gateway("gw", doc.listener("web")),
     doc.route("cart", rules=[doc.rule("/cart", doc.backend("cart"))]),
     doc.service("cart"),
@@ -61,7 +71,7 @@ def test_from_class_to_backend() -> None:
     lines = [line for node in nodes for line, _ in node.lines()]
     assert lines == [
         "GatewayClass any  ok",
-        "  Gateway default/gw  192.0.2.1, 0 ready pods  ok",
+        "  Gateway default/gw  192.0.2.1, 1 ready pod  ok",
         "    listener web  HTTP 80  ok",
         "      HTTPRoute default/cart  ok",
         "        Service default/cart:80  2/2 endpoints ready  ok",
@@ -79,6 +89,21 @@ def test_how_many_envoys_serve_is_told_by_the_servers() -> None:
     gateway = only(tree(asked(*WORLD, servers=servers, Gateway_gw=GOOD), [GATEWAY]))
     assert gateway.detail == "192.0.2.1, served by 1 of 2 Envoys"
     assert gateway.facts["envoys_in_sync"] == 1
+    assert gateway.problems == ("1 Envoy has not acknowledged everything, or is not connected",)
+    both = Connected((servers.connections[0], servers.connections[0]), (replica,))
+    assert only(tree(asked(*WORLD, servers=both, Gateway_gw=GOOD), [GATEWAY])).good
+
+
+def test_envoys_that_are_ready_and_not_connected_do_not_serve() -> None:
+    nobody = Connected((), (Replica("one"),))
+    gateway = only(tree(asked(*WORLD, pod("gw-2"), servers=nobody, Gateway_gw=GOOD), [GATEWAY]))
+    assert gateway.detail == "192.0.2.1, served by 0 of 2 Envoys"
+    assert gateway.problems == ("2 Envoys have not acknowledged everything, or are not connected",)
+
+
+def test_without_a_ready_envoy_nothing_is_served() -> None:
+    gateway = only(tree(asked(*WORLD[1:], pod("gw-1", "False"), Gateway_gw=GOOD), [GATEWAY]))
+    assert gateway.problems == ("no Envoy is ready",)
 
 
 def test_what_a_status_says_is_wrong_stands_below_its_object() -> None:
@@ -104,7 +129,7 @@ def test_a_gateway_without_a_status_is_not_good() -> None:
 
 
 def test_a_backend_without_endpoints_is_not_good() -> None:
-    gateway = only(tree(asked(*WORLD[:3], Gateway_gw=GOOD), [GATEWAY]))
+    gateway = only(tree(asked(*WORLD[:4], Gateway_gw=GOOD), [GATEWAY]))
     (backend,) = gateway.children[0].children[0].children
     assert backend.problems == ("none of its endpoints is ready",)
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -71,4 +72,5 @@ def main() -> None:
     named = sys.argv[1:2]
     if named not in (["run"], ["serve"], ["echo"]):
         gc.disable()  # verbs that end soon make no garbage worth collecting, and much that would be looked through
-    build(named if named and named[0] in VERBS else VERBS)()
+    plugin = Path(sys.argv[0]).name.startswith("kubectl-")
+    build(named if named and named[0] in VERBS else VERBS)(prog_name="kubectl xds" if plugin else None)

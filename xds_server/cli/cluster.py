@@ -99,13 +99,13 @@ def addresses_of(found: "Snapshot", gateway: Key) -> list[str]:
 
 
 async def no_servers_note(client: "KubeClient", name: str, addresses: list[str] | None) -> "tuple[list[Replica], str]":
-    """The replicas, and why there are none."""
-    from xds_server.shell.kube.errors import KubeError
+    """The replicas, and why there are none. Raises KubeError where the cluster does not answer."""
+    from xds_server.shell.kube.errors import RefusedError
     from xds_server.shell.kube.servers import LABEL, replicas
 
     try:
         found = await replicas(client, name, addresses or ())
-    except KubeError as error:
+    except RefusedError as error:
         return [], str(error)
     return found, "" if found else f"no pod with label {LABEL} runs a server called {name}"
 

@@ -42,16 +42,17 @@ def register(app: typer.Typer) -> None:
 
 
 async def config_dump(client: "KubeClient", pod: "Key", port: int = ADMIN_PORT) -> dict[str, Any]:
-    """Envoy's /config_dump, endpoints included; Envoy redacts what is secret. Raises KubeError. Exits with 2 where
-    something else answers.
+    """Envoy's /config_dump, endpoints included; Envoy redacts what is secret, and what still looks so is too. Raises
+    KubeError. Exits with 2 where something else answers.
     """
     import msgspec
 
     from xds_server.shell.kube.portforward import get
+    from xds_server.shell.scrub import scrub
 
     answer = await get(client, pod, port, "/config_dump?include_eds")
     try:
-        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        found: dict[str, Any] = msgspec.json.decode(scrub(answer.body).text)
     except msgspec.DecodeError:
         found = {}
     if answer.status != 200 or "configs" not in found:

@@ -1,4 +1,4 @@
-"""Envoy's /config_dump, by type: names, versions, and a few words about each resource.
+"""Envoy's /config_dump, by type: names, versions, and a few words about each resource and about its parts.
 
 Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/admin/v3/config_dump.proto
 """
@@ -7,17 +7,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from xds_server.cli.envoy_parts import Part, chains, destinations, endpoints, matches, object_of, socket_name
+
 Json = Mapping[str, Any]
+_FILES: Final = ("ca", "token")
+"""Secrets that an Envoy in a cluster has from files of its pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A resource that an Envoy has. `static`: from its bootstrap. `error` is why it rejected a newer one."""
+    """A resource that an Envoy has. `static`: from its bootstrap, or files of its pod. `error` is why it rejected a
+    newer one. `content` is what there is to compare where Envoy tells no version.
+    """
 
     detail: str
     version: str = ""
     static: bool = False
     error: str = ""
+    parts: tuple[Part, ...] = ()
+    content: frozenset[str] | None = None
 
 
 def held(dump: Json, type_: str) -> dict[str, Held]:
@@ -40,62 +48,63 @@ _SECTIONS: Final = {
 
 def _listeners(section: Json) -> Iterator[tuple[str, Held]]:
     for one in section.get("dynamic_listeners") or ():
-        state = one.get("active_state") or one.get("warming_state") or one.get("draining_state") or {}
-        listener = state.get("listener") or {}
         phase = next((name for name in ("active", "warming", "draining") if f"{name}_state" in one), "")
-        detail = _address(listener.get("address")) + ("" if phase == "active" else f", {phase}")
-        error = (one.get("error_state") or {}).get("details", "")
-        yield one["name"], Held(f"{detail}, {_count(listener, 'filter_chains')}", _version(state), error=error)
+        state = one.get(f"{phase}_state") or {}
+        listener = state.get("listener") or {}
+        place = socket_name(listener.get("address"))
+        detail = place if phase == "active" else f"{place}, {phase or 'never accepted'}"
+        yield one["name"], Held(detail, _version(state), error=_error(one), parts=tuple(chains(listener)))
     for one in section.get("static_listeners") or ():
         listener = one.get("listener") or {}
-        yield listener.get("name", ""), Held(_address(listener.get("address")), static=True)
+        parts = tuple(chains(listener))
+        yield listener.get("name", ""), Held(socket_name(listener.get("address")), static=True, parts=parts)
 
 
 def _routes(section: Json) -> Iterator[tuple[str, Held]]:
     for static, field in ((False, "dynamic_route_configs"), (True, "static_route_configs")):
         for one in section.get(field) or ():
-            routes = one.get("route_config") or {}
-            hosts = routes.get("virtual_hosts") or ()
-            count = sum(len(host.get("routes") or ()) for host in hosts)
-            error = (one.get("error_state") or {}).get("details", "")
-            detail = f"{len(hosts)} hosts, {count} routes"
-            yield routes.get("name", ""), Held(detail, _version(one), static=static, error=error)
+            config = one.get("route_config") or {}
+            hosts = config.get("virtual_hosts") or ()
+            parts = tuple(
+                Part(f"{host.get('name', '')} {matches(route)}", destinations(route), object_of(route.get("name", "")))
+                for host in hosts
+                for route in host.get("routes") or ()
+            )
+            detail = f"{_count(len(hosts), 'host')}, {_count(len(parts), 'route')}"
+            yield config.get("name", ""), Held(detail, _version(one), static, _error(one), parts)
 
 
 def _clusters(section: Json) -> Iterator[tuple[str, Held]]:
     for field in ("static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters"):
         for one in section.get(field) or ():
             cluster = one.get("cluster") or {}
-            kind = (cluster.get("type") or "").lower() or "-"
-            warming = ", warming" if "warming" in field else ""
-            error = (one.get("error_state") or {}).get("details", "")
-            held_ = Held(f"{kind}{warming}", _version(one), static=field.startswith("static"), error=error)
-            yield cluster.get("name", ""), held_
+            words = [(cluster.get("type") or "static").lower()]
+            words += ["TLS"] if (cluster.get("transport_socket") or {}).get("name", "").endswith(".tls") else []
+            words += ["warming"] if "warming" in field else []
+            static = field.startswith("static")
+            yield cluster.get("name", ""), Held(", ".join(words), _version(one), static, _error(one))
 
 
 def _endpoints(section: Json) -> Iterator[tuple[str, Held]]:
     for static, field in ((True, "static_endpoint_configs"), (False, "dynamic_endpoint_configs")):
         for one in section.get(field) or ():
             config = one.get("endpoint_config") or {}
-            all_ = [each for place in config.get("endpoints") or () for each in place.get("lb_endpoints") or ()]
-            healthy = sum(each.get("health_status") in (None, "HEALTHY", "UNKNOWN") for each in all_)
-            # Envoy tells no version of assignments
-            yield config.get("cluster_name", ""), Held(f"{healthy}/{len(all_)} healthy", static=static)
+            parts = tuple(endpoints(config))
+            healthy = sum(part.detail == "healthy" for part in parts)
+            content = frozenset(part.name for part in parts)
+            detail = f"{healthy} of {len(parts)} healthy"
+            yield config.get("cluster_name", ""), Held(detail, "", static, _error(one), parts, content)
 
 
 def _secrets(section: Json) -> Iterator[tuple[str, Held]]:
     for field in ("static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets"):
         for one in section.get(field) or ():
             secret = one.get("secret") or {}
-            what = next(
-                (word for word in ("tls_certificate", "validation_context", "generic_secret") if word in secret), "-"
-            )
-            warming = ", warming" if "warming" in field else ""
-            error = (one.get("error_state") or {}).get("details", "")
-            # those of files have no version that a server gave them
-            of_file = secret.get("name", "") in ("ca", "token")
-            static = field.startswith("static") or of_file
-            yield one.get("name", ""), Held(f"{what}{warming}", "" if static else _version(one), static, error)
+            kinds = ("tls_certificate", "validation_context", "generic_secret", "session_ticket_keys")
+            what = next((word.replace("_", " ") for word in kinds if word in secret), "nothing yet")
+            detail = f"{what}, warming" if "warming" in field else what
+            static = field.startswith("static") or secret.get("name", "") in _FILES
+            yield one.get("name", ""), Held(detail, "" if static else _version(one), static, _error(one))
 
 
 _READ: Final[Mapping[str, Callable[[Json], Iterator[tuple[str, Held]]]]] = {
@@ -111,14 +120,9 @@ def _version(state: Json) -> str:
     return str(state.get("version_info") or "")
 
 
-def _address(address: Json | None) -> str:
-    place = (address or {}).get("socket_address") or {}
-    if not place:
-        return str(((address or {}).get("pipe") or {}).get("path") or "-")
-    host = place.get("address", "")
-    return f"{f'[{host}]' if ':' in host else host}:{place.get('port_value', 0)}"
+def _error(entry: Json) -> str:
+    return str((entry.get("error_state") or {}).get("details") or "")
 
 
-def _count(listener: Json, field: str) -> str:
-    chains = len(listener.get(field) or ()) + ("default_filter_chain" in listener)
-    return f"{chains} filter chain{'' if chains == 1 else 's'}"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xds_server.model.meta import Key
     from xds_server.shell.kube.client import KubeClient
 
-_HEAD = ("NAME", "DETAIL", "VERSION", "AGAINST WHAT WAS SENT", "OBJECTS")
+_HEAD = ("NAME", "WHAT", "VERSION", "AGAINST WHAT WAS SENT", "OBJECTS")
 
 
 class Type(StrEnum):
@@ -37,13 +37,26 @@ class Type(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Meant:
+    """What the server serves an Envoy: the version, the objects that it is made from, and its endpoints if it has."""
+
+    version: str
+    owners: tuple[str, ...] = ()
+    content: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A resource: as the Envoy has it, as it was meant, and the objects that it was made from. None: not at all."""
+    """A resource: as the Envoy has it, and as it was meant. None: not at all."""
 
     name: str
     has: Held | None
-    meant: str | None
-    owners: tuple[str, ...] = ()
+    meant: Meant | None
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The objects that it is made from."""
+        return self.meant.owners if self.meant is not None else ()
 
     @property
     def difference(self) -> str:
@@ -54,12 +67,24 @@ class Line:
             return f"rejected: {self.has.error}"
         if self.meant is None:
             return "of its bootstrap" if self.has.static else "not meant any more"
-        return "" if self.has.version in ("", self.meant) else f"is {self.has.version}, was sent {self.meant}"
+        if self.has.version:
+            same = self.has.version == self.meant.version
+            return "" if same else f"is {self.has.version}, was sent {self.meant.version}"
+        return self._other_content()
+
+    def _other_content(self) -> str:
+        """Envoy tells no version of endpoints, so that these are compared themselves."""
+        has, meant = (self.has.content if self.has else None), (self.meant.content if self.meant else None)
+        if has is None or meant is None:
+            return "of no version"
+        lacks, more = sorted(meant - has), sorted(has - meant)
+        told = [f"lacks {', '.join(lacks)}"] if lacks else []
+        return "; ".join([*told, f"has {', '.join(more)}"] if more else told)
 
     @property
     def good(self) -> bool:
         """Is it as it is meant to be?"""
-        return not self.difference or (self.has is not None and self.has.static)
+        return not self.difference or (self.has is not None and self.has.static and not self.has.error)
 
 
 def register(app: typer.Typer) -> None:
@@ -80,7 +105,7 @@ def register(app: typer.Typer) -> None:
         admin_port: AdminPort = ADMIN_PORT,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
-        async def work(client: "KubeClient") -> tuple[dict[str, Any], Mapping[str, Any] | None, str]:
+        async def work(client: "KubeClient") -> tuple[dict[str, Any], Mapping[str, Meant] | None, str]:
             key = pod_key(pod, namespace or client.namespace)
             return await config_dump(client, key, admin_port), *await _meant(client, key, type_.value, name, server)
 
@@ -98,8 +123,8 @@ def register(app: typer.Typer) -> None:
 
 async def _meant(
     client: "KubeClient", pod: "Key", type_: str, name: str, addresses: list[str] | None
-) -> tuple[Mapping[str, Any] | None, str]:
-    """What the server to which the Envoy is connected serves it: versions and owners by name; or why nobody knows."""
+) -> tuple[Mapping[str, Meant] | None, str]:
+    """What the server to which the Envoy is connected serves it, by name; or why nobody knows."""
     from xds_server.shell.kube.errors import KubeError
     from xds_server.shell.kube.servers import page
 
@@ -107,46 +132,55 @@ async def _meant(
     connection = next((one for one in found.connections if one.pod == pod), None)
     if connection is None:
         return None, "; ".join(found.problems) or f"pod {pod} is not connected to any server"
+    node = {"node": connection.record["node"]}
     try:
-        owners = await page(client, connection.replica, "/debug/owners", {"node": connection.record["node"]})
+        owners = (await page(client, connection.replica, "/debug/owners", node))[type_]
+        dump = {"configs": ()}
+        if type_ == Type.ENDPOINTS:
+            dump = await page(client, connection.replica, "/debug/config_dump", {**node, "type": type_})
     except KubeError as error:
         return None, str(error)
-    meant: Mapping[str, Any] = owners[type_]
-    return meant, ""
+    return meant(owners, held(dump, type_)), ""
 
 
-def _lines(has: Mapping[str, Held], meant: Mapping[str, Any] | None) -> list[Line]:
-    names = sorted({*has, *(meant or ())})
-    return [
-        Line(name, has.get(name), told["version"], tuple(told["owners"]))
-        if (told := (meant or {}).get(name))
-        else Line(name, has.get(name), None)
-        for name in names
-    ]
+def meant(owners: Mapping[str, Any], served: Mapping[str, Held]) -> dict[str, Meant]:
+    """The pages /debug/owners (of one type) and /debug/config_dump together."""
+    contents = {name: one.content for name, one in served.items()}
+    return {name: Meant(told["version"], tuple(told["owners"]), contents.get(name)) for name, told in owners.items()}
+
+
+def _lines(has: Mapping[str, Held], all_meant: Mapping[str, Meant] | None) -> list[Line]:
+    names = sorted({*has, *(all_meant or ())})
+    return [Line(name, has.get(name), (all_meant or {}).get(name)) for name in names]
 
 
 def _table(lines: Sequence[Line], *, known: bool) -> None:
     if not lines:
         print("it has none")
         return
-    rows = [
-        (
-            one.name,
-            one.has.detail if one.has else "-",
-            (one.has.version if one.has else "") or "-",
-            (one.difference or "same") if known or (one.has and one.has.error) else "?",
-            ", ".join(one.owners),
-        )
-        for one in lines
-    ]
-    styles = ["" if one.good or not known else "red" for one in lines]
+    rows, styles = [], []
+    for one in lines:
+        against = (one.difference or "same") if known or (one.has and one.has.error) else "?"
+        version = (one.has.version if one.has else "") or "-"
+        rows.append((one.name, one.has.detail if one.has else "-", version, against, _some(one.owners)))
+        styles.append("" if one.good or not known else "red")
+        for part in one.has.parts if one.has else ():
+            rows.append((f"  {part.name}", part.detail, "", "", part.object))
+            styles.append("")
     print_table(_HEAD, rows, styles=styles)
+
+
+def _some(objects: Sequence[str], most: int = 3) -> str:
+    more = len(objects) - most
+    return ", ".join(objects[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _data(one: Line, *, known: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"name": one.name, "objects": list(one.owners)}
     if one.has is not None:
         told |= {"detail": one.has.detail, "version": one.has.version}
+        told["parts"] = [{name: value for name, value in part._asdict().items() if value} for part in one.has.parts]
     if known:
-        told |= {"meant": one.meant, "difference": one.difference, "good": one.good}
+        sent = one.meant.version if one.meant is not None else None
+        told |= {"meant": sent, "difference": one.difference, "good": one.good}
     return told

@@ -114,9 +114,9 @@ def _gateway(key: Key, asked: Asked) -> Node:
     else:
         facts["envoys_in_sync"], facts["envoys_connected"] = in_sync
         words.append(f"served by {in_sync[0]} of {max(in_sync[1], ready)} Envoys")
-    problems = asked.problems("Gateway", key)
-    if status == {} or not status.get("conditions"):
-        problems = ("nobody has written its status yet",)
+    problems = (*asked.problems("Gateway", key), *_lacking(ready, in_sync))
+    if not status.get("conditions"):
+        problems = ("nobody has written its status yet", *problems)
     points = asked.world.pipeline.tables.listeners_by_gateway.rows(key)
     routes = _routes(key, asked)
     listeners = tuple(_listener(point, routes.get(point.id, ()), asked) for point in points)
@@ -127,11 +127,20 @@ def _gateway(key: Key, asked: Asked) -> Node:
 def _envoys(key: Key, asked: Asked) -> tuple[int, tuple[int, int] | None]:
     """Ready pods; and, of connected Envoys, those in sync and all. None where no server was asked."""
     pods = asked.world.pipeline.places.proxies_by_gateway
-    ready = sum(one.ready for one in pods.rows(key)) if pods is not None else 0
+    ready = sum(one.ready and not one.terminating for one in pods.rows(key)) if pods is not None else 0
     if asked.servers is None:
         return ready, None
     serving = [one for one in asked.servers.connections if str(key) in one.gateways and not one.record.get("draining")]
     return ready, (sum(one.in_sync for one in serving), len(serving))
+
+
+def _lacking(ready: int, in_sync: tuple[int, int] | None) -> Iterator[str]:
+    """What is wrong with the Envoys."""
+    if not ready:
+        yield "no Envoy is ready"
+    elif in_sync is not None and (late := max(in_sync[1], ready) - in_sync[0]):
+        have = "Envoy has" if late == 1 else "Envoys have"
+        yield f"{late} {have} not acknowledged everything, or {'is' if late == 1 else 'are'} not connected"
 
 
 def _listener(point: Any, routes: Sequence[tuple[RouteKey, ParentVerdict]], asked: Asked) -> Node:

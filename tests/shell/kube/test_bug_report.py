@@ -37,3 +37,9 @@ def test_copies_of_an_object_in_itself_are_left_out() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
     told = _cleaned({"metadata": {"name": "one", "managedFields": [{}], "annotations": annotations}})
     assert told["metadata"] == {"name": "one", "annotations": {"a": "b"}}
+
+
+def test_values_of_environments_are_left_out() -> None:
+    source = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    pod = {"metadata": {"name": "one"}, "spec": {"containers": [{"env": [{"name": "A", "value": "hunter2"}, source]}]}}
+    assert _cleaned(pod)["spec"]["containers"][0]["env"] == [{"name": "A", "value": "[redacted]"}, source]

@@ -1,12 +1,14 @@
 """What somebody needs who is to find out what is wrong in a cluster: objects, events, logs, what Envoys have.
 
 In: a client. Out: files by name. Nothing secret is in them: of Secrets there are names, types, keys and what their
-certificates are, of ConfigMaps the names of their keys; pages of servers and dumps of Envoys redact by themselves.
+certificates are, of ConfigMaps the names of their keys; pages of servers and dumps of Envoys redact by themselves;
+what still looks like a key or a token is taken out of everything.
 """
 
 import asyncio
 from base64 import b64decode
 from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,16 +21,18 @@ from xds_server.model.kinds import KINDS, Kind
 from xds_server.model.meta import Key
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.discovery import newest_served
-from xds_server.shell.kube.errors import KubeError
+from xds_server.shell.kube.errors import KubeError, RefusedError
 from xds_server.shell.kube.lists import objects
 from xds_server.shell.kube.portforward import get
 from xds_server.shell.kube.servers import LABEL, Replica, fetch, replicas
 from xds_server.shell.kube.source import SELECTORS
 from xds_server.shell.kube.watcher import Watched
+from xds_server.shell.scrub import scrub
 
 PAGES: Final = ("server", "clients", "faults", "status", "tables")
 """Of the debug endpoint."""
 _MADE: Final = (("apps/v1", "deployments"), ("v1", "serviceaccounts"), ("policy/v1", "poddisruptionbudgets"))
+REDACTED: Final = "[redacted]"
 _NOISE: Final = ("managedFields",)
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _AT_ONCE: Final = 8
@@ -47,8 +51,12 @@ class Report:
 
 
 async def collect(client: KubeClient, installation: str, addresses: list[str] | None, lines: int) -> Report:
-    """Asks for everything, a few things at a time. What cannot be had is told in the report, and raises nothing."""
+    """Asks for everything, a few things at a time. What cannot be had is told in the report; a KubeError is raised only
+    where the cluster does not answer at all.
+    """
     report = Report()
+    with suppress(RefusedError):
+        await client.get("/version")
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def tried(what: str, work: Awaitable[None]) -> None:
@@ -86,6 +94,10 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
     proxies = [key for key, pod in zip(keys, pods, strict=True) if names.GATEWAY_LABEL in pod["metadata"]["labels"]]
     work += [tried(f"configuration of {key}", _dump(client, key, report)) for key in proxies]
     await asyncio.gather(*work)
+    for name, content in report.files.items():
+        report.files[name], found = scrub(content)
+        if found:
+            report.problems.append(f"{name}: {found} of what looks like keys or tokens was taken out")
     return report
 
 
@@ -144,11 +156,26 @@ async def _dump(client: KubeClient, pod: Key, report: Report) -> None:
 
 
 def _cleaned(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what only tells who wrote which field, and copies of the object in itself."""
+    """Without what only tells who wrote which field, copies of the object in itself, and values of environments."""
     metadata = {key: one for key, one in value["metadata"].items() if key not in _NOISE}
     if annotations := metadata.get("annotations"):
         metadata["annotations"] = {key: one for key, one in annotations.items() if key != _LAST_APPLIED}
-    return {**value, "metadata": metadata}
+    told: dict[str, Any] = _without_environments({**value, "metadata": metadata})
+    return told
+
+
+def _without_environments(value: Any) -> Any:
+    """People put secrets into the environment of containers."""
+    if isinstance(value, list):
+        return [_without_environments(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: [{**one, "value": REDACTED} if "value" in one else one for one in inner]
+        if key == "env" and isinstance(inner, list)
+        else _without_environments(inner)
+        for key, inner in value.items()
+    }
 
 
 def _config_map(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
+import yaml
 
 from xds_server.shell.kube.errors import ForbiddenError, NoAccessError, UnreachableError, refused
 
@@ -226,20 +227,36 @@ async def _load(access: Access) -> tuple["Configuration", str]:
     configuration = Configuration()
     given = access.kubeconfig or access.context or os.environ.get("KUBECONFIG")
     try:
-        if not given and "KUBERNETES_SERVICE_HOST" in os.environ:
+        if not given and _in_pod():
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             namespace = await asyncio.to_thread(_NAMESPACE_FILE.read_text)
             return configuration, namespace.strip()
-        file = str(access.kubeconfig) if access.kubeconfig else None
+        file = _kubeconfig(access)
         await config.load_kube_config(
             config_file=file, context=access.context, client_configuration=configuration, persist_config=False
         )
         contexts, active = config.list_kube_config_contexts(config_file=file)
         chosen = next((one for one in contexts if one["name"] == access.context), active)
         return configuration, (chosen["context"].get("namespace") if chosen else None) or "default"
-    except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-        where = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-        raise NoAccessError(f"no cluster: {where}: {error}") from error
+    except (config.ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NoAccessError(f"no cluster: {_places(access)}: {' '.join(str(error).split())}") from error
+
+
+def _in_pod() -> bool:
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def _places(access: Access) -> str:
+    """The kubeconfig, or several as KUBECONFIG lists them."""
+    return str(access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config")
+
+
+def _kubeconfig(access: Access) -> str:
+    """The kubeconfigs of which at least one is there; the library tells of none only in a log."""
+    places = _places(access)
+    if not any(Path(one).expanduser().exists() for one in places.split(os.pathsep) if one):
+        raise NoAccessError(f"no cluster: {places} is not there")
+    return places
 
 
 async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -283,5 +300,13 @@ class _translated:  # noqa: N801 (reads as a statement)
             told = f"{self._where}: {error.status} {_phrase(error.status)}".rstrip()
             raise refused(error.status, "", told) from error
         if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | ssl.SSLError):
-            text = str(error) or "no answer in time"
-            raise UnreachableError(f"{self._where}: {text}") from error
+            raise UnreachableError(f"{self._where}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """In the system's own words where it has some: those of aiohttp and asyncio go round them."""
+    system = getattr(error, "os_error", error)
+    place = f"{error.host}:{error.port}: " if isinstance(error, aiohttp.ClientConnectorError) else ""
+    if isinstance(system, OSError) and not isinstance(system, ssl.SSLError) and system.errno and system.errno > 0:
+        return f"{place}{os.strerror(system.errno).lower()}"
+    return str(error) or "no answer in time"
