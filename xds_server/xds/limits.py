@@ -19,5 +19,7 @@ class Limits:
     """How long until a listener that the client could not bind is sent again: the port may have become free."""
     settle_seconds: float = 2.0
     """How long resources that the client has not yet asked for keep its stream from counting as in sync."""
-    drain_seconds: float = 5.0
-    """How long a client whose pod ends keeps its listeners: it may be sent new connections that long."""
+    drain_seconds: float = 15.0
+    """How long a client whose pod ends keeps its listeners: it may be sent new connections that long, where kube-proxies
+    or load balancers are slow to hear of it.
+    """
