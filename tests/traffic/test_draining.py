@@ -21,7 +21,7 @@ from xds_server.model.meta import Key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MARKED_SECONDS = 2.0
+MARKED_SECONDS, AGAIN_SECONDS = 2.0, 1.6
 MOVED_SECONDS = 1.5
 POD = Key("default", "local")
 DOCUMENTS = (
@@ -47,7 +47,7 @@ async def world(tmp_path: Any) -> AsyncIterator[World]:
     drain = ("--drain-time-s", "30", "--drain-strategy", "immediate")
     async with contextlib.AsyncExitStack() as stack:
         started = await stack.enter_async_context(
-            World(drain=drain, limits=replace(LIMITS, drain_seconds=MARKED_SECONDS))
+            World(drain=drain, limits=replace(LIMITS, drain_seconds=MARKED_SECONDS, drain_again_seconds=AGAIN_SECONDS))
         )
         calls = await stack.enter_async_context(grpc_backend("calls"))
         tcp = await stack.enter_async_context(streams.greeting("tcp"))
@@ -156,6 +156,17 @@ async def test_clients_of_http_move_on_and_no_request_fails(world: World) -> Non
         assert traffic.connections == 2, f"{name}: the first connection goes, the new one stays; {traffic}"
         assert 0 <= traffic.moved - began < 1, name
         assert traffic.requests > MOVED_SECONDS, name
+
+
+async def test_connections_made_meanwhile_are_let_go_by_the_next_mark(world: World) -> None:
+    """kube-proxy may have sent them here again."""
+    drain(world)
+    await asyncio.sleep(0.2)
+    async with connected(world.port()) as client:
+        answer = await client.get(host="a.org")
+        assert (answer.status, answer.headers.get("connection")) == (200, None)
+        await asyncio.sleep(AGAIN_SECONDS)
+        assert await http1_goes(client)
 
 
 async def test_calls_of_grpc_never_fail_and_a_stream_lives_on(world: World) -> None:

@@ -6,7 +6,7 @@ A transcript is Markdown: prose, and blocks fenced as `delta`, `sotw` or `both`.
     put clusters a=1 for other          for another Gateway than the one called `gateway`
     drop clusters a                     also with `for other`
     serves gateway other                the Gateways that the client serves from now on; at first `gateway` alone
-    drains / drains no longer           the client's pod is about to end; its listeners are marked by a `!`, but for `udp…`
+    drains / drains no longer           the client's pod is about to end; its listeners get another `!` every 3 s, but for `udp…`
     client clusters                     a request without names
     client endpoints +e -f              subscribes and unsubscribes; in SotW the runner keeps the full list
     client clusters have a=1 b=7        a first request of a returning client: delta's initial_resource_versions
@@ -73,8 +73,8 @@ def _audience(gateway: str) -> ForGateway:
     return ForGateway("default", gateway or "gateway")
 
 
-def _marked(listener: bytes) -> bytes:
-    return listener if listener.startswith(b"udp") else listener + b"!"
+def _marked(listener: bytes, number: int) -> bytes:
+    return listener if listener.startswith(b"udp") else listener + b"!" * (number + 1)
 
 
 class Player:

@@ -3,6 +3,7 @@
 from tests.xds.fills import AUDIENCES, fill
 from xds_server.xds.catalog import Catalog, View
 from xds_server.xds.draining import Draining
+from xds_server.xds.limits import Limits
 from xds_server.xds.resource import Resource, ResourceType
 
 CLUSTER, LISTENER = ResourceType.CLUSTER, ResourceType.LISTENER
@@ -12,11 +13,11 @@ class Marking:
     def __init__(self) -> None:
         self.marked: list[bytes] = []
         self.catalog = Catalog()
-        self.draining = Draining(self._mark, 10.0)
+        self.draining = Draining(self._mark, Limits(drain_seconds=10, drain_again_seconds=4), 0.0)
 
-    def _mark(self, body: bytes) -> bytes:
+    def _mark(self, body: bytes, number: int) -> bytes:
         self.marked.append(body)
-        return body + b"!"
+        return body + b"!%d" % number
 
     def put(self, *resources: Resource) -> View:
         self.catalog.publish({(one.audience, one.type, one.name): one for one in resources})
@@ -41,8 +42,23 @@ def test_others_see_nothing_of_it() -> None:
     assert seen.body == b"l=1"
 
 
-def test_that_they_are_gone_is_said_once() -> None:
+def test_another_mark_now_and_then_and_at_last_none() -> None:
     marking = Marking()
-    assert marking.put(fill(LISTENER, "l", "1")).resources(LISTENER).keys() == {"l"}
-    assert [marking.draining.over(now) for now in (9.9, 10.0, 10.0, 99.0)] == [False, True, False, False]
-    assert marking.draining.view(marking.catalog.view(AUDIENCES)).resources(LISTENER) == {}
+    seen = []
+    marking.put(fill(LISTENER, "l", "1"))
+    for now in (0, 3.9, 4, 4, 7.9, 8.5, 9.9, 10, 99):
+        turns = marking.draining.turns(now)
+        listeners = marking.draining.view(marking.catalog.view(AUDIENCES)).resources(LISTENER)
+        seen.append((now, turns, [one.body for one in listeners.values()], marking.draining.until))
+    assert seen == [
+        (0, False, [b"l=1!0"], 4),
+        (3.9, False, [b"l=1!0"], 4),
+        (4, True, [b"l=1!1"], 8),
+        (4, False, [b"l=1!1"], 8),
+        (7.9, False, [b"l=1!1"], 8),
+        (8.5, True, [b"l=1!2"], 10),
+        (9.9, False, [b"l=1!2"], 10),
+        (10, True, [], 10),
+        (99, False, [], 10),
+    ]
+    assert len(marking.marked) == 4

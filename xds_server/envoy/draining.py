@@ -6,6 +6,7 @@ chains. Responses on old connections say `connection: close`, or GOAWAY. A UDP l
 Measured in docs/decisions/0022-draining.md.
 """
 
+from functools import cache
 from typing import Final
 
 from envoy_data_plane.envoy.config.core import v3 as core
@@ -24,15 +25,13 @@ Value = fast(protobuf.Value)
 _CHAINS: Final = ("filter_chains", "default_filter_chain")
 _HEADS: Final = {field(api.Listener, name, b"")[:-1]: name for name in _CHAINS}
 """Tags of a Listener, as bytes."""
-_MARK: Final = field(
-    api.FilterChain,
-    "metadata",
-    encode(Metadata(filter_metadata={"xds-server": Struct(fields={"draining": Value(bool_value=True)})})),
-)
 
 
-def marked(listener: bytes) -> bytes:
-    """An encoded Listener with the mark in its filter chains; the same bytes where it has none."""
+def marked(listener: bytes, number: int) -> bytes:
+    """An encoded Listener with a mark in its filter chains, another one for each number; the same bytes where it has
+    no chains.
+    """
+    mark = _mark(number)
     pieces: list[bytes] = []
     pos = 0
     while pos < len(listener):
@@ -42,6 +41,12 @@ def marked(listener: bytes) -> bytes:
             pieces.append(listener[pos:end])
         else:
             start, stop = delimited(listener, value, end)
-            pieces.append(field(api.Listener, name, listener[start:stop] + _MARK))
+            pieces.append(field(api.Listener, name, listener[start:stop] + mark))
         pos = end
     return b"".join(pieces)
+
+
+@cache
+def _mark(number: int) -> bytes:
+    told = Struct(fields={"draining": Value(number_value=float(number))})
+    return field(api.FilterChain, "metadata", encode(Metadata(filter_metadata={"xds-server": told})))

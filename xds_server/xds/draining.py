@@ -1,8 +1,8 @@
 """Draining: what a client sees whose pod is about to end.
 
 In: a View, the time. Out: the same View, but for its listeners: at first they bear a mark, by which Envoy lets go of
-the connections that it has and still takes new ones; after `Limits.drain_seconds` they are gone, and it takes no more.
-Listeners of datagrams have no connections, and stay.
+the connections that it has and still takes new ones; those it lets go by the next mark. After `Limits.drain_seconds`
+the listeners are gone, and it takes no more. Listeners of datagrams have no connections, and stay.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,30 +10,41 @@ from dataclasses import replace
 
 from xds_server.wire.part import Part
 from xds_server.xds.catalog import View
+from xds_server.xds.limits import Limits
 from xds_server.xds.resource import Resource, ResourceType
 
-Mark = Callable[[bytes], bytes]
-"""A listener's body that differs from the given one by the mark alone, or not at all."""
+Mark = Callable[[bytes, int], bytes]
+"""A listener's body that differs from the given one by the mark alone, or not at all; each number is another mark."""
 
 
 class Draining:
-    """One client's. The only thing that is computed per connection; an unchanged listener is marked once."""
+    """One client's. The only thing that is computed per connection; an unchanged listener is marked once each time."""
 
-    def __init__(self, mark: Mark, until: float) -> None:
-        self.until = until
-        """When its listeners are removed."""
+    def __init__(self, mark: Mark, limits: Limits, now: float) -> None:
+        self.until = 0.0
+        """When its listeners get another mark, or are removed."""
         self._mark = mark
+        self._every = limits.drain_again_seconds
+        self._ends = now + limits.drain_seconds
+        self._number = 0
+        self._gone = False
         self._marked: dict[str, tuple[Resource, Resource]] = {}
         self._of: View | None = None
         self._seen: View | None = None
-        self._gone = False
+        self._wait(now)
 
-    def over(self, now: float) -> bool:
-        """Whether the listeners are gone by now; said once."""
+    def turns(self, now: float) -> bool:
+        """Whether the listeners have another mark by now, or are gone; said once."""
         if self._gone or now < self.until:
             return False
-        self._gone, self._of = True, None
+        self._gone = now >= self._ends
+        self._number += 1
+        self._marked, self._of = {}, None
+        self._wait(now)
         return True
+
+    def _wait(self, now: float) -> None:
+        self.until = min(now + self._every, self._ends)
 
     def view(self, view: View) -> View:
         """What the client sees of what the others see."""
@@ -55,7 +66,7 @@ class Draining:
         return {name: marked for name, (one, marked) in pairs if not self._gone or marked is one}
 
     def _of_one(self, listener: Resource) -> Resource:
-        body = self._mark(listener.body)
+        body = self._mark(listener.body, self._number)
         if body == listener.body:
             return listener
         return replace(listener, part=Part(listener.part.id, body, owners=listener.part.owners))

@@ -20,6 +20,8 @@ class Limits:
     settle_seconds: float = 2.0
     """How long resources that the client has not yet asked for keep its stream from counting as in sync."""
     drain_seconds: float = 15.0
-    """How long a client whose pod ends keeps its listeners: it may be sent new connections that long, where kube-proxies
+    """How long a client whose pod ends keeps its listeners: so long it may be sent new connections, where kube-proxies
     or load balancers are slow to hear of it.
     """
+    drain_again_seconds: float = 3.0
+    """After which it lets go of the connections that were made since it began, or did so last."""

@@ -92,14 +92,14 @@ class Stream(ABC):
         """The client is to let go of its connections: its listeners are marked, and removed some seconds later. None:
         it is not.
         """
-        self._draining = Draining(mark, now + self._limits.drain_seconds) if mark else None
+        self._draining = Draining(mark, self._limits, now) if mark else None
         self.regroup()
 
     def responses(self, view: View, now: float) -> Iterator[Response]:
         """What to send now, in order. Each is computed when it is asked for, and counts as sent from then on."""
         self._now = now
         if self._draining is not None:
-            if self._draining.over(now):
+            if self._draining.turns(now):
                 self.regroup()
             view = self._draining.view(view)
         self._push_clusters_if_late(now)

@@ -330,7 +330,7 @@ async def test_a_client_that_drains_is_sent_its_listeners_with_a_mark_and_then_w
     stage.session.regroup((Key("default", "gateway"),), draining=True)
     assert stage.seen.told[-1] == ("regrouped", 1, (Key("default", "gateway"),), True)
     await stage.rest()
-    assert [one.resource.value for one in stage.call.written[-1].resources] == [marked(body)] != [body]
+    assert [one.resource.value for one in stage.call.written[-1].resources] == [marked(body, 0)] != [body]
     stage.call.say(LISTENER, response_nonce=stage.call.written[-1].nonce)
     await asyncio.sleep(0.2)
     assert list(stage.call.written[-1].removed_resources) == ["l"]
