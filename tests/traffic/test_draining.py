@@ -242,8 +242,7 @@ async def test_connections_are_left_alone_and_new_ones_taken_while_they_may_come
             assert await streams.name_of(world.port(5432)) == "tcp"
             assert await streams.name_of(world.port(8443), tls, "b.org") == "tls"
             async with connected(world.port()) as new:
-                answer = await new.get(host="a.org")
-                assert (answer.status, answer.headers.get("connection")) == (200, None)
+                assert (await new.get(host="a.org")).status == 200
             taken += 1
         assert taken > 10
         await asyncio.sleep(0.6)
