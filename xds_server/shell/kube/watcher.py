@@ -27,6 +27,10 @@ _ABSENT_SECONDS: Final = 2.0
 """How often a kind that is not served is asked for."""
 _SHORT_SECONDS: Final = 1.0
 """A watch that ends sooner is not begun again at once."""
+_MOST_REFUSALS: Final = 3
+"""How often in a row a watch may be refused before it begins with a new list: a server that was put back to an earlier
+state, or cannot tell of one change, refuses the same version for ever.
+"""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -135,7 +139,10 @@ async def watch(client: KubeClient, watched: Watched) -> AsyncIterator[Event]:
     """Everything, then every change, for ever."""
     backoff = _Backoff()
     since = ""
+    refusals = 0
     while True:
+        if refusals >= _MOST_REFUSALS:
+            since, refusals = "", 0
         try:
             if not since:
                 items, since = await _list(client, watched)
@@ -143,6 +150,7 @@ async def watch(client: KubeClient, watched: Watched) -> AsyncIterator[Event]:
             began = monotonic()
             async for event, version in _changes(client, watched, since):
                 backoff.reset()
+                refusals = 0
                 since = version
                 if event is not None:
                     yield event
@@ -150,14 +158,17 @@ async def watch(client: KubeClient, watched: Watched) -> AsyncIterator[Event]:
                 await backoff.wait()
         except GoneError:
             since = ""
+            await backoff.wait()
         except NotFoundError:
             since = ""
             yield Absent()
             await asyncio.sleep(_ABSENT_SECONDS)
         except msgspec.DecodeError as error:
+            refusals += 1
             yield Lost(f"an answer that is no JSON of Kubernetes: {error}")
             await backoff.wait()
         except KubeError as error:
+            refusals += isinstance(error, RefusedError)
             yield Lost(str(error))
             await backoff.wait(error.retry_after if isinstance(error, RefusedError) else None)
 
