@@ -22,6 +22,7 @@ class Pod:
     """A row about a pod, as the tables have it."""
 
     gateways: tuple[Key, ...]
+    service_account: str
     services: tuple[Key, ...] = ()
     terminating: bool = False
 
@@ -77,7 +78,7 @@ async def world() -> AsyncIterator[World]:
     found = World(client, namespace)
     for name in ("mine", "yours"):
         await found.pod(name)
-        found.pods[Key(namespace, name)] = Pod((Key(namespace, f"{name}-gateway"),))
+        found.pods[Key(namespace, name)] = Pod((Key(namespace, f"{name}-gateway"),), name)
     yield found
     await client.delete(path("v1", "namespaces", name=namespace))
     await client.close()
@@ -137,9 +138,20 @@ async def test_the_token_of_a_pod_that_is_gone_is_worth_nothing(world: World) ->
     assert denied.code is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_pod_that_took_the_name_of_another_has_to_be_its_own_account(world: World) -> None:
+    """A token is remembered longer than a pod may live; the next pod of that name may be another's."""
+    shown, admission = await world.token("mine"), world.admission()
+    node = world.node("mine", "mine-gateway")
+    await admission.admit(node, [bearer(shown)])
+    world.pods[Key(world.namespace, "mine")] = Pod((Key(world.namespace, "mine-gateway"),), "yours")
+    denied = await world.denied(node, bearer(shown), by=admission)
+    assert denied.code is grpc.StatusCode.PERMISSION_DENIED
+    assert "has ServiceAccount yours" in denied.reason
+
+
 async def test_a_pod_may_call_itself_after_its_service(world: World) -> None:
     gateway, inner, service = (Key(world.namespace, name) for name in ("mine-gateway", "inner", "ingress"))
-    world.pods[Key(world.namespace, "mine")] = Pod((gateway,), (inner, service))
+    world.pods[Key(world.namespace, "mine")] = Pod((gateway,), "mine", (inner, service))
     token = await world.token("mine")
     admitted = await world.admission().admit(world.node("mine", "ingress"), [bearer(token)])
     assert admitted.gateways == (gateway,)

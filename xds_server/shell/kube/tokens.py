@@ -33,6 +33,10 @@ _MOST_KEPT: Final = 10_000
 _REFUSED_SECONDS: Final = 10.0
 """How long a token that was refused is not asked about again."""
 _WITHOUT_EXPIRY_SECONDS: Final = 600.0
+_LEAST_SECONDS: Final = 60.0
+"""How long a token that was found good is one at least: the API server's clock may be behind ours."""
+_MOST_ASKED: Final = 16
+"""Questions at once: whoever reaches the port may send tokens, and the API server has others to serve."""
 _QUIET_SECONDS: Final = 60.0
 """The same refusal of the same pod is told once in this time."""
 
@@ -47,6 +51,10 @@ class Member(Protocol):
     @property
     def services(self) -> tuple[Key, ...]:
         """The Services by whose names its node may go too, where it was deployed by hand."""
+
+    @property
+    def service_account(self) -> str:
+        """Who it is to prove to be, in its namespace."""
 
     @property
     def terminating(self) -> bool:
@@ -93,6 +101,9 @@ class TokenAdmission:
         member = self._member(proven.pod)
         if member is None:
             raise Denied(grpc.StatusCode.UNAVAILABLE, f"pod {pod} is not known, or serves no Gateway")
+        if proven.service_account != member.service_account:  # a pod of that name that was there before
+            reason = f"pod {pod} has ServiceAccount {member.service_account}, the token is of {proven.service_account}"
+            raise Denied(grpc.StatusCode.PERMISSION_DENIED, reason)
         named = Key(node.namespace, node.name)
         if named not in (*member.gateways, *member.services):
             gateways = ", ".join(map(str, member.gateways)) or "none"
@@ -119,6 +130,7 @@ class Reviews:
     audience: str
     _known: "OrderedDict[bytes, tuple[float, Proven | Denied]]" = field(default_factory=OrderedDict)
     _asking: dict[bytes, asyncio.Task[Proven | Denied]] = field(default_factory=dict)
+    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_ASKED))
 
     async def proven(self, token: str) -> Proven:
         """What the token proves; raises Denied."""
@@ -154,7 +166,9 @@ class Reviews:
             "spec": {"token": token, "audiences": [self.audience]},
         }
         try:
-            status = msgspec.json.decode(await self.client.create(_REVIEWS, review)).get("status") or {}
+            async with self._turn:
+                answer = await self.client.create(_REVIEWS, review)
+            status = msgspec.json.decode(answer).get("status") or {}
         except KubeError as error:
             return Denied(grpc.StatusCode.UNAVAILABLE, f"the token cannot be reviewed now: {error}")
         return self._judged(token, status)
@@ -170,7 +184,7 @@ class Reviews:
         pods: list[str] = (user.get("extra") or {}).get(_POD_NAME) or []
         if not str(user.get("username", "")).startswith(_PREFIX) or not account or len(pods) != 1:
             return Denied(grpc.StatusCode.PERMISSION_DENIED, "the token is not that of a pod")
-        return Proven(Key(namespace, pods[0]), account, _expiry(token))
+        return Proven(Key(namespace, pods[0]), account, max(_expiry(token), time.time() + _LEAST_SECONDS))
 
 
 def _token(metadata: Metadata) -> str:
