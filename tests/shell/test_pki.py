@@ -103,3 +103,15 @@ def test_a_leaf_names_hosts_and_addresses_and_is_short_lived() -> None:
     assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1", "fd00::1"]
     assert found.not_after == NOW + LEAF_DAYS
     assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+
+
+def test_an_authority_that_ended_is_replaced_at_once() -> None:
+    """Also where it was kept, unused, for years: it can sign nothing."""
+    old = new_authority("xds-server", NOW)
+    late = NOW + AUTHORITY_DAYS + MINUTE
+    fresh = turned(old, "xds-server", late)
+    assert fresh.current != old.current
+    assert trusts(fresh.bundle, leaf(fresh, ["a.test"], late).certificate)
+    later = NOW + timedelta(days=30)
+    turning = turned(old, "xds-server", later, at_once=True)
+    assert turned(turning, "xds-server", late).current == turning.successor

@@ -101,6 +101,9 @@ def read(data: Mapping[str, bytes]) -> Authority:
 def turned(authority: Authority, name: str, now: datetime, *, at_once: bool = False) -> Authority:
     """The authority as it is to be now: the same, or with the next step of a turnover done. `at_once`: begin one."""
     current, successor, previous = authority.current, authority.successor, authority.previous
+    if now >= current.not_after:  # nobody led for years: what it signs nobody trusts any more
+        alive = successor is not None and now < successor.not_after
+        return Authority(successor if successor and alive else _authority_pair(name, now))
     if successor is not None and now >= successor.not_before + _BACKDATED + PUBLISHED:
         return Authority(successor, None, current.certificate)
     if successor is None and (at_once or now >= current.not_after - TURN_BEFORE):

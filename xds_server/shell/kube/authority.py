@@ -37,6 +37,7 @@ ROTATE: Final = "xds-server.dev/rotate"
 """An annotation of the Secret, with any value: a successor is made soon, however young the authority is."""
 _LOOK_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 2.0
+"""After the first trouble; twice that after each further one, up to _LOOK_SECONDS."""
 
 
 def _now() -> datetime:
@@ -119,7 +120,10 @@ class ServerIdentity:
     async def _renew(self) -> None:
         while True:
             if self.leaf is not None and _now() >= self.leaf.not_after - RENEW_BEFORE:
-                self._sign()
+                try:
+                    self._sign()
+                except ValueError as error:
+                    log.error("certificate not signed", reason=str(error))
             await asyncio.sleep(_LOOK_SECONDS)
 
 
@@ -145,12 +149,14 @@ class AuthorityKeeper:
         """Keeps them as they are to be, until cancelled."""
         places = {*self.watched, self.identity.namespace} if self.watched else {""}
         watching = [asyncio.create_task(self._watch(one), name=f"authority-config-maps-{one}") for one in places]
+        pause = _RETRY_SECONDS
         try:
             while True:
                 self.wake.clear()
                 self.identity.changed.clear()
-                seconds = _LOOK_SECONDS if await self._tried() else _RETRY_SECONDS
-                await self._woken(seconds)
+                done = await self._tried()
+                await self._woken(_LOOK_SECONDS if done else pause)
+                pause = _RETRY_SECONDS if done else min(2 * pause, _LOOK_SECONDS)
         finally:
             for task in watching:
                 task.cancel()
