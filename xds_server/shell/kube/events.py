@@ -26,6 +26,8 @@ log = structlog.get_logger()
 API: Final = "events.k8s.io/v1"
 _MOST_NOTE: Final = 1024
 _MOST_WAITING: Final = 500
+_MOST_TOLD: Final = 2000
+"""Notes that are remembered: also a replica that never leads takes note."""
 _BURST: Final = 25.0
 _RATE: Final = 0.5
 _REPEAT_SECONDS: Final = 60.0
@@ -98,6 +100,8 @@ class Events:
         told = self._told.get(note)
         if told is None or monotonic() - told.at > _FORGET_SECONDS:
             self._told[note] = told = _Told(0)
+            while len(self._told) > _MOST_TOLD:
+                del self._told[next(iter(self._told))]
         told.count += 1
         if told.known and monotonic() - told.at < _REPEAT_SECONDS:
             return
