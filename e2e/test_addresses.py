@@ -1,5 +1,6 @@
 """Addresses of Gateways and what answers at them: by the Service's type, in one family and in both, asked for and not."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -102,3 +103,118 @@ def test_an_address_that_nobody_gives(installed: Installation, namespace: str, m
     found = eventually(told, 30)
     assert found["reason"] in ("AddressNotUsable", "AddressNotAssigned")
     assert "192.0.2.1" in found["message"]
+
+
+@pytest.fixture
+def free_address(installed: Installation, namespace: str) -> str:
+    """One that the load balancer would give: XDS_USABLE_ADDRESS, or what it gave to a Service that is gone."""
+    if given := os.environ.get("XDS_USABLE_ADDRESS"):
+        return given
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
+    one = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "asks", "namespace": namespace}, "spec": spec}
+    installed.kubectl.apply(one)
+
+    def given_now() -> str:
+        ingress = installed.kubectl.get("service", "asks", namespace)["status"]["loadBalancer"].get("ingress", [])
+        return ingress[0].get("ip", "") if ingress else ""
+
+    address = eventually(given_now)
+    installed.kubectl.delete("service", "asks", f"--namespace={namespace}")
+    return address
+
+
+def test_static_addresses(installed: Installation, namespace: str, make: Maker, free_address: str) -> None:
+    """The steps of conformance test GatewayStaticAddresses, which reads the addresses as soon as all conditions are of
+    the generation.
+    """
+    unsupported = {"type": "example.com/pool", "value": "blue"}
+    unusable = {"type": "IPAddress", "value": "192.0.2.1"}
+    usable = {"type": "IPAddress", "value": free_address}
+    make(addresses=[unsupported, unusable, usable])
+    eventually(lambda: _told(installed, namespace, "Accepted", "UnsupportedAddress"))
+    _ask_for(installed, namespace, unusable, usable)
+    eventually(lambda: _told(installed, namespace, "Accepted", "Accepted"))
+    eventually(lambda: _told(installed, namespace, "Programmed", "AddressNotUsable"))
+    found = _ask_for(installed, namespace, usable)
+    print("as soon as it is told:", found["addresses"] if "addresses" in found else found)
+    installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 60)
+    assert addresses(installed, namespace) == [free_address]
+    assert eventually(lambda: answers(free_address))
+
+
+def _ask_for(installed: Installation, namespace: str, *entries: dict[str, str]) -> dict[str, Any]:
+    """Changes spec.addresses, and returns the status once all of its conditions are about that."""
+    installed.kubectl.patch("gateway", "gateway", namespace, {"spec": {"addresses": list(entries)}})
+
+    def told() -> dict[str, Any]:
+        one = installed.kubectl.get("gateway", "gateway", namespace)
+        generation = one["metadata"]["generation"]
+        assert all(found.get("observedGeneration") == generation for found in one["status"]["conditions"])
+        status: dict[str, Any] = one["status"]
+        return status
+
+    return eventually(told, pause=0.02)
+
+
+def _told(installed: Installation, namespace: str, type_: str, reason: str) -> bool:
+    return bool(condition(installed.kubectl.get("gateway", "gateway", namespace), type_).get("reason") == reason)
+
+
+def test_an_address_without_a_value(installed: Installation, namespace: str, make: Maker) -> None:
+    make(addresses=[{"type": "IPAddress"}])
+    (address,) = addresses(installed, namespace)
+    assert eventually(lambda: answers(address))
+
+
+def test_one_address_of_each_family(installed: Installation, namespace: str, make: Maker, free_address: str) -> None:
+    """Asked for by value: the load balancer here gives the same number in both."""
+    six = _in_the_other_family(installed, namespace, free_address)
+    make(addresses=[{"type": "IPAddress", "value": free_address}, {"type": "IPAddress", "value": six}])
+    assert addresses(installed, namespace) == [free_address, six]
+    for address in (free_address, six):
+        assert eventually(lambda: answers(address))  # noqa: B023
+
+
+def _in_the_other_family(installed: Installation, namespace: str, address: str) -> str:
+    """What the load balancer gives besides, to a Service that asks for that address and for both families."""
+    spec = {
+        "type": "LoadBalancer",
+        "loadBalancerIP": address,
+        "ipFamilyPolicy": "PreferDualStack",
+        "ports": [{"port": 80}],
+    }
+    one = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "both", "namespace": namespace}, "spec": spec}
+    installed.kubectl.apply(one)
+
+    def given() -> list[str]:
+        ingress = installed.kubectl.get("service", "both", namespace)["status"]["loadBalancer"].get("ingress", [])
+        return [entry["ip"] for entry in ingress]
+
+    found = eventually(given)
+    installed.kubectl.delete("service", "both", f"--namespace={namespace}")
+    others = [value for value in found if ":" in value]
+    return others[0] if others else pytest.skip("the load balancer has one family of addresses")
+
+
+def test_routabilities(installed: Installation, namespace: str, make: Maker) -> None:
+    """Inside the cluster and outside, each told so; one that nobody knows is left out."""
+    wanted = [
+        {"routability": "Cluster"},
+        {"routability": "testing.x-k8s.io/sentinel"},
+        {"routability": "example.com/vpc"},
+    ]
+    make(addresses=[{"type": "IPAddress", **one} for one in wanted])
+    addresses(installed, namespace)
+    one = installed.kubectl.get("gateway", "gateway", namespace)
+    if "routability" not in one["spec"]["addresses"][0]:
+        pytest.skip("the CRDs have no routability")
+    told = {entry["routability"]: entry["value"] for entry in one["status"]["addresses"]}
+    there = service(installed, namespace)
+    assert told == {
+        "Cluster": there["spec"]["clusterIP"],
+        "testing.x-k8s.io/sentinel": there["status"]["loadBalancer"]["ingress"][0]["ip"],
+    }
+    found = condition(one, "AddressesAssigned")
+    assert (found["status"], found["reason"]) == ("False", "PartiallyAssigned")
+    for address in told.values():
+        assert eventually(lambda: answers(address))  # noqa: B023
