@@ -136,7 +136,7 @@ def test_static_addresses(installed: Installation, namespace: str, make: Maker, 
     eventually(lambda: _told(installed, namespace, "Accepted", "Accepted"))
     eventually(lambda: _told(installed, namespace, "Programmed", "AddressNotUsable"))
     found = _ask_for(installed, namespace, usable)
-    print("as soon as it is told:", found["addresses"] if "addresses" in found else found)
+    assert [one["value"] for one in found["addresses"]] == [free_address]
     installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 60)
     assert addresses(installed, namespace) == [free_address]
     assert eventually(lambda: answers(free_address))

@@ -65,6 +65,22 @@ def test_a_name_that_asks_for_the_inside_stays_a_name() -> None:
     assert values(GatewayAddress("Hostname", "gw.ns.svc", CLUSTER), service, reference) == ["gw.ns.svc"]
 
 
+def test_what_has_been_asked_for_may_come_soon() -> None:
+    def settles(service: Reached | None, *asked: str) -> bool:
+        services = {KEY: service} if service else {}
+        problems = {} if service else {KEY: "it is not there yet"}
+        return place(tuple(GatewayAddress(value=one) for one in asked), services, (), problems).settles
+
+    assert settles(None, "192.0.2.1")
+    assert settles(balanced(), "192.0.2.1"), "the Service does not ask for it"
+    assert settles(balanced("192.0.2.2", asks="192.0.2.2"), "192.0.2.1"), "it asks for what was asked for before"
+    assert settles(balanced(asks="192.0.2.1"), "192.0.2.1"), "the load balancer has not answered"
+    assert not settles(balanced("192.0.2.1", asks="192.0.2.1"), "192.0.2.1")
+    assert not settles(balanced("192.0.2.1", asks="192.0.2.1"), "192.0.2.1", "192.0.2.2"), "nobody asks for the second"
+    assert not settles(balanced("192.0.2.1"), "nonsense")
+    assert not settles(balanced()), "nothing in particular was asked for"
+
+
 def test_a_service_that_is_named_is_not_asked_for_addresses() -> None:
     asked = (GatewayAddress("Hostname", "gw"), GatewayAddress(value="192.0.2.9"), GatewayAddress(value="192.0.2.1"))
     found = place(asked, {KEY: balanced("192.0.2.1")}, [Reference("gw", KEY)])

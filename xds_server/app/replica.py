@@ -88,6 +88,7 @@ def replica(
     told = StatusMetrics(registry)
     told.wait(statuses.queue)
     statuses.wrote = told.wrote
+    statuses.settles = lambda id_: id_[0] == "Gateway" and control.pipeline.places.settles(id_[1])
     acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)
     events = Events(client, settings.controller_name, settings.identity, source.live.served)
     statuses.notice = lambda id_, uid, reason, text: events.note(Note(ObjectRef(id_[0], *id_[1]), uid, reason, text))

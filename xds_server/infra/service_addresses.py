@@ -100,7 +100,7 @@ def place(
         elif index in by_index:
             given[index] = _behind(by_index[index], entry, services, problems)
         else:
-            given[index] = _give(entry, tuple(services.values()), taken, problems, own=not references)
+            given[index] = _give(entry, tuple(services.values()), taken, problems, made_for=() if references else asked)
         taken.update(_id(one) for one in given[index].addresses)
     return Placement(asked, tuple(given[index] for index in range(len(asked))))
 
@@ -135,15 +135,15 @@ def _give(
     taken: set[tuple[str, str]],
     problems: Mapping[Key, str],
     *,
-    own: bool,
+    made_for: Sequence[GatewayAddress],
 ) -> Answer:
-    """What an entry comes to that names no Service. `own`: the Service is made as the entries ask."""
+    """What an entry comes to that names no Service. The Service is made as the entries `made_for` ask, if any."""
     pool = [one for service in services for one in _pool(service, entry) if one.type == entry.type]
     if entry.value:
         found = [one for one in pool if _same(one.value, entry.value)]
         if found:
             return Answer((_as_asked(GatewayStatusAddress(entry.type, entry.value, found[0].routability), entry),))
-        return Answer(problem=_not_given(entry, services, problems, own=own))
+        return Answer(problem=_not_given(entry, services, problems, made_for=made_for))
     free = [one for one in pool if _id(one) not in taken]
     if free:
         return Answer((_as_asked(free[0], entry),))
@@ -171,33 +171,43 @@ def _refused(entry: GatewayAddress) -> Unmet | None:
     return None
 
 
-def _not_given(entry: GatewayAddress, services: Sequence[Reached], problems: Mapping[Key, str], *, own: bool) -> Unmet:
+def _not_given(
+    entry: GatewayAddress,
+    services: Sequence[Reached],
+    problems: Mapping[Key, str],
+    *,
+    made_for: Sequence[GatewayAddress],
+) -> Unmet:
     """Why a value was not given."""
     if not services:
         return _not_yet(services, problems)
     first = services[0]
-    if not own or entry.routability == CLUSTER or first.type != "LoadBalancer":
+    if not made_for or entry.routability == CLUSTER or first.type != "LoadBalancer":
         there = ", ".join(one.value for one in (*first.outside, *first.inside)) or "no address"
         return Unmet(_reason(entry), f"{entry.value} is not where Service {first.key} is ({there})")
-    if first.wanted and not _same(first.wanted, entry.value):
-        return Unmet(_reason(entry), f"a Service asks for one address, and {first.key} asks for {first.wanted}")
     gave = ", ".join(one.value for one in first.outside)
     instead = f"; it gave {gave}" if gave else ""
-    if not first.wanted:
-        return Unmet("AddressNotAssigned", f"Service {first.key} does not ask for {entry.value} yet{instead}")
+    if not any(_same(first.wanted, one.value) for one in made_for if first.wanted and one.value):
+        message = f"Service {first.key} does not ask for {entry.value} yet{instead}"
+        return Unmet("AddressNotAssigned", message, soon=True)
+    if not _same(first.wanted, entry.value):
+        return Unmet(_reason(entry), f"a Service asks for one address, and {first.key} asks for {first.wanted}")
     message = f"the load balancer does not give {entry.value}, for which Service {first.key} asks{instead}"
-    return Unmet(_reason(entry), message)
+    return Unmet(_reason(entry), message, soon=True)
 
 
 def _not_yet(services: Iterable[Reached], problems: Mapping[Key, str], type_: str = "") -> Unmet:
     """Why there is nothing to give."""
     pending = [str(service.key) for service in services if service.pending]
     if pending:
-        return Unmet("AddressNotAssigned", f"no load balancer has given Service {' or '.join(pending)} an address yet")
+        return Unmet(
+            "AddressNotAssigned", f"no load balancer has given Service {' or '.join(pending)} an address yet", soon=True
+        )
     known = [str(service.key) for service in services]
     if known and type_:
         return Unmet("AddressNotAssigned", f"Service {' or '.join(known)} has no {type_}")
-    return Unmet("AddressNotAssigned", "; ".join(problems.values()) or f"Service {' or '.join(known)} has no address")
+    told = "; ".join(problems.values()) or f"Service {' or '.join(known)} has no address"
+    return Unmet("AddressNotAssigned", told, soon=bool(problems))
 
 
 def _unusable(problems: Iterable[str]) -> Unmet | None:

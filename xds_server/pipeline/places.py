@@ -68,6 +68,11 @@ class Places:
         """Where there may be proxies that nobody here deploys."""
         return {key.namespace for key in self.named} if self.named is not None else set()
 
+    def settles(self, gateway: Key) -> bool:
+        """Is a Gateway just being given the addresses that it asks for, as far as one can tell?"""
+        row = self.placements.get(gateway)
+        return row is not None and row.settles
+
     def ready(self, gateway: Key) -> bool:
         """Is a pod of the Gateway ready? Where there are none, its Envoys are no pods, and nobody waits for them."""
         rows = self.proxies_by_gateway.rows(gateway) if self.proxies_by_gateway is not None else ()

@@ -30,10 +30,13 @@ class GatewayStatusAddress(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """Why an entry of spec.addresses could not be had: a value that is unusable here, or nothing that would fit."""
+    """Why an entry of spec.addresses could not be had: a value that is unusable here, or nothing that would fit.
+    `soon`: it has been asked for, or is about to be, and may be there in a moment.
+    """
 
     reason: Literal["AddressNotUsable", "AddressNotAssigned"]
     message: str
+    soon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ class Placement:
     def problems(self) -> tuple[str, ...]:
         """What there is not, and why."""
         return tuple(message for one, _, message in self._problems() if not one.addresses)
+
+    @property
+    def settles(self) -> bool:
+        """Is something that was asked for just being asked for, as far as one can tell?"""
+        return bool(self.asked) and any(problem.soon for _, problem, _ in self._problems())
 
     def assigned(self) -> Condition:
         """The AddressesAssigned condition."""

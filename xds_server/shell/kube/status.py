@@ -43,6 +43,10 @@ _RATE: Final = 500.0
 _BURST: Final = 1000.0
 _REST_SECONDS: Final = 0.1
 """How long an object whose status was written waits for the next write."""
+_SETTLING_SECONDS: Final = 1.0
+"""How long what is about to be otherwise waits with the first word of a new generation: who reads that it is of this
+generation takes the rest for the answer.
+"""
 _FORBIDDEN_SECONDS: Final = 30.0
 _CONFLICTS: Final = 5
 _MOST_CONTEST_SECONDS: Final = 60.0
@@ -85,6 +89,8 @@ class StatusWriter:
         """Told what a person should know of an object: its uid, a reason in one word, a sentence."""
         self.fault: Callable[[str, Key], Fault | None] = lambda *_: None
         """What makes an object unreadable."""
+        self.settles: Callable[[Id], bool] = lambda _: False
+        """Asked whether what the tables say of an object is about to be otherwise, without anybody's doing."""
         self._client = client
         self._control = control
         self._live = live
@@ -192,7 +198,7 @@ class StatusWriter:
             found = await self._merged(id_, live, msgspec.json.decode(wanted))
             if found.status is None or self._in_vain.get(id_) == (wanted, live.status):
                 return 0.0, False
-            if (pause := self._contested(id_, live, wanted)) > 0:
+            if (pause := max(self._contested(id_, live, wanted), self._unsettled(id_, live, since))) > 0:
                 return pause, True
             await self._bucket.take()
             if not self._leading():
@@ -246,6 +252,14 @@ class StatusWriter:
         if before is None or (before.uid, before.desired) != (live.uid, wanted):
             return 0.0
         return before.at + before.pause - monotonic()
+
+    def _unsettled(self, id_: Id, live: Live, since: float) -> float:
+        """How long to wait until what is to be said of a new generation has settled."""
+        if not self.settles(id_) or monotonic() - since > _SETTLING_SECONDS:
+            return 0.0
+        told = (msgspec.json.decode(live.status) or {}).get("conditions") or ()
+        before = any(one.get("observedGeneration", 0) < live.generation for one in told)
+        return _REST_SECONDS if before else 0.0
 
     async def _write(self, id_: Id, live: Live, status: Json) -> Live:
         kind, key = id_
