@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
+from structlog.testing import capture_logs
 
 from tests.shell.serve.peers import NODE, Recorder
 from tests.xds.fills import GATEWAY, OTHER, Shelf, fill
@@ -271,6 +272,23 @@ async def test_a_client_that_is_not_admitted() -> None:
         await stage.task
     assert stage.call.status == (grpc.StatusCode.PERMISSION_DENIED, "pod-1 is not of default/gateway")
     assert stage.call.written == stage.seen.told == []
+
+
+async def test_who_is_refused_is_told_by_admission_alone() -> None:
+    """It comes back every few seconds, and admission says the same thing once a minute."""
+    admission = Asked(Denied(grpc.StatusCode.UNAVAILABLE, "the pod is not known"))
+    admission.answers.set()
+    with capture_logs() as lines:
+        refused = Stage(admission)
+        refused.call.say(CLUSTER, node=NODE)
+        with pytest.raises(AbortedError):
+            await refused.task
+        assert lines == []
+        broken = Stage(admission)
+        broken.call.say(CLUSTER, node={"id": "nobody"})
+        with pytest.raises(AbortedError):
+            await broken.task
+    assert [line["event"] for line in lines] == ["client refused"]
 
 
 async def test_the_server_stops_while_a_client_waits_to_be_admitted() -> None:

@@ -85,6 +85,8 @@ class Session:
         self._until: float | None = None
         """When what the client has shown is over."""
         self._fault: tuple[grpc.StatusCode, str] | None = None
+        self._denied = False
+        """Admission has told why."""
         self._seen = -1
         """The catalog's serial that was last looked at for the client."""
         self._synced: int | None = None
@@ -169,6 +171,7 @@ class Session:
             self._fault = self._fault or (grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Denied as denied:
             self._fault = self._fault or (denied.code, denied.reason)
+            self._denied = True
         finally:
             self._over = True
             self._wake.set()
@@ -304,7 +307,7 @@ class Session:
         if self._alarm is not None:
             self._alarm.cancel()
         if self._node is None:
-            if self._fault is not None:
+            if self._fault is not None and not self._denied:
                 log.warning("client refused", peer=self._call.peer(), reason=self._fault[1])
             return
         error = sys.exception()
