@@ -44,6 +44,7 @@ format: $(STAMP) ## format the code
 
 $(BIN)/go: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[e2e]'
+	@touch $@
 
 # Tests of the chart are skipped, with a word, where Helm cannot be built.
 $(BIN)/helm: $(BIN)/go
