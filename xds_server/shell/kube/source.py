@@ -20,7 +20,7 @@ from xds_server.model.meta import Key, ObjectRef
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.decode import Decoder, head
 from xds_server.shell.kube.discovery import newest_served
-from xds_server.shell.kube.errors import KubeError, NotFoundError
+from xds_server.shell.kube.errors import ForbiddenError, KubeError, NotFoundError
 from xds_server.shell.kube.live import LiveObjects
 from xds_server.shell.kube.watcher import Absent, Changed, Event, Listed, Lost, Removed, Watched, watch
 
@@ -227,16 +227,21 @@ class KubeSource:
     async def _goes_with_its_crd(self, place: _Place) -> bool:
         if place.row.channel == "core":
             return False
-        name = f"{place.row.plural}.{place.row.group}"
-        try:
-            where = path("apiextensions.k8s.io/v1", "customresourcedefinitions", name=name)
-            crd = await self.client.get_object(where)
-        except NotFoundError:
-            return True
-        except KubeError:
-            return False
-        metadata: dict[str, Any] = crd.get("metadata") or {}
-        return "deletionTimestamp" in metadata
+        where = path(
+            "apiextensions.k8s.io/v1", "customresourcedefinitions", name=f"{place.row.plural}.{place.row.group}"
+        )
+        while True:
+            try:
+                crd = await self.client.get_object(where)
+            except NotFoundError:
+                return True
+            except ForbiddenError:
+                return False
+            except KubeError:  # to take an object out of service can wait until it is known why it went
+                await asyncio.sleep(_ABSENT_SECONDS)
+            else:
+                metadata: dict[str, Any] = crd.get("metadata") or {}
+                return "deletionTimestamp" in metadata
 
     def _let_go(self, place: _Place) -> None:
         """The kind has been served for a while, and these objects did not come back."""
