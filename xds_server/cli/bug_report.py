@@ -32,13 +32,22 @@ Services and namespaces, paths and header values of routes are in it: look befor
 """
 
 
+_HELP = """Write an archive with what is needed to see what is wrong: versions, objects with their statuses, events,
+logs of servers and Envoys, debug pages, metrics, what each Envoy has. No keys, tokens or contents of Secrets are in it.
+
+Exit status: 0 it is written; what could not be had is told, and in it. 2 the cluster cannot be asked.
+
+Examples: xds-server bug-report | kubectl xds bug-report -f /tmp/report.tar.gz --lines 500
+"""
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command(
         name="bug-report",
-        help="Write an archive with what is needed to see what is wrong. Objects, statuses, logs, what Envoys have; no"
-        " secrets.",
+        help=_HELP,
+        short_help="Write an archive with what is needed to see what is wrong.",
     )
     def command(
         file: Annotated[

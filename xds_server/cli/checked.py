@@ -28,7 +28,7 @@ def of_cluster(where: Where, controller_name: str, external_names: bool) -> Chec
     """A cluster; what is told is of objects in the namespace that is asked for, and of classes."""
     found, namespace = where.read()
     note_refused(found)
-    wrong, good = of_snapshot(found, controller_name, external_names, datetime.now(UTC))
+    wrong, good = of_snapshot(found, controller_name, datetime.now(UTC), external_names=external_names)
     unknown = [one for one in wrong if _is_unknown(one, found)]
     if unknown:
         print(f"note: {len(unknown)} findings are about what is not known, and left out", file=sys.stderr)
@@ -39,7 +39,7 @@ def of_cluster(where: Where, controller_name: str, external_names: bool) -> Chec
     )
 
 
-def of_snapshot(found: Snapshot, controller_name: str, external_names: bool, now: datetime) -> Checked:
+def of_snapshot(found: Snapshot, controller_name: str, now: datetime, *, external_names: bool = False) -> Checked:
     """What follows from the objects of a cluster, and what their statuses say beside."""
     world = offline(found.objects, allow_external_names=external_names, controller_name=controller_name)
     written = Survey(list(found.objects), list(found.faults), [])

@@ -18,15 +18,17 @@ AdminPort = Annotated[
 ]
 Pod = Annotated[str, typer.Argument(help="The Envoy's pod.", metavar="POD[.NAMESPACE]")]
 ADMIN_PORT = 15000
+_HELP = """Print all that an Envoy has, in its own words: its /config_dump, endpoints included. Private keys and tokens
+are redacted.
+
+Examples: xds-server config-dump POD.shop | kubectl xds config-dump POD -n shop -o yaml
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(
-        name="config-dump",
-        help="Print all that an Envoy has, as it tells it. Keys of certificates are redacted.",
-    )
+    @app.command(name="config-dump", help=_HELP, short_help="Print all that an Envoy has, in its own words; redacted.")
     def command(
         pod: Pod,
         kubeconfig: Kubeconfig = None,

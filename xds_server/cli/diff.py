@@ -13,10 +13,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from msgspec import to_builtins
-from msgspec.structs import replace
 
 from xds_server.app.offline import offline
-from xds_server.cli.cluster import Context, ControllerName, Kubeconfig, Where, note_refused
+from xds_server.cli.applied import applied
+from xds_server.cli.cluster import CONTROLLER_NAME, Context, ControllerName, Kubeconfig, Where, note_refused
 from xds_server.cli.diff_table import print_changes, summary
 from xds_server.cli.input import GOOD, ExternalNames, fail, gateway_key, given, objects, report
 from xds_server.cli.output import Format, dump
@@ -24,7 +24,6 @@ from xds_server.cli.table import TableFormat
 from xds_server.cli.verdicts import Row, verdicts
 from xds_server.flow.table import Table
 from xds_server.model.document import Fault, Object
-from xds_server.model.kinds import kind_of
 from xds_server.model.meta import Key
 from xds_server.pipeline.difference import (
     GatewayChange,
@@ -37,17 +36,18 @@ from xds_server.pipeline.difference import (
     world,
 )
 from xds_server.semantics.listener_sets import parent_of
-from xds_server.settings import ServeSettings
 from xds_server.shell.admin_json import admin_json
 from xds_server.shell.scan import STDIN
+from xds_server.shell.survey import survey
 from xds_server.xds.resource import Resource, ResourceType
 
 DIFFERENT, FAULTY = 1, 3
-CONTROLLER_NAME = ServeSettings().controller_name
 _HELP = """Say what would change on which Gateway if OLD were replaced by NEW, and what drains. With -f: if these files
 were applied to the cluster of the current context.
 
 Exit status: 0 nothing would change, 1 something would, 2 wrong usage, 3 the input has faults.
+
+Examples: xds-server diff OLDDIR NEWDIR | xds-server diff -f route.yaml | kubectl xds diff -n shop -f DIR --delete
 """
 _PARENTS = ("Gateway", "ListenerSet")
 _PATH = "File or directory with YAML or JSON; - is standard input."
@@ -90,11 +90,21 @@ def register(app: typer.Typer) -> None:
                 "-f", "--filename", help="What would be applied to the cluster; may be repeated.", metavar="PATH"
             ),
         ] = None,
+        delete: Annotated[bool, typer.Option("--delete", help="Tell of deleting those objects instead.")] = False,
         external_names: ExternalNames = False,
         gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
         details: Annotated[bool, typer.Option("--details", help="Print the Envoy resources that differ.")] = False,
         kubeconfig: Kubeconfig = None,
         context: Context = None,
+        namespace: Annotated[
+            str,
+            typer.Option(
+                "-n",
+                "--namespace",
+                help="Of objects of -f that name none; default: the context's.",
+                metavar="NAMESPACE",
+            ),
+        ] = "",
         controller_name: ControllerName = CONTROLLER_NAME,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
@@ -102,7 +112,10 @@ def register(app: typer.Typer) -> None:
         if filenames:
             if old or new:
                 fail("-f compares with the cluster: OLD and NEW have no place beside it")
-            sides = _of_cluster(Where(kubeconfig, context), filenames, controller_name, external_names)
+            where = Where(kubeconfig, context, namespace)
+            sides = _of_cluster(where, filenames, controller_name, external_names, delete=delete)
+        elif delete:
+            fail("--delete is about the objects of -f")
         else:
             sides = _of_files(old, new, external_names)
         if key is not None and not any(key in side.gateways for side in sides):
@@ -150,25 +163,15 @@ def _of_files(old: Path | None, new: Path | None, external_names: bool) -> tuple
 
 
 def _of_cluster(
-    where: Where, filenames: Sequence[Path], controller_name: str, external_names: bool
+    where: Where, filenames: Sequence[Path], controller_name: str, external_names: bool, *, delete: bool
 ) -> tuple[Side, Side]:
-    """The cluster as it is, and as it would be with the objects of the files in place of its own."""
-    applied, faults = objects(None, filenames)
-    found, _ = where.read()
+    """The cluster as it is, and as it would be with the files applied, or their objects deleted."""
+    files = survey(given(None, filenames))
+    found, namespace = where.read()
     note_refused(found)
-    there = {(kind_of(one).kind, one.metadata.key): one for one in found.objects}
-    after = there | {(kind_of(one).kind, one.metadata.key): _applied(one, there) for one in applied}
     old = _side("the cluster", found.objects, [], external_names, controller_name)
-    return old, _side(", ".join(map(str, filenames)), list(after.values()), faults, external_names, controller_name)
-
-
-def _applied(value: Object, there: Mapping[tuple[str, Key], Object]) -> Object:
-    """An object of a file as it would be in the cluster: as old as the one that it takes the place of."""
-    before = there.get((kind_of(value).kind, value.metadata.key))
-    if before is None:
-        return value
-    kept = {name: getattr(before.metadata, name) for name in ("uid", "generation", "creation_timestamp")}
-    return replace(value, metadata=replace(value.metadata, **kept))  # type: ignore[type-var]
+    after = applied(found.objects, files, namespace, delete=delete)
+    return old, _side(", ".join(map(str, filenames)), after, files.faults, external_names, controller_name)
 
 
 def _side(

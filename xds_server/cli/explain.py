@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from xds_server.app.offline import Offline, offline
 from xds_server.cli import explain_tree
 from xds_server.cli.cluster import (
+    CONTROLLER_NAME,
     AllNamespaces,
     Context,
     ControllerName,
@@ -32,7 +33,7 @@ from xds_server.pipeline.predict import predict
 from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.request import HTTP_SCHEMES, Request
-from xds_server.settings import ServeSettings, Settings
+from xds_server.settings import Settings
 from xds_server.shell.send import Comparison, Target, client_context, compare, local_target, send
 
 Addresses = Mapping[Key, Sequence[str]]
@@ -49,8 +50,6 @@ Exit status: 0 a backend or a redirect answers, 1 anything else does or the inpu
 
 Examples: xds-server explain http://shop.example.com/cart DIR | xds-server explain https://shop.example.com/ --send
 """
-
-CONTROLLER_NAME = ServeSettings().controller_name
 
 
 def register(app: typer.Typer) -> None:

@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 _HEAD = ("NAME", "WHAT", "VERSION", "AGAINST WHAT WAS SENT", "OBJECTS")
 
 
+_HELP = """Show what an Envoy really has, the objects behind it, and whether that is what it was sent.
+
+TYPE is listeners, routes, clusters, endpoints or secrets. What it has is its own word; objects and versions are those
+of the server to which it is connected.
+
+Exit status: 0 it has what the server means it to have, 1 something differs, 2 it cannot be asked.
+
+Examples: xds-server proxy-config routes POD.shop | kubectl xds proxy-config endpoints POD -n shop -o json
+"""
+
+
 class Type(StrEnum):
     """What there is to look at."""
 
@@ -90,10 +101,7 @@ class Line:
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(
-        name="proxy-config",
-        help="Show what an Envoy has, and the objects behind it. Also whether that is what it was sent.",
-    )
+    @app.command(name="proxy-config", help=_HELP, short_help="Show what an Envoy has, and the objects behind it.")
     def command(
         type_: Annotated[Type, typer.Argument(help="Which resources.", metavar="TYPE")],
         pod: Pod,
@@ -170,7 +178,10 @@ def _table(lines: Sequence[Line], *, known: bool) -> None:
     print_table(_HEAD, rows, styles=styles)
 
 
-def _some(objects: Sequence[str], most: int = 3) -> str:
+def _some(owners: Sequence[str], most: int = 3) -> str:
+    """The objects alone where there are several, since parts tell the fields."""
+    several = list(dict.fromkeys(" ".join(one.split()[:2]) for one in owners))
+    objects = several if len(owners) > 1 else list(owners)
     more = len(objects) - most
     return ", ".join(objects[:most]) + (f" and {more} more" if more > 0 else "")
 

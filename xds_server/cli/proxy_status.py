@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xds_server.cli.cluster import Context, Kubeconfig, Namespace, ServerName, Servers, Where
+from xds_server.cli.cluster import AllNamespaces, Context, Kubeconfig, ServerName, Servers, Where
 from xds_server.cli.input import FAULTY
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import TYPES, Connected, Connection, connected, nacks, pod_key
@@ -21,18 +21,29 @@ if TYPE_CHECKING:
 _HEAD = ("PROXY", "GATEWAYS", "SERVER", "ENVOY", *(type_.upper() for type_ in TYPES), "")
 
 
+_HELP = """Say which Envoys are connected to which server, what they acknowledged, and what they rejected last.
+
+All of them, unless a pod or a namespace of pods is named.
+
+Exit status: 0 all are in sync, 1 one is not, has rejected something, or a server does not answer, 2 the cluster cannot
+be asked.
+
+Examples: xds-server proxy-status | xds-server proxy-status -n shop -o yaml | kubectl xds proxy-status POD.shop
+"""
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(
-        name="proxy-status",
-        help="Say which Envoys are connected, and in sync. Also to which server, and what they rejected last.",
-    )
+    @app.command(name="proxy-status", help=_HELP, short_help="Say which Envoys are connected, and in sync.")
     def command(
         pod: Annotated[str, typer.Argument(help="Only this one.", metavar="[POD[.NAMESPACE]]")] = "",
         kubeconfig: Kubeconfig = None,
         context: Context = None,
-        namespace: Namespace = "",
+        namespace: Annotated[
+            str, typer.Option("-n", "--namespace", help="Only Envoys of this namespace.", metavar="NAMESPACE")
+        ] = "",
+        all_namespaces: AllNamespaces = False,
         name: ServerName = "xds-server",
         server: Servers = None,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
@@ -47,7 +58,7 @@ def register(app: typer.Typer) -> None:
             )
             return Connected(tuple(chosen), found.replicas, found.problems)
 
-        found = Where(kubeconfig, context, namespace).ask(work)
+        found = Where(kubeconfig, context, namespace, all_namespaces).ask(work)
         for problem in found.problems:
             print(f"note: {problem}", file=sys.stderr)
         if output is TableFormat.TABLE:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xds_server.cli.cluster import (
+    CONTROLLER_NAME,
     AllNamespaces,
     Context,
     ControllerName,
@@ -24,23 +25,26 @@ from xds_server.cli.input import FAULTY, fail
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import Connected, connected
 from xds_server.cli.table import TableFormat
-from xds_server.settings import ServeSettings
 
 if TYPE_CHECKING:
     from xds_server.cli.status_tree import Node
     from xds_server.shell.kube.client import KubeClient
     from xds_server.shell.kube.snapshot import Snapshot
 
-CONTROLLER_NAME = ServeSettings().controller_name
+_HELP = """Say how the Gateways of a cluster are.
+
+A tree from class to backend: verdicts, addresses, endpoints, and how many Envoys serve what is meant.
+
+Exit status: 0 all is good, 1 something is not, 2 the cluster cannot be asked, or there is no such Gateway.
+
+Examples: xds-server status -A | xds-server status shop/gateway -o json | kubectl xds status -n shop
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
-    @app.command(
-        name="status",
-        help="Say how the Gateways are. A tree from class to backend: verdicts, addresses, how many Envoys serve.",
-    )
+    @app.command(name="status", help=_HELP, short_help="Say how the Gateways of a cluster are, from class to backend.")
     def command(
         gateway: Annotated[str, typer.Argument(help="Only this one.", metavar="[[NAMESPACE/]GATEWAY]")] = "",
         kubeconfig: Kubeconfig = None,

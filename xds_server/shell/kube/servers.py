@@ -62,16 +62,18 @@ async def replicas(client: KubeClient, name: str = NAME, addresses: Sequence[str
         pods = await objects(client, Watched("v1", "pods", "", LABEL))
     except ForbiddenError:
         pods = await objects(client, Watched("v1", "pods", NAMESPACE, LABEL))
-    found = [_replica(pod) for pod in pods if _option(pod, "--name", NAME) == name and _serves(pod)]
+    found = [replica(pod) for pod in pods if belongs(pod, name)]
     return sorted(found, key=lambda one: one.name)
 
 
-def _serves(pod: Mapping[str, Any]) -> bool:
-    """Jobs of an installation carry the same labels."""
-    return "serve" in _words(pod) and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+def belongs(pod: Mapping[str, Any], name: str) -> bool:
+    """Is a pod with the label a server of the installation of that name? Its Jobs carry the same labels."""
+    runs = (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+    return runs and "serve" in _words(pod) and _option(pod, "--name", NAME) == name
 
 
-def _replica(pod: Mapping[str, Any]) -> Replica:
+def replica(pod: Mapping[str, Any]) -> Replica:
+    """The server that a pod runs."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
     phase = status.get("phase") or "Pending"
