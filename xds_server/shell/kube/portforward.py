@@ -18,7 +18,7 @@ import aiohttp
 
 from xds_server.model.meta import Key
 from xds_server.shell.kube.client import KubeClient, path
-from xds_server.shell.kube.errors import UnreachableError
+from xds_server.shell.kube.errors import ForbiddenError, NotFoundError, RefusedError, UnreachableError, refused
 
 _PROTOCOL: Final = "v4.channel.k8s.io"
 _DATA: Final = 0
@@ -41,10 +41,21 @@ async def get(client: KubeClient, pod: Key, port: int, where: str, *, seconds: f
     try:
         async with asyncio.timeout(seconds), _connected(client, pod, port) as near:
             return await asyncio.to_thread(_get, near, where, seconds)
+    except RefusedError as error:
+        raise refused(error.code, error.reason, f"{what}: {_why(error)}") from error
     except TimeoutError as error:
         raise UnreachableError(f"{what}: no answer within {seconds:g} s") from error
     except (HTTPException, OSError) as error:
         raise UnreachableError(f"{what}: {error or type(error).__name__}") from error
+
+
+def _why(error: RefusedError) -> str:
+    """What a status means, of which the client tells no more than the number."""
+    if isinstance(error, NotFoundError):
+        return "there is no such pod"
+    if isinstance(error, ForbiddenError):
+        return "not allowed; get and create of pods/portforward are needed"
+    return f"not forwarded, perhaps since it does not run: {error}"
 
 
 def _get(near: socket.socket, where: str, seconds: float) -> Answer:
