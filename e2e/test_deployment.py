@@ -197,7 +197,7 @@ class Server:
         return next((one.reason, one.message) for one in status.conditions if one.type == "Programmed")
 
 
-def started(gateway: Key) -> dict[str, Any]:
+def started(gateway: Key, _: int | None) -> dict[str, Any]:
     """The bootstrap of an Envoy whose server is not there."""
     options = BootstrapOptions(
         gateway=gateway, pod=POD_NAME, ads_host="127.0.0.1", ads_port=9, admin_port=names.ADMIN_PORT

@@ -22,12 +22,19 @@ def test_each_gateway_has_a_bootstrap_of_its_own() -> None:
             security=Security("/etc/xds-server", "xds-server.system.svc"),
             status_port=15021,
         )
-        assert made.bootstrap(gateway) == to_json(bootstrap(options))
+        assert made.bootstrap(gateway, None) == to_json(bootstrap(options))
 
 
 def test_nothing_is_proved_over_plaintext() -> None:
     settings = ServeSettings(advertise="[fd00::1]:18000", insecure_ads=True)
     made = installation(settings)
     assert not made.secured
-    assert "fd00::1" in str(made.bootstrap(Key("a", "b")))
-    assert "/etc/xds-server" not in str(made.bootstrap(Key("a", "b")))
+    assert "fd00::1" in str(made.bootstrap(Key("a", "b"), None))
+    assert "/etc/xds-server" not in str(made.bootstrap(Key("a", "b"), None))
+
+
+def test_the_heap_is_what_the_deployment_says() -> None:
+    made = installation(SETTINGS)
+    told = [str(made.bootstrap(Key("a", "b"), heap)) for heap in (None, 123456789)]
+    assert ["1073741824" in text for text in told] == [True, False]
+    assert ["123456789" in text for text in told] == [False, True]

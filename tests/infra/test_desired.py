@@ -1,5 +1,6 @@
 """What is to be there for a Gateway. Files below golden/ are the whole objects; UPDATE_GOLDEN=1 rewrites them."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,9 @@ from xds_server.semantics.infrastructure import Infrastructure
 GOLDEN = Path(__file__).with_name("golden")
 PORTS = {Port(80, "TCP"): "http", Port(443, "TCP"): "https", Port(443, "UDP"): "quic"}
 INSTALLATION = Installation(
-    namespace="xds-system", envoy_image="envoy:1", bootstrap=lambda gateway: {"node": {"cluster": str(gateway)}}
+    namespace="xds-system",
+    envoy_image="envoy:1",
+    bootstrap=lambda gateway, heap: {"node": {"cluster": str(gateway)}} | ({"heap": heap} if heap else {}),
 )
 AUTOSCALER = {"spec": {"minReplicas": 2, "maxReplicas": 4}}
 
@@ -98,3 +101,20 @@ def test_without_ports_there_is_no_service_and_so_nothing_changes() -> None:
 def test_the_image_that_the_gateway_asks_for() -> None:
     (container,) = objects(of(image="envoy:2"))["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "envoy:2"
+
+
+@pytest.mark.parametrize(
+    ("limits", "heap"),
+    [
+        ({"memory": "2Gi"}, 9 * 2 * 1024**3 // 10),
+        ({"memory": 1000}, 900),
+        ({"cpu": "1"}, None),
+        ({"memory": "lots"}, None),
+    ],
+)
+def test_the_heap_follows_the_limit_of_memory(limits: dict[str, Any], heap: int | None) -> None:
+    envoy = {"name": "envoy", "resources": {"limits": limits}}
+    found = objects(of({"deployment": {"spec": {"template": {"spec": {"containers": [envoy]}}}}}))
+    (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert json.loads(container["args"][1]).get("heap") == heap
+    assert container["resources"]["limits"] == limits

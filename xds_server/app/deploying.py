@@ -1,5 +1,6 @@
 """Deploying Gateways: what the server says of itself to everything that it makes, and who makes it."""
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -49,16 +50,17 @@ def provisioner(
     return made
 
 
-def _bootstrap(gateway: Key, settings: ServeSettings) -> dict[str, Any]:
-    """Of the Envoys that are deployed for a Gateway. They differ in who they say they are."""
+def _bootstrap(gateway: Key, heap: int | None, settings: ServeSettings) -> dict[str, Any]:
+    """Of the Envoys that are deployed for a Gateway. They differ in who they say they are, and in what they may use."""
     options = _options(gateway, settings)
-    return {**_first(settings), "node": {"id": node_id(options), "cluster": str(gateway)}}
+    return {**_first(settings, heap), "node": {"id": node_id(options), "cluster": str(gateway)}}
 
 
-@lru_cache(maxsize=1)
-def _first(settings: ServeSettings) -> dict[str, Any]:
+@lru_cache(maxsize=32)
+def _first(settings: ServeSettings, heap: int | None) -> dict[str, Any]:
     """The bootstrap of some Gateway; to make it takes 13 ms."""
-    return to_json(bootstrap(_options(Key("", ""), settings)))
+    options = _options(Key("", ""), settings)
+    return to_json(bootstrap(options if heap is None else replace(options, max_heap_bytes=heap)))
 
 
 def _options(gateway: Key, settings: ServeSettings) -> BootstrapOptions:

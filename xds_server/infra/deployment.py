@@ -11,6 +11,7 @@ import msgspec
 
 from xds_server.infra import names
 from xds_server.infra.metadata import Metadata
+from xds_server.infra.quantity import quantity
 
 POD_NAME: Final = "$(POD_NAME)"
 """Stands in the bootstrap for the pod's name; the kubelet fills it in."""
@@ -20,6 +21,8 @@ _GRACE_SECONDS: Final = 30
 """The longest that a pod drains; it ends as soon as it has."""
 _DRAIN_SECONDS: Final = 30
 """After which Envoy cuts connections that drain, whatever is under way on them: no sooner than a pod has to end."""
+_HEAP_SHARE: Final = 0.9
+"""Of the memory that the container may have."""
 _STARTING_SECONDS: Final = 3600
 """A proxy that no control plane answers waits, and is not restarted over it."""
 
@@ -49,6 +52,16 @@ def deployment(made: Metadata, *, image: str, bootstrap: Mapping[str, Any], auth
             },
         },
     }
+
+
+def most_heap(value: Mapping[str, Any]) -> int | None:
+    """What Envoy's heap may come to, in bytes, by the limit of its container's memory; None without one. The rest is
+    for what the kernel counts besides: stacks, buffers of sockets, the program.
+    """
+    containers = value["spec"]["template"]["spec"]["containers"]
+    container = next(one for one in containers if one["name"] == names.CONTAINER)
+    limit = quantity(((container.get("resources") or {}).get("limits") or {}).get("memory"))
+    return int(limit * _HEAP_SHARE) if limit else None
 
 
 def _pod(made: Metadata, image: str, bootstrap: Mapping[str, Any], authority: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from xds_server.infra import names
-from xds_server.infra.deployment import deployment
+from xds_server.infra.deployment import deployment, most_heap
 from xds_server.infra.metadata import Metadata, metadata
 from xds_server.infra.overlay import OverlayError
 from xds_server.infra.parameters import KINDS, laid_over
@@ -30,8 +30,10 @@ class Installation:
     namespace: str = ""
     controller_name: str = "xds-server.dev/gateway-controller"
     envoy_image: str = ""
-    bootstrap: Callable[[Key], Mapping[str, Any]] = lambda _: {}
-    """Envoy's bootstrap for a Gateway, as JSON; the name of a pod is `deployment.POD_NAME` in it."""
+    bootstrap: Callable[[Key, int | None], Mapping[str, Any]] = lambda *_: {}
+    """Envoy's bootstrap for a Gateway, as JSON; the name of a pod is `deployment.POD_NAME` in it. The number is the
+    most that its heap may come to, in bytes; None where nobody says.
+    """
     secured: bool = True
     """Proxies prove who they are, and check who the server is."""
 
@@ -64,17 +66,23 @@ def desired(gateway: Gateway, asked: Infrastructure, ports: Mapping[Port, str], 
     uid = gateway.metadata.uid
     if not ports:
         return Desired(problem="There is no port that a Service could have.", uid=uid)
-    base = _built(gateway, asked, ports, installation)
-    wanted = {"serviceAccount", "service", "deployment"}.union(*asked.overlays)
     try:
-        objects = {
-            key: laid_over(key, base[key], [one[key] for one in asked.overlays if key in one])
-            for key in KINDS
-            if key in wanted
-        }
+        objects = _laid_over(_built(gateway, asked, ports, installation), asked)
+        if heap := most_heap(objects["deployment"]):
+            objects = _laid_over(_built(gateway, asked, ports, installation, heap=heap), asked)
     except OverlayError as error:
         return Desired(problem=f"Its parameters cannot be merged: {error}", uid=uid)
     return Desired(tuple(_completed(objects).values()), uid=uid)
+
+
+def _laid_over(base: Mapping[str, dict[str, Any]], asked: Infrastructure) -> dict[str, dict[str, Any]]:
+    """The objects that are wanted, with parameters. Raises OverlayError."""
+    wanted = {"serviceAccount", "service", "deployment"}.union(*asked.overlays)
+    return {
+        key: laid_over(key, base[key], [one[key] for one in asked.overlays if key in one])
+        for key in KINDS
+        if key in wanted
+    }
 
 
 def _completed(objects: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -96,7 +104,12 @@ def samples() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _built(
-    gateway: Gateway, asked: Infrastructure, ports: Mapping[Port, str], installation: Installation
+    gateway: Gateway,
+    asked: Infrastructure,
+    ports: Mapping[Port, str],
+    installation: Installation,
+    *,
+    heap: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Every object that there may be, by its key in parameters, before these."""
     made = metadata(gateway, asked, installation.controller_name)
@@ -106,7 +119,7 @@ def _built(
         "deployment": deployment(
             made,
             image=asked.image or installation.envoy_image,
-            bootstrap=installation.bootstrap(gateway.metadata.key),
+            bootstrap=installation.bootstrap(gateway.metadata.key, heap),
             authority=names.authority_config_map(installation.name) if installation.secured else "",
         ),
         "podDisruptionBudget": _disruption_budget(made),
