@@ -42,7 +42,7 @@ def test_servers_that_are_killed_resend_nothing(make_site, replicas: int) -> Non
     """All of them at once; the Envoys wait, connect to the new ones, and say what they have."""
     site = make_site(envoys=2, backends=2)
     installed = site.installed
-    before = set(installed.ready_pods())
+    before, envoys = set(installed.ready_pods()), site.ready_envoys()
     with Traffic(site.target()) as traffic:
         traffic.mark("all servers are killed")
         installed.kill(*before)
@@ -53,6 +53,7 @@ def test_servers_that_are_killed_resend_nothing(make_site, replicas: int) -> Non
         assert len(after) == replicas
         assert not before & set(after)
         time.sleep(3)
+        assert sorted(site.ready_envoys()) == sorted(envoys), "the same Envoys"
         sent = pushed(installed)
         for type_ in ("routes", "endpoints", "secrets"):
             assert sent[type_] == (0, 0), f"bytes and responses that were sent: {sent}"

@@ -168,6 +168,17 @@ async def test_what_is_submitted_before_it_runs_is_the_first_batch() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_batch_that_says_little_does_not_make_it_ready() -> None:
+    """Or a server would begin with an empty world: it would take everything from its Envoys, and delete them."""
+    async with running() as world:
+        world.control.submit(Changes(crds={}, partial=True))
+        await asyncio.sleep(0.1)
+        assert not world.control.ready.is_set()
+        world.control.submit(Changes())
+        async with asyncio.timeout(5):
+            await world.control.ready.wait()
+
+
 async def test_an_empty_first_batch_makes_it_ready_too() -> None:
     async with running() as world:
         world.control.submit(Changes())

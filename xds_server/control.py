@@ -58,6 +58,8 @@ class Changes:
     provisions: Mapping[Key, Provision | None] = field(default_factory=dict)
     crds: Mapping[str, Crd] | None = None
     """The kinds that the cluster serves, all of them; None for no news."""
+    partial: bool = False
+    """It says little of what there is: if it comes first, nothing may be told before another batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Control:
         self.standing = Standing(self.progress, pipeline.places.ready)
         self.shared = SharedProxies(self.catalog)
         self.ready = asyncio.Event()
-        """Set once the first batch has been published."""
+        """Set once the first batch that is not partial has been published."""
         self.resting = asyncio.Event()
         """Set while no settle is under way, and none is left that must follow: rows are what they will be."""
         self.wake: Callable[[Collection[Audience]], None] = lambda _: None
@@ -181,7 +183,7 @@ class Control:
             await self._steps()
             settled = self.pipeline.graph.last
             self._publish(settled, perf_counter() - started, waited)
-            if pending:
+            if any(not one.partial for one in pending):
                 self.ready.set()
             if not self._feed_back(settled):
                 return

@@ -115,7 +115,7 @@ class CrdWatch:
                 {one.bundle_version or "unknown" for kind, one in self._crds.items() if kind != TRUST_BUNDLES}
             )
             log.info("gateway-api", releases=releases, kinds=len(self._crds))
-            self.control.submit(Changes(crds=self._told))
+            self.control.submit(Changes(crds=self._told, partial=True))
 
 
 def _read(item: bytes) -> tuple[str, Crd]:
