@@ -1,7 +1,8 @@
 """What the server may do in a cluster, as rules of RBAC that follow from the table of kinds.
 
 No wildcard, nothing on RBAC itself, no write to a Secret but the server's own. Server-side apply is a patch, and a
-create where the object is not there yet; creating cannot be granted by name.
+create where the object is not there yet; the API server knows the name in both, so what has one is granted by it. A
+create of its own has no name that could be granted.
 """
 
 from collections import defaultdict
@@ -43,8 +44,7 @@ def in_namespaces(name: str) -> list[Grant]:
     return [
         *_of_kinds(namespaced=True),
         *(Grant(group, resource, (*READ, *WRITE)) for group, resource in PROVISIONED),
-        Grant("", "configmaps", ("create",)),
-        Grant("", "configmaps", ("patch", "delete"), f"{name}-ca"),
+        Grant("", "configmaps", WRITE, f"{name}-ca"),
         Grant("events.k8s.io", "events", ("create", "patch")),
     ]
 
