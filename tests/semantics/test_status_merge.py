@@ -235,14 +235,16 @@ class TestEntries:
 
 
 class TestReleased:
-    def test_nothing_of_ours_stays(self) -> None:
+    @pytest.mark.parametrize("generation", [4, 5, 6])
+    def test_nothing_of_ours_stays(self, generation: int) -> None:
+        """Whether it was ours in this generation or in one before."""
         foreign = stamped("example.com/Audited")
         live = {
             "conditions": [stamped("Accepted"), foreign, stamped("Programmed"), stamped("Ready")],
             "listeners": [listener("a", stamped("Accepted")), listener("b", stamped("Accepted"), foreign)],
             "addresses": [{"type": "IPAddress", "value": "10.0.0.1"}],
         }
-        found = released(GATEWAY, live, 5, TOLD).status
+        found = released(GATEWAY, live, generation, TOLD).status
         assert found is not None
         assert [(one["type"], one["status"], one["reason"]) for one in found["conditions"]] == [
             ("Accepted", "Unknown", "Pending"),
@@ -251,7 +253,7 @@ class TestReleased:
         ]
         assert found["listeners"] == [listener("b", foreign)]
         assert "addresses" not in found
-        assert released(GATEWAY, found, 5, TOLD).status is None
+        assert released(GATEWAY, found, generation, TOLD).status is None
 
     def test_without_a_desired_status_nobody_knows_whose_conditions_are(self) -> None:
         assert merged(GATEWAY, {"conditions": [stamped("Accepted")]}, None, TOLD).status is None

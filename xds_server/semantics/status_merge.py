@@ -20,6 +20,8 @@ MOST_CONDITIONS: Final = 8
 MOST_MESSAGE: Final = 32768
 _CUT: Final = " …"
 _ON_PROGRESS: Final = ("Programmed", "Ready")
+_UNKNOWN: Final = "Unknown"
+"""What only a status that is given up says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def released(layout: Layout, live: Json, generation: int, told: Told) -> Merged:
     """What to write over the status of an object that was ours and is nobody's now: as if no controller had seen it,
     but for what others said.
     """
-    waiting_ = {"status": "Unknown", "reason": "Pending", "message": "Waiting for controller"}
+    waiting_ = {"status": _UNKNOWN, "reason": "Pending", "message": "Waiting for controller"}
     types = [one for one in ("Accepted", "Programmed") if one in layout.conditions]
     listeners = [
         {"name": one.get("name"), "supportedKinds": [], "attachedRoutes": 0, "conditions": []}
@@ -206,7 +208,8 @@ def _fitting(desired: Sequence[Json], own: Sequence[str], room: int) -> tuple[li
 
 def _stamped(wanted: Json, live: Json, now: str) -> Json:
     """A condition with the time since when it has its status."""
-    waits = wanted["type"] in _ON_PROGRESS and waiting(wanted["status"], wanted["reason"])
+    released_ = wanted["status"] == _UNKNOWN
+    waits = wanted["type"] in _ON_PROGRESS and waiting(wanted["status"], wanted["reason"]) and not released_
     same_generation = wanted.get("observedGeneration", 0) == live.get("observedGeneration", 0)
     if waits and same_generation and live.get("status") == "True":
         return live
