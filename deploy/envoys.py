@@ -56,7 +56,7 @@ def _deployment(server_namespace: str, dump: Callable[[Any], str]) -> dict[str, 
         pod_annotations={},
         owner={},
     )
-    bootstrap = own.bootstrap(SERVICE)
+    bootstrap = own.bootstrap(SERVICE, None)
     found = deployment(made, image=own.envoy_image, bootstrap=bootstrap, authority=authority_config_map(own.name))
     (container,) = found["spec"]["template"]["spec"]["containers"]
     container["args"][container["args"].index("--config-yaml") + 1] = dump(bootstrap)

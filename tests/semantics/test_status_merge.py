@@ -235,9 +235,9 @@ class TestEntries:
 
 
 class TestReleased:
-    @pytest.mark.parametrize("generation", [4, 5, 6])
+    @pytest.mark.parametrize("generation", [1, 2])
     def test_nothing_of_ours_stays(self, generation: int) -> None:
-        """Whether it was ours in this generation or in one before."""
+        """Whether it was ours in this generation, or in the one before."""
         foreign = stamped("example.com/Audited")
         live = {
             "conditions": [stamped("Accepted"), foreign, stamped("Programmed"), stamped("Ready")],
