@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from tests.test_deployment_docs import examples
 from xds_server.control import Control
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.infra import names
@@ -535,3 +536,26 @@ async def test_an_address_of_the_cluster_is_asked_for(place: Place, server: Serv
     await place.gateway(addresses=[{"type": "IPAddress", "value": wanted, "routability": "Cluster"}])
     service = await place.until(lambda: place.get("Service"))
     assert service["spec"]["clusterIP"] == wanted
+
+
+@pytest.mark.parametrize("name", examples())
+async def test_examples_of_the_documentation(place: Place, server: Server, name: str) -> None:
+    for document in examples()[name]:
+        kind, metadata = document["kind"], document["metadata"]
+        if kind == "Gateway":
+            document["spec"]["gatewayClassName"] = place.class_
+        plural, version = {"Gateway": ("gateways", V1), "ConfigMap": ("configmaps", "v1")}[kind]
+        where = path(version, plural, place.namespace, metadata["name"])
+        await place.client.apply(where, document, manager="test")
+    expected = {
+        kind
+        for kind in MADE
+        if kind in ("ServiceAccount", "Service", "Deployment")
+        or any(f"{kind[0].lower()}{kind[1:]}" in document.get("data", {}) for document in examples()[name])
+    }
+
+    async def whole() -> bool:
+        return (await place.there(name)).keys() == expected
+
+    await place.until(whole)
+    assert not server.provisioner.problems
