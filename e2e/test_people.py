@@ -4,18 +4,20 @@ import json
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from e2e.workloads import Site, route
+from e2e.workloads import Site, gateway, route
+
+XDS = (sys.executable, "-m", "xds_server")
 
 
 def xds(*words: str, status: int = 0) -> str:
     """Runs a verb; what it printed."""
-    command = [sys.executable, "-m", "xds_server", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run([*XDS, *words], capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == status, f"{words}: {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -44,6 +46,10 @@ def test_proxy_status_tells_who_is_connected_where(site: Site) -> None:
     (told,) = data("proxy-status", f"{envoy}.{site.namespace}")
     assert (told["pod"], told["serves"], told["in_sync"]) == (f"{site.namespace}/{envoy}", [site.key], True)
     assert told["server"].startswith("xds-server-")
+    (parts,) = [
+        one["parts"] for one in data("proxy-config", "routes", f"{envoy}.{site.namespace}") if one["name"] == "http-80"
+    ]
+    assert [one["object"] for one in parts] == [f"HTTPRoute {site.namespace}/main rules[0].matches[0]"]
     table = xds("proxy-status", "-n", site.namespace)
     assert table.splitlines()[0].split()[:4] == ["PROXY", "GATEWAYS", "SERVER", "ENVOY"]
     assert f"{site.namespace}/{envoy}" in table
@@ -112,6 +118,36 @@ def test_explain_reads_the_cluster_and_sends_to_the_gateway(site: Site) -> None:
     xds("explain", "http://other.example.com/", "--gateway", site.key, status=1)
 
 
+def test_a_pod_that_cannot_be_asked_is_told_in_a_line(site: Site) -> None:
+    (envoy,) = site.ready_envoys()
+    for words, told in (
+        (("config-dump", f"nowhere.{site.namespace}"), "there is no such pod"),
+        (("config-dump", f"{envoy}.{site.namespace}", "--admin-port", "15999"), "nothing listens there"),
+        (("config-dump", f"{envoy}.{site.namespace}", "--admin-port", "15021"), "no Envoy's admin endpoint"),
+    ):
+        done = subprocess.run([*XDS, *words], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+        assert told in done.stderr
+
+
+def test_all_verbs_tell_of_both_envoys(make_site) -> None:
+    site: Site = make_site(envoys=2)
+    first, second = site.ready_envoys()
+    assert f"{site.address}, served by 2 of 2 Envoys" in xds("status", site.key)
+    assert len(data("proxy-status", "-n", site.namespace)) == 2
+    for envoy in (first, second):
+        lines = data("proxy-config", "endpoints", f"{envoy}.{site.namespace}")
+        assert all(one["good"] for one in lines)
+
+
+def test_status_without_any_server_tells_what_the_cluster_knows(site: Site) -> None:
+    command = [*XDS, "status", site.key, "--name", "nobody"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert f"Gateway {site.key}  {site.address}, 1 ready pod  ok" in done.stdout
+    assert "no pod with label app.kubernetes.io/name=xds-server runs a server called nobody" in done.stderr
+    assert done.returncode == 0
+
+
 def test_diff_tells_what_applying_a_file_would_change(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "route.json"
     changed = route("main", site.gateway, path="/new")
@@ -123,3 +159,59 @@ def test_diff_tells_what_applying_a_file_would_change(site: Site, tmp_path: Path
     same["metadata"]["namespace"] = site.namespace
     file.write_text(json.dumps(same))
     assert data("diff", "-f", str(file))["gateways"] == []
+    del same["metadata"]["namespace"]
+    file.write_text(json.dumps(same))
+    (changed_gateway,) = data("diff", "-n", site.namespace, "-f", str(file), "--delete", status=1)["gateways"]
+    assert changed_gateway["gateway"] == site.key
+    assert site.installed.kubectl.get("httproute", "main", site.namespace)["metadata"]["name"] == "main"
+
+
+@pytest.fixture
+def reader(site: Site, tmp_path: Path) -> Iterator[Path]:
+    """The kubeconfig of somebody who may list everything but Secrets."""
+    name, kubectl = site.namespace, site.installed.kubectl
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {"apiGroups": ["gateway.networking.k8s.io", "gateway.networking.x-k8s.io"], "resources": ["*"], "verbs": ["list"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]},
+            {"apiGroups": ["certificates.k8s.io"], "resources": ["clustertrustbundles"], "verbs": ["list"]},
+            {"apiGroups": [""], "resources": ["services", "configmaps", "pods", "namespaces"], "verbs": ["list"]},
+        ],
+    }  # fmt: skip
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": name}],
+    }
+    site.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}})
+    kubectl.apply(role, binding)
+    config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+    token = kubectl("create", "token", "reader", f"--namespace={name}").strip()
+    config["users"] = [{"name": "reader", "user": {"token": token}}]
+    config["contexts"][0]["context"]["user"] = "reader"
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    yield file
+    kubectl.delete("clusterrole,clusterrolebinding", name)
+
+
+def test_what_may_not_be_read_is_told_and_leads_to_no_finding(site: Site, reader: Path) -> None:
+    tls = {"certificateRefs": [{"name": "missing"}]}
+    listener = {"name": "https", "port": 443, "protocol": "HTTPS", "tls": tls}
+    site.apply(gateway(site.gateway, {"name": "http", "port": 80, "protocol": "HTTP"}, listener))
+    found = data("check", "-n", site.namespace, status=1)
+    assert any(one["message"] == f"Secret {site.namespace}/missing does not exist" for one in found)
+    command = [*XDS, "check", "-n", site.namespace, "--kubeconfig", str(reader), "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Secret" not in done.stdout
+    assert "note: Secret is not known: secrets is forbidden" in done.stderr
+    done = subprocess.run(
+        [*XDS, "proxy-status", "--kubeconfig", str(reader)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "not allowed; get and create of pods/portforward are needed" in done.stderr

@@ -66,6 +66,37 @@ async def connected(client: "KubeClient", name: str, addresses: list[str] | None
     return Connected(tuple(ordered), tuple(found), tuple(problems))
 
 
+@dataclass(frozen=True, slots=True)
+class Unconnected:
+    """A ready pod that is made for a Gateway, and that no server knows."""
+
+    pod: Key
+    gateway: str
+
+
+async def unconnected(client: "KubeClient", controller_name: str, found: Connected) -> list[Unconnected]:
+    """The Envoys that are there and connected to none of the servers. Raises KubeError."""
+    from xds_server.infra.names import selector
+    from xds_server.shell.kube.lists import objects
+    from xds_server.shell.kube.watcher import Watched
+
+    pods = await objects(client, Watched("v1", "pods", "", selector(controller_name)))
+    known = {one.pod for one in found.connections}
+    return [one for pod in pods if (one := _lonely(pod)) is not None and one.pod not in known]
+
+
+def _lonely(pod: Mapping[str, Any]) -> Unconnected | None:
+    """A pod that is ready and stays, as one that may be unconnected."""
+    from xds_server.infra.names import GATEWAY_LABEL
+
+    metadata, conditions = pod["metadata"], (pod.get("status") or {}).get("conditions") or ()
+    ready = any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
+    gateway = (metadata.get("labels") or {}).get(GATEWAY_LABEL)
+    if not ready or not gateway or metadata.get("deletionTimestamp"):
+        return None
+    return Unconnected(Key(metadata["namespace"], metadata["name"]), f"{metadata['namespace']}/{gateway}")
+
+
 def pod_of(node: str) -> Key:
     """The pod of a node.id, `gateway~POD.NAMESPACE`."""
     name, _, namespace = node.partition("~")[2].rpartition(".")

@@ -4,7 +4,7 @@ import json
 from base64 import b64encode
 from datetime import UTC, datetime
 
-from xds_server.shell.kube.bug_report import _cleaned, _config_map, _secret
+from xds_server.shell.kube.bug_report import _cleaned, _config_map, _secret, logs_of
 from xds_server.shell.pki import new_authority
 
 
@@ -43,3 +43,20 @@ def test_values_of_environments_are_left_out() -> None:
     source = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     pod = {"metadata": {"name": "one"}, "spec": {"containers": [{"env": [{"name": "A", "value": "hunter2"}, source]}]}}
     assert _cleaned(pod)["spec"]["containers"][0]["env"] == [{"name": "A", "value": "[redacted]"}, source]
+
+
+def test_logs_of_every_container_and_of_what_ended() -> None:
+    metadata = {"name": "one", "namespace": "shop"}
+    alone = {"metadata": metadata, "spec": {"containers": [{"name": "envoy"}]}}
+    assert list(logs_of(alone)) == [("shop/one", {"container": "envoy"})]
+    states = [{"name": "envoy", "restartCount": 2}, {"name": "other", "restartCount": 0}]
+    several = {
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "envoy"}, {"name": "other"}]},
+        "status": {"containerStatuses": states},
+    }
+    assert list(logs_of(several)) == [
+        ("shop/one-envoy", {"container": "envoy"}),
+        ("shop/one-envoy-previous", {"container": "envoy", "previous": "true"}),
+        ("shop/one-other", {"container": "other"}),
+    ]

@@ -31,7 +31,12 @@ from xds_server.shell.scrub import scrub
 
 PAGES: Final = ("server", "clients", "faults", "status", "tables")
 """Of the debug endpoint."""
-_MADE: Final = (("apps/v1", "deployments"), ("v1", "serviceaccounts"), ("policy/v1", "poddisruptionbudgets"))
+_MADE: Final = (
+    ("apps/v1", "deployments"),
+    ("v1", "serviceaccounts"),
+    ("policy/v1", "poddisruptionbudgets"),
+    ("autoscaling/v2", "horizontalpodautoscalers"),
+)
 REDACTED: Final = "[redacted]"
 _NOISE: Final = ("managedFields",)
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -90,7 +95,8 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
         for one in servers
     ]
     keys = [Key(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
-    work += [tried(f"log of {key}", _log(client, key, lines, report)) for key in keys]
+    logs = [(key, *log) for key, pod in zip(keys, pods, strict=True) for log in logs_of(pod)]
+    work += [tried(f"log {one[1]}", _log(client, *one, lines=lines, report=report)) for one in logs]
     proxies = [key for key, pod in zip(keys, pods, strict=True) if names.GATEWAY_LABEL in pod["metadata"]["labels"]]
     work += [tried(f"configuration of {key}", _dump(client, key, report)) for key in proxies]
     await asyncio.gather(*work)
@@ -142,9 +148,23 @@ async def _page(client: KubeClient, replica: Replica, where: str, name: str, rep
     report.files[name] = answer.body
 
 
-async def _log(client: KubeClient, pod: Key, lines: int, report: Report) -> None:
-    params = {"tailLines": str(lines), "timestamps": "true"}
-    report.files[f"logs/{pod.namespace}/{pod.name}.log"] = await client.get(path("v1", "pods", *pod, "log"), params)
+def logs_of(pod: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, str]]]:
+    """The logs of a pod, and how each is asked for: of every container, and of what was there before one restarted."""
+    metadata, containers = pod["metadata"], [one["name"] for one in pod["spec"]["containers"]]
+    states = (pod.get("status") or {}).get("containerStatuses") or ()
+    restarted = {one["name"] for one in states if one.get("restartCount")}
+    for container in containers:
+        name = f"{metadata['namespace']}/{metadata['name']}" + (f"-{container}" if len(containers) > 1 else "")
+        yield name, {"container": container}
+        if container in restarted:
+            yield f"{name}-previous", {"container": container, "previous": "true"}
+
+
+async def _log(
+    client: KubeClient, pod: Key, name: str, which: Mapping[str, str], *, lines: int, report: Report
+) -> None:
+    params = {**which, "tailLines": str(lines), "timestamps": "true"}
+    report.files[f"logs/{name}.log"] = await client.get(path("v1", "pods", *pod, "log"), params)
 
 
 async def _dump(client: KubeClient, pod: Key, report: Report) -> None:
