@@ -30,6 +30,8 @@ class Second:
     name: str
     helm: str = ""
     """The program; empty for one that is installed from manifests."""
+    namespaces: tuple[str, ...] = ()
+    """Those that it watches; none for all."""
 
     @property
     def namespace(self) -> str:
@@ -86,6 +88,7 @@ class Second:
     def cleanup(self, *options: str) -> str:
         """`xds-server cleanup`: what it prints."""
         where = (f"--namespace={self.namespace}", f"--name={self.name}", f"--controller-name={self.controller_name}")
+        where += tuple(f"--watch-namespace={one}" for one in self.namespaces)
         command = (sys.executable, "-m", "xds_server", "cleanup", *where, *options)
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, cwd=ROOT)
         if done.returncode:
@@ -103,11 +106,20 @@ class Second:
         ]
         container["image"] = self.images.server
         container["args"] += [f"--controller-name={self.controller_name}", f"--envoy-image={self.images.envoy}"]
+        container["args"] += [f"--watch-namespace={one}" for one in self.namespaces]
         for one in objects:
             if one["kind"] == "GatewayClass":
                 one["spec"]["controllerName"] = self.controller_name
         renamed: list[dict[str, Any]] = [self._renamed(one) for one in objects]
-        return renamed
+        return [bound for one in renamed for bound in self._bound(one)]
+
+    def _bound(self, one: dict[str, Any]) -> list[dict[str, Any]]:
+        """As the overlay `namespaces` has it: rights in them alone."""
+        id_ = (one["kind"], one["metadata"]["name"])
+        if not self.namespaces or id_ != ("ClusterRoleBinding", f"{self.name}-namespaces"):
+            return [one]
+        places = self.namespaces
+        return [one | {"kind": "RoleBinding", "metadata": one["metadata"] | {"namespace": place}} for place in places]
 
     def _renamed(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -127,6 +139,7 @@ class Second:
             "controllerName": self.controller_name,
             "image": {"repository": repository, "tag": tag},
             "envoyImage": self.images.envoy,
+            "namespaces": self.namespaces,
         }
         return [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
 

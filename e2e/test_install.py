@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -63,13 +64,37 @@ def test_a_server_with_these_rights_is_refused_nothing(installed: Installation, 
     """A Gateway was deployed, served and reported, and is gone again."""
     site.installed.kubectl.delete("gateway", site.gateway, f"--namespace={site.namespace}")
     eventually(lambda: not site.envoys(), 60)
+    assert refusals(installed) == []
+
+
+def refusals(installed: Installation) -> list[str]:
+    """What the servers say that the API server did not let them do."""
     logs = {
         pod: installed.kubectl("logs", pod, f"--namespace={installed.namespace}", "--tail=-1")
         for pod in installed.ready_pods()
     }
     assert len(logs) > 1
     assert all('"serving"' in log for log in logs.values())
-    assert [line for log in logs.values() for line in log.splitlines() if REFUSED.search(line)] == []
+    return [line for log in logs.values() for line in log.splitlines() if REFUSED.search(line)]
+
+
+def test_a_server_of_one_namespace_needs_no_rights_in_others(second: Second, kubectl: Kubectl, namespace: str) -> None:
+    second = replace(second, namespaces=(namespace,))
+    other = f"{namespace[:50]}-other"
+    kubectl("create", "namespace", other)
+    try:
+        second.install()
+        kubectl.apply(*site_of(second, namespace), *site_of(second, other))
+        kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 90)
+        kubectl.wait("gatewayclass/" + second.name, "condition=Accepted")
+        assert refusals(second.installation) == []
+        assert condition(kubectl.get("gateway", "gateway", other), "Accepted")["status"] == "Unknown"
+        assert "deployment.apps/gateway" not in names(kubectl, other)
+        second.uninstall()
+        assert condition(kubectl.get("gateway", "gateway", namespace), "Accepted")["status"] == "Unknown"
+    finally:
+        second.remove()
+        kubectl.delete("namespace", other, wait=False)
 
 
 HOME = "xds-system"
