@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 import yaml
 
 from e2e.installation import Installation
-from e2e.kubectl import condition, eventually
+from e2e.kubectl import Kubectl, condition, eventually
 from e2e.traffic import Target, ask
 from e2e.workloads import HOST, PARAMETERS, backend, gateway, placed, route
 
 Maker = Callable[..., None]
+FAR = 90
+"""How far from the address that the load balancer chose first one is asked for by value."""
 
 
 @pytest.fixture
@@ -105,41 +108,61 @@ def test_an_address_that_nobody_gives(installed: Installation, namespace: str, m
     assert "192.0.2.1" in found["message"]
 
 
+class Held:
+    """An address that the load balancer gives, which a Service holds until it is let go: XDS_USABLE_ADDRESS, or one that
+    it gives when asked, far from those that others get next. `other` is of the other family, empty where there is none.
+    """
+
+    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
+        self._kubectl, self._namespace = kubectl, namespace
+        self._ask(os.environ.get("XDS_USABLE_ADDRESS", ""))
+        if "XDS_USABLE_ADDRESS" not in os.environ:
+            far = str(ip_address(eventually(self._given)[0]) + FAR)
+            self._ask(far)
+            try:
+                eventually(lambda: far in self._given(), 15)
+            except AssertionError:
+                pytest.skip(f"the load balancer does not give {far}; XDS_USABLE_ADDRESS says what it gives")
+        self.value, self.other, *_ = (*eventually(self._given), "")
+
+    def _ask(self, address: str) -> None:
+        wanted = {"loadBalancerIP": address} if address else {}
+        spec = {"type": "LoadBalancer", "ipFamilyPolicy": "PreferDualStack", "ports": [{"port": 80}], **wanted}
+        metadata = {"name": "holds", "namespace": self._namespace}
+        self._kubectl.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+
+    def _given(self) -> list[str]:
+        ingress = self._kubectl.get("service", "holds", self._namespace)["status"]["loadBalancer"].get("ingress", [])
+        return [one["ip"] for one in ingress if one.get("ip")]
+
+    def let_go(self) -> None:
+        """Others may have it now."""
+        self._kubectl.delete("service", "holds", f"--namespace={self._namespace}")
+
+
 @pytest.fixture
-def free_address(installed: Installation, namespace: str) -> str:
-    """One that the load balancer would give: XDS_USABLE_ADDRESS, or what it gave to a Service that is gone."""
-    if given := os.environ.get("XDS_USABLE_ADDRESS"):
-        return given
-    spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
-    one = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "asks", "namespace": namespace}, "spec": spec}
-    installed.kubectl.apply(one)
-
-    def given_now() -> str:
-        ingress = installed.kubectl.get("service", "asks", namespace)["status"]["loadBalancer"].get("ingress", [])
-        return ingress[0].get("ip", "") if ingress else ""
-
-    address = eventually(given_now)
-    installed.kubectl.delete("service", "asks", f"--namespace={namespace}")
-    return address
+def held(kubectl: Kubectl, namespace: str) -> Held:
+    return Held(kubectl, namespace)
 
 
-def test_static_addresses(installed: Installation, namespace: str, make: Maker, free_address: str) -> None:
+def test_static_addresses(installed: Installation, namespace: str, make: Maker, held: Held) -> None:
     """The steps of conformance test GatewayStaticAddresses, which reads the addresses as soon as all conditions are of
     the generation.
     """
     unsupported = {"type": "example.com/pool", "value": "blue"}
     unusable = {"type": "IPAddress", "value": "192.0.2.1"}
-    usable = {"type": "IPAddress", "value": free_address}
+    usable = {"type": "IPAddress", "value": held.value}
     make(addresses=[unsupported, unusable, usable])
     eventually(lambda: _told(installed, namespace, "Accepted", "UnsupportedAddress"))
     _ask_for(installed, namespace, unusable, usable)
     eventually(lambda: _told(installed, namespace, "Accepted", "Accepted"))
     eventually(lambda: _told(installed, namespace, "Programmed", "AddressNotUsable"))
+    held.let_go()
     found = _ask_for(installed, namespace, usable)
-    assert [one["value"] for one in found["addresses"]] == [free_address]
+    assert [one["value"] for one in found.get("addresses", ())] == [held.value], found
     installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 60)
-    assert addresses(installed, namespace) == [free_address]
-    assert eventually(lambda: answers(free_address))
+    assert addresses(installed, namespace) == [held.value]
+    assert eventually(lambda: answers(held.value))
 
 
 def _ask_for(installed: Installation, namespace: str, *entries: dict[str, str]) -> dict[str, Any]:
@@ -166,34 +189,16 @@ def test_an_address_without_a_value(installed: Installation, namespace: str, mak
     assert eventually(lambda: answers(address))
 
 
-def test_one_address_of_each_family(installed: Installation, namespace: str, make: Maker, free_address: str) -> None:
-    """Asked for by value: the load balancer here gives the same number in both."""
-    six = _in_the_other_family(installed, namespace, free_address)
-    make(addresses=[{"type": "IPAddress", "value": free_address}, {"type": "IPAddress", "value": six}])
-    assert addresses(installed, namespace) == [free_address, six]
-    for address in (free_address, six):
+def test_one_address_of_each_family(installed: Installation, namespace: str, make: Maker, held: Held) -> None:
+    """Asked for by value, where the load balancer gives both to one Service."""
+    if not held.other:
+        pytest.skip("the load balancer has one family of addresses")
+    held.let_go()
+    both = [held.value, held.other]
+    make(addresses=[{"type": "IPAddress", "value": one} for one in both])
+    assert addresses(installed, namespace) == both
+    for address in both:
         assert eventually(lambda: answers(address))  # noqa: B023
-
-
-def _in_the_other_family(installed: Installation, namespace: str, address: str) -> str:
-    """What the load balancer gives besides, to a Service that asks for that address and for both families."""
-    spec = {
-        "type": "LoadBalancer",
-        "loadBalancerIP": address,
-        "ipFamilyPolicy": "PreferDualStack",
-        "ports": [{"port": 80}],
-    }
-    one = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "both", "namespace": namespace}, "spec": spec}
-    installed.kubectl.apply(one)
-
-    def given() -> list[str]:
-        ingress = installed.kubectl.get("service", "both", namespace)["status"]["loadBalancer"].get("ingress", [])
-        return [entry["ip"] for entry in ingress]
-
-    found = eventually(given)
-    installed.kubectl.delete("service", "both", f"--namespace={namespace}")
-    others = [value for value in found if ":" in value]
-    return others[0] if others else pytest.skip("the load balancer has one family of addresses")
 
 
 def test_routabilities(installed: Installation, namespace: str, make: Maker) -> None:

@@ -43,7 +43,7 @@ _RATE: Final = 500.0
 _BURST: Final = 1000.0
 _REST_SECONDS: Final = 0.1
 """How long an object whose status was written waits for the next write."""
-_SETTLING_SECONDS: Final = 1.0
+_SETTLING_SECONDS: Final = 3.0
 """How long what is about to be otherwise waits with the first word of a new generation: who reads that it is of this
 generation takes the rest for the answer.
 """
