@@ -13,6 +13,7 @@ import yaml
 from xds_server.shell.kube.client import Access, KubeClient, connect, path
 from xds_server.shell.kube.errors import (
     ConflictError,
+    EndingError,
     ForbiddenError,
     InvalidError,
     KubeError,
@@ -79,6 +80,19 @@ async def test_applying_tells_whose_a_field_is(client: KubeClient) -> None:
         assert (await client.get_object(where))["data"] == {"a": "other"}
     finally:
         await client.delete(where)
+
+
+async def test_a_namespace_that_goes_is_told_apart_from_missing_rights(client: KubeClient) -> None:
+    name = f"client-{uuid4().hex[:8]}"
+    await client.create(path("v1", "namespaces"), {"metadata": {"name": name}})
+    maps, last = path("v1", "configmaps", name), path("v1", "configmaps", name, "last")
+    await client.create(maps, {"metadata": {"name": "last", "finalizers": ["example.com/test"]}})
+    await client.delete(path("v1", "namespaces", name=name))
+    try:
+        with pytest.raises(EndingError, match="being terminated"):
+            await client.create(maps, config_map())
+    finally:
+        await client.patch(last, {"metadata": {"finalizers": []}})
 
 
 async def test_a_server_that_is_not_there_is_unreachable(kubeconfig: dict[str, Any], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from xds_server.infra import names
 from xds_server.shell.kube.client import KubeClient, path
-from xds_server.shell.kube.errors import ConflictError, KubeError, NotFoundError
+from xds_server.shell.kube.errors import ConflictError, EndingError, KubeError, NotFoundError
 from xds_server.shell.kube.watcher import Changed, Listed, Removed, Watched, watch
 from xds_server.shell.pki import (
     RENEW_BEFORE,
@@ -261,6 +261,8 @@ class AuthorityKeeper:
         except NotFoundError:
             self._there.pop(namespace, None)  # the namespace is gone
             return False
+        except EndingError:
+            return True  # it is about to be
         except ConflictError:
             self._there[namespace] = await client.get_object(where)
             return False

@@ -43,9 +43,18 @@ class Access:
     context: str | None = None
 
 
+class _Cause(msgspec.Struct):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct):
+    causes: list[_Cause] | None = None
+
+
 class _Status(msgspec.Struct):
     reason: str = ""
     message: str = ""
+    details: _Details | None = None
 
 
 def path(api_version: str, plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
@@ -279,7 +288,13 @@ async def _error(answer: aiohttp.ClientResponse) -> Exception:
     except msgspec.DecodeError:
         status = _Status(message=body[:300].decode(errors="replace").strip())
     wait = answer.headers.get("Retry-After", "")
-    return refused(answer.status, status.reason, status.message, retry_after=float(wait) if wait.isdecimal() else None)
+    return refused(
+        answer.status,
+        status.reason,
+        status.message,
+        retry_after=float(wait) if wait.isdecimal() else None,
+        causes=[one.reason for one in (status.details and status.details.causes) or ()],
+    )
 
 
 def _phrase(code: int) -> str:

@@ -3,6 +3,7 @@
 The texts are the server's own, since they name object, field and reason.
 """
 
+from collections.abc import Collection
 from http import HTTPStatus
 
 
@@ -49,6 +50,10 @@ class ForbiddenError(RefusedError):
     """401 or 403: these credentials may not do that."""
 
 
+class EndingError(ForbiddenError):
+    """403 of nobody's rights: its namespace is being deleted, and nothing new may be made in it."""
+
+
 class BusyError(RefusedError):
     """429 or 5xx: worth trying again."""
 
@@ -65,8 +70,16 @@ _BY_CODE = {
 }
 
 
-def refused(code: int, reason: str, message: str, *, retry_after: float | None = None) -> RefusedError:
-    """The error that a status code stands for."""
+ENDING = "NamespaceTerminating"
+"""A cause among a Status's details."""
+
+
+def refused(
+    code: int, reason: str, message: str, *, retry_after: float | None = None, causes: Collection[str] = ()
+) -> RefusedError:
+    """The error that a status code stands for, or what among its causes says more."""
+    if code == HTTPStatus.FORBIDDEN and ENDING in causes:
+        return EndingError(code, reason, message)
     kind = _BY_CODE.get(HTTPStatus(code)) if code in HTTPStatus._value2member_map_ else None
     if kind is None:
         kind = BusyError if code >= HTTPStatus.INTERNAL_SERVER_ERROR else RefusedError

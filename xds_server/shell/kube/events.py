@@ -18,7 +18,14 @@ import structlog
 from xds_server.model.kinds import BY_KIND
 from xds_server.model.meta import ObjectRef
 from xds_server.shell.kube.client import KubeClient, path
-from xds_server.shell.kube.errors import ConflictError, ForbiddenError, KubeError, RefusedError, UnreachableError
+from xds_server.shell.kube.errors import (
+    ConflictError,
+    EndingError,
+    ForbiddenError,
+    KubeError,
+    RefusedError,
+    UnreachableError,
+)
 from xds_server.shell.kube.pace import Bucket
 
 log = structlog.get_logger()
@@ -134,7 +141,8 @@ class Events:
                     log.warning("event not written", reason=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
             except KubeError as error:
-                refused = log.error if isinstance(error, ForbiddenError) else log.info
+                rights = isinstance(error, ForbiddenError) and not isinstance(error, EndingError)
+                refused = log.error if rights else log.info
                 refused("event refused", about=str(note.about), reason=str(error))
                 return
             else:

@@ -25,6 +25,7 @@ from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import (
     BusyError,
     ConflictError,
+    EndingError,
     InvalidError,
     NotFoundError,
     RefusedError,
@@ -265,6 +266,8 @@ class Provisioner:
             answer = await self._client.apply(_where(id_), self._owned(value, precondition), manager=self._manager)
         except ConflictError as error:
             self._known.forget(id_)
+            raise _LaterError(str(error)) from error
+        except EndingError as error:
             raise _LaterError(str(error)) from error
         except (UnreachableError, BusyError):
             raise
