@@ -3,10 +3,11 @@
 The tests connect to addresses of the cluster themselves, so they run where those are reachable.
 """
 
+import asyncio
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from e2e.installation import Images, Installation
 from e2e.kubectl import Kubectl, KubectlError, eventually
 from e2e.traffic import Target, ask
 from e2e.workloads import PARAMETERS, Site, backend, gateway, overlay, placed, route
+from xds_server.shell.kube.client import KubeClient, connect
 
 NO_CLUSTER = (
     "make e2e needs a cluster and kubectl; {why}. Any will do, and KUBECONFIG names it; `kind create cluster`, `make image"
@@ -73,6 +75,15 @@ def installed(kubectl: Kubectl) -> Iterator[Installation]:
     yield installed
     if not os.environ.get(KEEP):
         installed.uninstall()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[KubeClient]:
+    """The API server, as the product asks it."""
+    client = await connect()
+    yield client
+    await client.close()
+    await asyncio.sleep(0.1)  # connections that were being made when their request was given up end in the loop
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from e2e.test_status import Server, Site, client, condition, ours, programmed, settled, site, until
+from e2e.test_status import Server, Site, condition, ours, programmed, settled, site, until
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.shell.kube.acks import LABEL, AckExchange, Times
@@ -16,7 +16,7 @@ from xds_server.shell.kube.client import path
 from xds_server.wire.part import Owner
 from xds_server.xds.resource import ResourceType
 
-__all__ = ("client", "site")
+__all__ = ("site",)
 TIMES = Times(quiet=0.05, renew=0.5, dead=2.0)
 
 

@@ -1,9 +1,7 @@
 """What proxies prove, with tokens of a real cluster: who is let in, and who is told what instead."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import grpc
 import msgspec
@@ -11,7 +9,7 @@ import pytest
 
 from xds_server.infra import names
 from xds_server.model.meta import Key
-from xds_server.shell.kube.client import KubeClient, connect, path
+from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.tokens import TokenAdmission
 from xds_server.shell.serve.admission import Admitted, Denied
 from xds_server.xds.node import Node
@@ -71,17 +69,12 @@ def bearer(token: str) -> tuple[str, str]:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    client = await connect()
-    namespace = f"auth-{uuid4().hex[:8]}"
-    await client.create(path("v1", "namespaces"), {"metadata": {"name": namespace}})
+async def world(client: KubeClient, namespace: str) -> World:
     found = World(client, namespace)
     for name in ("mine", "yours"):
         await found.pod(name)
         found.pods[Key(namespace, name)] = Pod((Key(namespace, f"{name}-gateway"),), name)
-    yield found
-    await client.delete(path("v1", "namespaces", name=namespace))
-    await client.close()
+    return found
 
 
 async def test_a_pod_is_admitted_for_its_own_gateways(world: World) -> None:

@@ -13,7 +13,7 @@ from cryptography import x509
 from xds_server.envoy.file_secrets import documents
 from xds_server.infra import names
 from xds_server.shell.kube.authority import ROTATE, AuthorityKeeper, ServerIdentity
-from xds_server.shell.kube.client import KubeClient, connect, path
+from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import NotFoundError
 
 NAME = "auth-e2e"
@@ -67,15 +67,13 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    client = await connect()
+async def world(client: KubeClient) -> AsyncIterator[World]:
     home, shop = (f"auth-{what}-{uuid4().hex[:8]}" for what in ("home", "shop"))
     for namespace in (home, shop):
         await client.create(path("v1", "namespaces"), {"metadata": {"name": namespace}})
     yield World(client, home, shop)
     for namespace in (home, shop):
         await client.delete(path("v1", "namespaces", name=namespace))
-    await client.close()
 
 
 async def until(what: Callable[[], Any], seconds: float = 10.0) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,13 +22,6 @@ from xds_server.shell.kube.errors import (
 )
 
 CONFIG_MAPS = path("v1", "configmaps", "default")
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    client = await connect()
-    yield client
-    await client.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from e2e.test_status import client, until
+from e2e.test_status import until
 from xds_server.control import Control
 from xds_server.model.kinds import KINDS
 from xds_server.pipeline.options import Options
@@ -12,7 +12,6 @@ from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.crds import CrdWatch
 from xds_server.shell.kube.watcher import Listed, Watched, watch
 
-__all__ = ("client",)
 CRDS = "apiextensions.k8s.io/v1"
 BUNDLE = "gateway.networking.k8s.io/bundle-version"
 

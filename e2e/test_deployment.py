@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import yaml
 
+from e2e.alone import V1, Alone
 from tests.test_deployment_docs import examples
 from xds_server.control import Control
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
@@ -22,18 +22,16 @@ from xds_server.infra import names
 from xds_server.infra.deployment import POD_NAME
 from xds_server.infra.desired import Installation
 from xds_server.infra.metadata import SERVICE_TYPE, TEMPLATES
-from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
 from xds_server.semantics.infrastructure import ENVOY_IMAGE, TEMPLATE_LABEL
-from xds_server.shell.kube.client import KubeClient, connect, path
+from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import KubeError, NotFoundError
 from xds_server.shell.kube.provision import Provisioner
 from xds_server.shell.kube.provisioned import MADE
 from xds_server.shell.kube.source import KubeSource
 
-V1 = f"{GATEWAY_GROUP}/v1"
 ENVOY = os.environ.get("XDS_ENVOY_IMAGE", "localhost/xds-envoy:latest")
 HTTP = {"name": "http", "port": 80, "protocol": "HTTP"}
 FOREIGN = {
@@ -52,25 +50,8 @@ FOREIGN = {
 }
 
 
-class Place:
-    """A namespace, a class and a controller that nobody else has."""
-
-    def __init__(self, client: KubeClient) -> None:
-        unique = uuid4().hex[:8]
-        self.client = client
-        self.namespace = f"deploy-{unique}"
-        self.class_ = f"deploy-{unique}"
-        self.controller_name = f"deploy.test/{unique}"
-
-    async def create(self) -> None:
-        await self.client.create(path("v1", "namespaces"), {"metadata": {"name": self.namespace}})
-        spec = {"controllerName": self.controller_name}
-        value = {"apiVersion": V1, "kind": "GatewayClass", "metadata": {"name": self.class_}, "spec": spec}
-        await self.client.create(path(V1, "gatewayclasses"), value)
-
-    async def delete(self) -> None:
-        await self.client.delete(path("v1", "namespaces", name=self.namespace))
-        await self.client.delete(path(V1, "gatewayclasses", name=self.class_))
+class Place(Alone):
+    """What a test says of its Gateways, and what is made for them."""
 
     async def gateway(
         self, *listeners: Mapping[str, Any], name: str = "gw", metadata: Mapping[str, Any] | None = None, **spec: Any
@@ -141,16 +122,8 @@ class Place:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    client = await connect()
-    yield client
-    await client.close()
-    await asyncio.sleep(0.1)  # connections that were being made when their request was given up end in the loop
-
-
-@pytest.fixture
 async def place(client: KubeClient) -> AsyncIterator[Place]:
-    place = Place(client)
+    place = Place(client, "deploy")
     await place.create()
     yield place
     await place.delete()

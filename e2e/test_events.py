@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from e2e.test_status import Site, client, site
+from e2e.test_status import Site, site
 from xds_server.model.meta import ObjectRef
 from xds_server.shell.kube.client import path
 from xds_server.shell.kube.events import API, Events, Note
 
-__all__ = ("client", "site")
+__all__ = ("site",)
 
 
 @pytest.fixture

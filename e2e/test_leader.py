@@ -5,31 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from xds_server.shell.kube.client import KubeClient, connect, path
-from xds_server.shell.kube.errors import UnreachableError
+from e2e.alone import Cut
+from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.leader import API, Election, Times
 
 TIMES = Times(duration=3, deadline=2.0, renew=0.3, retry=0.2, request=1.0)
 LEASE = "status-test"
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    client = await connect()
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def namespace(client: KubeClient) -> AsyncIterator[str]:
-    name = f"status-{uuid4().hex[:8]}"
-    await client.create(path("v1", "namespaces"), {"metadata": {"name": name}})
-    yield name
-    await client.delete(path("v1", "namespaces", name=name))
 
 
 class Replica:
@@ -93,22 +77,6 @@ async def test_one_leads_and_gives_back_when_it_stops(client: KubeClient, namesp
         lease = await client.get_object(path(API, "leases", namespace, LEASE))
         assert lease["spec"]["holderIdentity"] == other.election.holder
         assert lease["spec"]["leaseTransitions"] >= 2
-
-
-class Cut:
-    """A client whose connection can be cut."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self._client = client
-        self.cut = False
-
-    def __getattr__(self, name: str) -> Any:
-        async def call(*args: Any, **more: Any) -> Any:
-            if self.cut:
-                raise UnreachableError("cut")
-            return await getattr(self._client, name)(*args, **more)
-
-        return call
 
 
 async def test_who_cannot_renew_stops_before_another_takes_over(client: KubeClient, namespace: str) -> None:

@@ -1,38 +1,20 @@
 """The same fragments, merged here and by an API server: its dry run of a strategic merge patch says the same."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
-import pytest
 import yaml
 
 from xds_server.infra.desired import samples
 from xds_server.infra.overlay import merge
 from xds_server.infra.parameters import KINDS
-from xds_server.shell.kube.client import JSON, STRATEGIC, KubeClient, connect, path
+from xds_server.shell.kube.client import JSON, STRATEGIC, KubeClient, path
 from xds_server.shell.kube.errors import ConflictError
 from xds_server.shell.kube.provisioned import MADE
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "tests/infra/overlays.yaml").read_text())
 DRY_RUN = {"dryRun": "All"}
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    client = await connect()
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def namespace(client: KubeClient) -> AsyncIterator[str]:
-    name = f"overlays-{uuid4().hex[:8]}"
-    await client.create(path("v1", "namespaces"), {"metadata": {"name": name}})
-    yield name
-    await client.delete(path("v1", "namespaces", name=name))
 
 
 def without_owner(value: dict[str, Any], namespace: str) -> dict[str, Any]:

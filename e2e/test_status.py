@@ -9,52 +9,29 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
+from e2e.alone import V1, Alone, Cut
 from xds_server.control import Control
 from xds_server.model.document import Fault
 from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
-from xds_server.shell.kube.client import KubeClient, connect, path
-from xds_server.shell.kube.errors import ConflictError, NotFoundError, UnreachableError
+from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.errors import ConflictError, NotFoundError
 from xds_server.shell.kube.leader import Election, Times
 from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.kube.status import StatusWriter
 from xds_server.xds.node import GATEWAY, Node
 
-V1 = f"{GATEWAY_GROUP}/v1"
 THEIRS = "example.com/other"
 TIMES = Times(duration=3, deadline=2.0, renew=0.3, retry=0.2, request=1.0)
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    client = await connect()
-    yield client
-    await client.close()
-
-
-class Site:
-    """A namespace, a class and a controller that nobody else has."""
-
-    def __init__(self, client: KubeClient) -> None:
-        unique = uuid4().hex[:8]
-        self.client = client
-        self.namespace = f"status-{unique}"
-        self.class_ = f"status-{unique}"
-        self.controller_name = f"status.test/{unique}"
-
-    async def create(self) -> None:
-        await self.client.create(path("v1", "namespaces"), {"metadata": {"name": self.namespace}})
-        await self.put("gatewayclasses", self.class_, {"controllerName": self.controller_name})
-
-    async def delete(self) -> None:
-        await self.client.delete(path("v1", "namespaces", name=self.namespace))
-        await self.client.delete(path(V1, "gatewayclasses", name=self.class_))
+class Site(Alone):
+    """What a test says of its Gateways and routes."""
 
     def where(self, plural: str, name: str, subresource: str = "") -> str:
         return path(V1, plural, "" if plural == "gatewayclasses" else self.namespace, name, subresource)
@@ -103,7 +80,7 @@ class Site:
 
 @pytest.fixture
 async def site(client: KubeClient) -> AsyncIterator[Site]:
-    site = Site(client)
+    site = Site(client, "status")
     await site.create()
     yield site
     await site.delete()
@@ -399,24 +376,8 @@ async def test_what_somebody_writes_over_ours_is_put_right(site: Site) -> None:
         assert condition(found, "Ready")
 
 
-class Cut:
-    """A client whose connection can be cut."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self._client = client
-        self.cut = False
-
-    def __getattr__(self, name: str) -> Any:
-        async def call(*args: Any, **more: Any) -> Any:
-            if self.cut and "leases" not in args[-1] and "leases" not in args[0]:
-                raise UnreachableError("cut")
-            return await getattr(self._client, name)(*args, **more)
-
-        return call
-
-
 async def test_a_server_that_is_away_is_waited_for_and_the_newest_is_written(site: Site, client: KubeClient) -> None:
-    cut = Cut(client)
+    cut = Cut(client, "leases")
     await site.gateway()
     await site.route()
     async with serving(site, cut) as server:

@@ -5,15 +5,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
-
-import pytest
 
 from e2e.faults import fault
 from xds_server.control import Changes
 from xds_server.model.kinds import GATEWAY_GROUP, KINDS
 from xds_server.model.meta import Key
-from xds_server.shell.kube.client import KubeClient, connect, path
+from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import NotFoundError
 from xds_server.shell.kube.source import KubeSource
 
@@ -43,21 +40,6 @@ class Followed:
         while not what():
             assert time.monotonic() < end, f"not within {seconds} s; disturbed: {self.source.disturbed()}"
             await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    client = await connect()
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def namespace(client: KubeClient) -> AsyncIterator[str]:
-    name = f"watching-{uuid4().hex[:8]}"
-    await client.create(path("v1", "namespaces"), {"metadata": {"name": name}})
-    yield name
-    await client.delete(path("v1", "namespaces", name=name))
 
 
 @asynccontextmanager
