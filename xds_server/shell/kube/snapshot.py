@@ -78,7 +78,7 @@ async def _kind(client: KubeClient, row: Kind, live: LiveObjects, namespace: str
     return _OfKind(row.kind, [decoder.decode(raw) for raw in raws], refused=refused)
 
 
-async def _raws(client: KubeClient, row: Kind, api_version: str, namespace: str) -> tuple[list[bytes], str]:
+async def _raws(client: KubeClient, row: Kind, api_version: str, namespace: str) -> tuple[Sequence[bytes], str]:
     """What there is, and why that is not all."""
     selectors = SELECTORS.get(row.kind, ("", ""))
     refused = ""
@@ -89,4 +89,4 @@ async def _raws(client: KubeClient, row: Kind, api_version: str, namespace: str)
             if error.code == HTTPStatus.UNAUTHORIZED:
                 raise
             refused = refused or str(error)
-    return [], refused
+    return (), refused

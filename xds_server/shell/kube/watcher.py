@@ -145,7 +145,7 @@ async def watch(client: KubeClient, watched: Watched) -> AsyncIterator[Event]:
             since, refusals = "", 0
         try:
             if not since:
-                items, since = await _list(client, watched)
+                items, since = await list_all(client, watched)
                 yield Listed(items)
             began = monotonic()
             async for event, version in _changes(client, watched, since):
@@ -173,8 +173,8 @@ async def watch(client: KubeClient, watched: Watched) -> AsyncIterator[Event]:
             await backoff.wait(error.retry_after if isinstance(error, RefusedError) else None)
 
 
-async def _list(client: KubeClient, watched: Watched) -> tuple[tuple[bytes, ...], str]:
-    """All objects, and the version of the collection that they are."""
+async def list_all(client: KubeClient, watched: Watched) -> tuple[tuple[bytes, ...], str]:
+    """All objects, and the version of the collection that they are. Raises KubeError."""
     where = path(watched.api_version, watched.plural, watched.namespace)
     items: list[bytes] = []
     params = {**_selectors(watched), "limit": _CHUNK}
