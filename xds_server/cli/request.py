@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import get_args
 from urllib.parse import quote, urlsplit
 
 from xds_server.cli.input import fail
+from xds_server.model.rules.syntax import is_ip
 from xds_server.routing.request import HTTP_SCHEMES, SECURE_SCHEMES, Request, Scheme
 
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -46,7 +46,7 @@ def parse(url: str, method: str = "", headers: Sequence[str] = (), sni: str = ""
         path=_path(url),
         method=method or ("POST" if grpc else "GET"),
         headers=rest,
-        sni=(sni or ("" if _is_address(host) else host)) if scheme in SECURE_SCHEMES else "",
+        sni=(sni or ("" if is_ip(host) else host)) if scheme in SECURE_SCHEMES else "",
     )
 
 
@@ -63,11 +63,3 @@ def _header(text: str) -> tuple[str, str]:
     if not colon or not _NAME.fullmatch(name):
         fail(f"--header {text}: it is 'NAME: VALUE'")
     return name.lower(), value.strip()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -6,7 +6,6 @@ Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_
 
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Final
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -56,6 +55,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from xds_server.envoy import file_secrets
+from xds_server.model.rules.syntax import is_ip
 from xds_server.wire.construct import any_of
 
 ADS_CLUSTER: Final = "xds-server"
@@ -91,15 +91,6 @@ def control_plane(host: str, port: int, security: Security | None) -> Cluster:
         transport_socket=_tls(security) if security else None,
         upstream_connection_options=UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive()),
     )
-
-
-def is_ip(host: str) -> bool:
-    """Is it an address, and no name?"""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _protocol(security: Security | None) -> HttpProtocolOptions:

@@ -5,11 +5,11 @@ Proxies bind the listeners' own port numbers, so that no port is mapped.
 
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 from xds_server.infra.metadata import Metadata
 from xds_server.model.gateway import GatewayAddress
+from xds_server.model.rules.syntax import is_ip
 from xds_server.semantics.addresses import SENTINEL
 
 _LONGEST: Final = 63
@@ -83,18 +83,10 @@ def _addresses(type_: str, addresses: Iterable[GatewayAddress]) -> dict[str, str
     """What the Service asks for; values that are no addresses are told by whoever places the Gateway."""
     found: dict[str, str] = {}
     for one in addresses:
-        if one.type != "IPAddress" or one.routability not in ("", SENTINEL, CLUSTER) or not _is_ip(one.value):
+        if one.type != "IPAddress" or one.routability not in ("", SENTINEL, CLUSTER) or not is_ip(one.value):
             continue
         of_cluster = one.routability == CLUSTER or type_ != "LoadBalancer"
         if not of_cluster and ":" in one.value:
             found["ipFamilyPolicy"] = "PreferDualStack"
         found.setdefault("clusterIP" if of_cluster else "loadBalancerIP", one.value)
     return found
-
-
-def _is_ip(value: str) -> bool:
-    try:
-        ip_address(value)
-    except ValueError:
-        return False
-    return True

@@ -6,7 +6,6 @@ client certificate is not shown to it. MCP is HTTP/1.1.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.kinds import EXPERIMENTAL_GROUP
@@ -100,11 +99,7 @@ def _outside(hostname: str) -> str:
         return "externalHostname.hostname: is empty"
     if name.endswith(_NOT_OUTSIDE):
         return f"externalHostname.hostname: {name} is not outside of the cluster"
-    try:
-        ip_address(name)
-    except ValueError:
-        return ""
-    return f"externalHostname.hostname: {name} is an address, not a name"
+    return f"externalHostname.hostname: {name} is an address, not a name" if syntax.is_ip(name) else ""
 
 
 def _certificate(key: Key, backend: XBackend, look: Lookup, world: World) -> tuple[Key, tuple[str, str] | None]:

@@ -188,13 +188,18 @@ def address(family: str) -> Check:
     return check
 
 
-def ip(value: str) -> str:
-    """An IP address of either family."""
+def is_ip(value: str) -> bool:
+    """Is it an IP address, of either family?"""
     try:
         ip_address(value)
     except ValueError:
-        return f"must be an IP address, is {shown(value)}"
-    return ""
+        return False
+    return True
+
+
+def ip(value: str) -> str:
+    """An IP address of either family."""
+    return "" if is_ip(value) else f"must be an IP address, is {shown(value)}"
 
 
 def routability(value: str) -> str:
