@@ -21,6 +21,9 @@ from xds_server.routing.listener import ListenerId
 from xds_server.semantics.attach import ParentVerdict
 from xds_server.shell.kube.live import LiveObjects
 
+Parent = tuple[RouteKey, ParentVerdict]
+"""A route, and what one of its parentRefs came to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -93,16 +96,17 @@ def tree(asked: Asked, wanted: Iterable[Key]) -> list[Node]:
         gateway = gateways.get(key)
         assert gateway is not None, "what is wanted is there"
         by_class.setdefault(gateway.spec.gateway_class_name, []).append(key)
+    parents = _parents(asked)
     nodes = []
     for key in pipeline.statuses.classes:
-        children = tuple(_gateway(one, asked) for one in by_class.get(key.name, ()))
+        children = tuple(_gateway(one, parents.get(one, ()), asked) for one in by_class.get(key.name, ()))
         if children:
             problems = asked.problems("GatewayClass", key)
             nodes.append(Node("GatewayClass", key.name, "", problems, children))
     return nodes
 
 
-def _gateway(key: Key, asked: Asked) -> Node:
+def _gateway(key: Key, parents: Sequence[Parent], asked: Asked) -> Node:
     live = asked.live.get("Gateway", key)
     status: dict[str, Any] = msgspec.json.decode(live.status) if live is not None else {}
     addresses = [one["value"] for one in status.get("addresses") or () if one.get("value")]
@@ -118,9 +122,12 @@ def _gateway(key: Key, asked: Asked) -> Node:
     if not status.get("conditions"):
         problems = ("nobody has written its status yet", *problems)
     points = asked.world.pipeline.tables.listeners_by_gateway.rows(key)
-    routes = _routes(key, asked)
+    routes: dict[ListenerId, list[Parent]] = {}
+    for parent in parents:
+        for listener in parent[1].listeners:
+            routes.setdefault(listener, []).append(parent)
     listeners = tuple(_listener(point, routes.get(point.id, ()), asked) for point in points)
-    lost = tuple(_lost(id_, verdict, asked) for id_, verdict in _unattached(key, asked))
+    lost = tuple(_lost(id_, verdict, asked) for id_, verdict in parents if not verdict.listeners)
     return Node("Gateway", str(key), ", ".join(words), problems, (*listeners, *lost), facts)
 
 
@@ -143,7 +150,7 @@ def _lacking(ready: int, in_sync: tuple[int, int] | None) -> Iterator[str]:
         yield f"{late} {have} not acknowledged everything, or {'is' if late == 1 else 'are'} not connected"
 
 
-def _listener(point: Any, routes: Sequence[tuple[RouteKey, ParentVerdict]], asked: Asked) -> Node:
+def _listener(point: Any, routes: Sequence[Parent], asked: Asked) -> Node:
     owner = point.id.owner
     name = point.id.name if owner.kind == "Gateway" else f"{owner} {point.id.name}"
     detail = f"{point.protocol} {point.port}" + (f" {point.hostname}" if point.hostname not in ("", "*") else "")
@@ -153,24 +160,14 @@ def _listener(point: Any, routes: Sequence[tuple[RouteKey, ParentVerdict]], aske
     return Node("listener", name, detail, problems, children, facts)
 
 
-def _parents(key: Key, asked: Asked) -> Iterator[tuple[RouteKey, ParentVerdict]]:
+def _parents(asked: Asked) -> dict[Key, list[Parent]]:
+    """By Gateway: every route that names it, as often as it does."""
     tables = asked.world.pipeline.tables
+    found: dict[Key, list[Parent]] = {}
     for id_, _ in sorted(tables.routes.items(), key=lambda one: (ROUTE_KINDS.index(one[0][0]), one[0][1])):
         for verdict in tables.parent_verdicts.get(id_) or ():
-            if verdict.gateway == key:
-                yield id_, verdict
-
-
-def _routes(key: Key, asked: Asked) -> dict[ListenerId, list[tuple[RouteKey, ParentVerdict]]]:
-    found: dict[ListenerId, list[tuple[RouteKey, ParentVerdict]]] = {}
-    for id_, verdict in _parents(key, asked):
-        for listener in verdict.listeners:
-            found.setdefault(listener, []).append((id_, verdict))
+            found.setdefault(verdict.gateway, []).append((id_, verdict))
     return found
-
-
-def _unattached(key: Key, asked: Asked) -> Iterator[tuple[RouteKey, ParentVerdict]]:
-    return (one for one in _parents(key, asked) if not one[1].listeners)
 
 
 def _route(id_: RouteKey, verdict: ParentVerdict, asked: Asked) -> Node:
