@@ -238,8 +238,7 @@ class AuthorityKeeper:
         data = {"ca.crt": authority.bundle.decode(), **self.documents}
         live = self._there.get(namespace)
         if live is not None:
-            labels = live["metadata"].get("labels") or {}
-            if not self._labels().items() <= labels.items():
+            if not self._is_ours(live):
                 if namespace not in self._told:
                     log.error("config map is not ours: proxies here cannot connect", namespace=namespace, name=name)
                 self._told.add(namespace)
@@ -272,7 +271,7 @@ class AuthorityKeeper:
     async def _withdraw(self, namespace: str) -> None:
         """No proxy of ours is there any more."""
         live = self._there.pop(namespace)
-        if not self._labels().items() <= (live["metadata"].get("labels") or {}).items():
+        if not self._is_ours(live):
             return
         name = names.authority_config_map(self.identity.installation)
         try:
@@ -283,6 +282,9 @@ class AuthorityKeeper:
         except KubeError as error:
             self._there[namespace] = live
             log.warning("config map not removed", namespace=namespace, name=name, reason=str(error))
+
+    def _is_ours(self, live: Mapping[str, Any]) -> bool:
+        return self._labels().items() <= (live["metadata"].get("labels") or {}).items()
 
     def _labels(self) -> dict[str, str]:
         return {
