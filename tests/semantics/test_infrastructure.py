@@ -19,7 +19,7 @@ from xds_server.model.meta import Condition, Key, Metadata
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
 from xds_server.semantics.infrastructure import ENVOY_IMAGE, SERVICE_TYPE, TEMPLATE_LABEL, TEMPLATES, Infrastructure
-from xds_server.semantics.world import CONTROLLER_NAME
+from xds_server.settings import CONTROLLER_NAME
 
 OWN = ParametersRef("", "ConfigMap", "own")
 TEMPLATE = {TEMPLATE_LABEL: "true"}

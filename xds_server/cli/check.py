@@ -8,12 +8,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from xds_server.cli.cluster import CONTROLLER_NAME, AllNamespaces, Context, ControllerName, Kubeconfig, Namespace, Where
+from xds_server.cli.cluster import AllNamespaces, Context, ControllerName, Kubeconfig, Namespace, Where
 from xds_server.cli.input import FAULTY, ExternalNames, Filenames, Paths, fail, given
 from xds_server.cli.output import Format, dump
 from xds_server.semantics.checks.catalog import CHECKS
 from xds_server.semantics.checks.check import Severity
 from xds_server.semantics.checks.pages import page
+from xds_server.settings import CONTROLLER_NAME
 
 _HELP = """Say what is wrong, where, and how it is mended: with files, or without any with the cluster of the current
 context, statuses included.

@@ -12,7 +12,6 @@ import typer
 
 from xds_server.cli.input import fail
 from xds_server.model.meta import Key
-from xds_server.settings import ServeSettings
 
 if TYPE_CHECKING:
     from xds_server.shell.kube.client import KubeClient
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from xds_server.shell.kube.snapshot import Snapshot
 
 T = TypeVar("T")
-CONTROLLER_NAME = ServeSettings().controller_name
 Kubeconfig = Annotated[
     Path | None, typer.Option(help="Instead of KUBECONFIG, ~/.kube/config or the pod's ServiceAccount.")
 ]

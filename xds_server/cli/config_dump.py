@@ -8,6 +8,7 @@ from xds_server.cli.cluster import Context, Kubeconfig, Namespace, Where
 from xds_server.cli.input import fail
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import pod_key
+from xds_server.infra.names import ADMIN_PORT
 
 if TYPE_CHECKING:
     from xds_server.model.meta import Key
@@ -17,7 +18,6 @@ AdminPort = Annotated[
     int, typer.Option(help="Of Envoy's admin endpoint, on loopback of its pod.", min=1, max=65535, metavar="PORT")
 ]
 Pod = Annotated[str, typer.Argument(help="The Envoy's pod.", metavar="POD[.NAMESPACE]")]
-ADMIN_PORT = 15000
 _HELP = """Print all that an Envoy has, in its own words: its /config_dump, endpoints included. Private keys and tokens
 are redacted.
 

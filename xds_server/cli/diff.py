@@ -16,7 +16,7 @@ from msgspec import to_builtins
 
 from xds_server.app.offline import offline
 from xds_server.cli.applied import applied
-from xds_server.cli.cluster import CONTROLLER_NAME, Context, ControllerName, Kubeconfig, Where, note_refused
+from xds_server.cli.cluster import Context, ControllerName, Kubeconfig, Where, note_refused
 from xds_server.cli.diff_table import print_changes, summary
 from xds_server.cli.input import GOOD, ExternalNames, fail, gateway_key, given, objects, report
 from xds_server.cli.output import Format, dump
@@ -36,6 +36,7 @@ from xds_server.pipeline.difference import (
     world,
 )
 from xds_server.semantics.listener_sets import parent_of
+from xds_server.settings import CONTROLLER_NAME
 from xds_server.shell.admin_json import admin_json
 from xds_server.shell.scan import STDIN
 from xds_server.shell.survey import survey

@@ -14,7 +14,6 @@ from msgspec import to_builtins
 from xds_server.app.offline import Offline, offline
 from xds_server.cli import explain_tree
 from xds_server.cli.cluster import (
-    CONTROLLER_NAME,
     AllNamespaces,
     Context,
     ControllerName,
@@ -33,7 +32,7 @@ from xds_server.pipeline.predict import predict
 from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.request import HTTP_SCHEMES, Request
-from xds_server.settings import Settings
+from xds_server.settings import CONTROLLER_NAME, Settings
 from xds_server.shell.send import Comparison, Target, client_context, compare, local_target, send
 
 Addresses = Mapping[Key, Sequence[str]]

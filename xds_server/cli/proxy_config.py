@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xds_server.cli.cluster import Context, Kubeconfig, Namespace, ServerName, Servers, Where
-from xds_server.cli.config_dump import ADMIN_PORT, AdminPort, Pod, config_dump
+from xds_server.cli.config_dump import AdminPort, Pod, config_dump
 from xds_server.cli.envoy_dump import Held, held
 from xds_server.cli.input import FAULTY
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import connected, pod_key
 from xds_server.cli.table import TableFormat, print_table
+from xds_server.infra.names import ADMIN_PORT
 
 if TYPE_CHECKING:
     from xds_server.model.meta import Key

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xds_server.cli.cluster import (
-    CONTROLLER_NAME,
     AllNamespaces,
     Context,
     ControllerName,
@@ -25,6 +24,7 @@ from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import TYPES, Connected, Connection, Unconnected, connected, nacks, pod_key, unconnected
 from xds_server.cli.table import TableFormat, print_table
 from xds_server.model.meta import Key
+from xds_server.settings import CONTROLLER_NAME
 
 if TYPE_CHECKING:
     from xds_server.shell.kube.client import KubeClient

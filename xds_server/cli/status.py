@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xds_server.cli.cluster import (
-    CONTROLLER_NAME,
     AllNamespaces,
     Context,
     ControllerName,
@@ -25,6 +24,7 @@ from xds_server.cli.input import FAULTY, fail
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import Connected, connected
 from xds_server.cli.table import TableFormat
+from xds_server.settings import CONTROLLER_NAME
 
 if TYPE_CHECKING:
     from xds_server.cli.status_tree import Node

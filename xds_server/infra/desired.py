@@ -20,6 +20,7 @@ from xds_server.model.gateway import Gateway, GatewaySpec
 from xds_server.model.meta import Key
 from xds_server.model.meta import Metadata as ObjectMeta
 from xds_server.semantics.infrastructure import NONE, Infrastructure
+from xds_server.settings import CONTROLLER_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Installation:
 
     name: str = "xds-server"
     namespace: str = ""
-    controller_name: str = "xds-server.dev/gateway-controller"
+    controller_name: str = CONTROLLER_NAME
     envoy_image: str = ""
     bootstrap: Callable[[Key, int | None], Mapping[str, Any]] = lambda *_: {}
     """Envoy's bootstrap for a Gateway, as JSON; the name of a pod is `deployment.POD_NAME` in it. The number is the

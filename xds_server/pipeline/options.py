@@ -9,7 +9,7 @@ from xds_server.infra.desired import Installation
 from xds_server.routing.feature import Feature
 from xds_server.routing.listener import Bind
 from xds_server.semantics.spread import DEFAULT_LIMIT
-from xds_server.semantics.world import CONTROLLER_NAME
+from xds_server.settings import CONTROLLER_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

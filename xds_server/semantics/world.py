@@ -13,8 +13,7 @@ from xds_server.model.policy import XTelemetryPolicy
 from xds_server.routing.backend import NO_CERTIFICATE, RetryBudget
 from xds_server.routing.rule import Session
 from xds_server.semantics.certificates import KeptSecret
-
-CONTROLLER_NAME = "xds-server.dev/gateway-controller"
+from xds_server.settings import CONTROLLER_NAME
 
 
 @dataclass(frozen=True, slots=True)

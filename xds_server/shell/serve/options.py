@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from xds_server.settings import ServeSettings, Settings
+from xds_server.settings import ServerSettings
 from xds_server.xds.limits import Limits
 
 
@@ -27,7 +27,7 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
-    def of(cls, settings: Settings | ServeSettings) -> "ServeOptions":
+    def of(cls, settings: ServerSettings) -> "ServeOptions":
         """What the process was told."""
         return cls(
             address=settings.ads_address,
