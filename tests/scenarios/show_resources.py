@@ -373,7 +373,7 @@ def _forward(body: Json) -> Json:
 def _retry(message: Json) -> Json:
     (elsewhere,) = message.pop("retryHostPredicate")
     assert elsewhere["name"] == "envoy.retry_host_predicates.previous_hosts"
-    assert message.pop("hostSelectionRetryMaxAttempts") == "32"
+    assert message.pop("hostSelectionRetryMaxAttempts") == "256"
     conditions = message.pop("retryOn").split(",")
     assert conditions[:3] == ["connect-failure", "refused-stream", "reset-before-request"]
     assert conditions[3:] == (["retriable-status-codes"] if "retriableStatusCodes" in message else [])

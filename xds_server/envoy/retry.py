@@ -22,9 +22,10 @@ _OTHER_HOSTS = HostPredicate(
     name="envoy.retry_host_predicates.previous_hosts",
     typed_config=any_of(fast(previous_hosts.PreviousHostsPredicate)()),
 )
-PICKS = 32
-"""How often Envoy draws again when it has drawn an endpoint that failed before: one that refuses connections has the
-fewest requests, so it is drawn more often than others.
+PICKS = 256
+"""How often Envoy draws again when it has drawn an endpoint that failed before. One that refuses connections has the
+fewest requests, so of two endpoints it is drawn three times in four, of three that are left with one good one eight
+times in nine: 32 draws miss the good one in one retry of 10,000, or of 43; 256 in none of 10^13.
 """
 
 
