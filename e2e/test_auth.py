@@ -1,18 +1,32 @@
 """What proxies prove, with tokens of a real cluster: who is let in, and who is told what instead."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import msgspec
 import pytest
 
+from tests.shell.serve.peers import Recorder
 from xds_server.infra import names
 from xds_server.model.meta import Key
+from xds_server.pb import discovery_pb2
+from xds_server.routing.audience import ForGateway
+from xds_server.shell.kube.authority import ServerIdentity
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.tokens import TokenAdmission
+from xds_server.shell.pki import new_authority
 from xds_server.shell.serve.admission import Admitted, Denied
+from xds_server.shell.serve.options import ServeOptions
+from xds_server.shell.serve.server import SERVICE, Serving
+from xds_server.wire.part import Part
+from xds_server.xds.catalog import Catalog
 from xds_server.xds.node import Node
+from xds_server.xds.resource import Resource, ResourceType
 
 
 @dataclass(frozen=True)
@@ -148,3 +162,87 @@ async def test_a_pod_may_call_itself_after_its_service(world: World) -> None:
     token = await world.token("mine")
     admitted = await world.admission().admit(world.node("mine", "ingress"), [bearer(token)])
     assert admitted.gateways == (gateway,)
+
+
+HOST = "xds-server.auth.svc"
+
+
+class Server:
+    """A server that listens with TLS and asks the cluster whom it has; each Gateway has a secret, of its own name."""
+
+    def __init__(self, world: World) -> None:
+        self.identity = ServerIdentity(world.client, world.namespace, "xds-server", (HOST,))
+        self.identity.adopt(new_authority("xds-server", datetime.now(UTC)))
+        catalog = Catalog()
+        secrets = [
+            Resource(ResourceType.SECRET, name, ForGateway(world.namespace, name), Part(name, name.encode()))
+            for name in ("mine-gateway", "yours-gateway")
+        ]
+        catalog.publish({(one.audience, one.type, one.name): one for one in secrets})
+        options = ServeOptions(address="127.0.0.1:0", stop_seconds=0.1)
+        self.serving = Serving(catalog, Recorder(), options, admission=world.admission())
+
+    @asynccontextmanager
+    async def stream(self, token: str) -> AsyncIterator[Any]:
+        """An ADS stream of somebody who shows this token, and trusts the authority."""
+        assert self.identity.authority is not None
+        trusted = grpc.ssl_channel_credentials(self.identity.authority.bundle)
+        named = [("grpc.ssl_target_name_override", HOST)]
+        async with grpc.aio.secure_channel(f"127.0.0.1:{self.serving.port}", trusted, named) as channel:
+            method = channel.stream_stream(
+                f"/{SERVICE}/DeltaAggregatedResources",
+                request_serializer=discovery_pb2.DeltaDiscoveryRequest.SerializeToString,
+                response_deserializer=discovery_pb2.DeltaDiscoveryResponse.FromString,
+            )
+            call = method(metadata=[bearer(token)])
+            yield call
+            call.cancel()
+
+
+@pytest.fixture
+async def server(world: World) -> AsyncIterator[Server]:
+    found = Server(world)
+    await found.serving.start(found.identity.credentials())
+    await found.serving.ready()
+    yield found
+    await found.serving.stop()
+
+
+def asking(node: Node, *secrets: str) -> discovery_pb2.DeltaDiscoveryRequest:
+    said = {"id": node.id, "cluster": node.cluster}
+    return discovery_pb2.DeltaDiscoveryRequest(
+        type_url=ResourceType.SECRET.url, node=said, resource_names_subscribe=secrets
+    )
+
+
+async def test_an_envoy_is_sent_the_secrets_of_its_own_gateways(world: World, server: Server) -> None:
+    async with asyncio.timeout(10), server.stream(await world.token("mine")) as call:
+        await call.write(asking(world.node("mine", "mine-gateway"), "mine-gateway", "yours-gateway"))
+        answer = await call.read()
+        assert [one.name for one in answer.resources] == ["mine-gateway"]
+        await call.write(
+            discovery_pb2.DeltaDiscoveryRequest(type_url=ResourceType.SECRET.url, response_nonce=answer.nonce)
+        )
+        answer = await call.read()
+        assert (list(answer.resources), list(answer.removed_resources)) == ([], ["yours-gateway"])
+
+
+@pytest.mark.parametrize("says", [("yours", "yours-gateway"), ("mine", "yours-gateway")])
+async def test_who_says_to_be_another_is_sent_nothing(world: World, server: Server, says: tuple[str, str]) -> None:
+    """A stolen node.id, and the Gateway of others, over TLS with a token that is good."""
+    async with asyncio.timeout(10), server.stream(await world.token("mine")) as call:
+        await call.write(asking(world.node(*says), "yours-gateway"))
+        assert [answer async for answer in answers(call)] == []
+        assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def answers(call: Any) -> AsyncIterator[Any]:
+    """What came before the end."""
+    while True:
+        try:
+            answer = await call.read()
+        except grpc.aio.AioRpcError:
+            return
+        if answer is grpc.aio.EOF:
+            return
+        yield answer
