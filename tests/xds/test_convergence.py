@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.xds.fake_envoy import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
@@ -148,7 +148,15 @@ EVENTFUL = st.lists(BAD | DELIVERIES | st.just("reconnect") | st.sampled_from([0
 CALM = st.lists(BAD_ROUTES | DELIVERIES, max_size=30)
 
 
+def only(version: int) -> World:
+    """Nothing but the listeners and one cluster, whose endpoints are missing."""
+    return World((0, 0, version), (0, 0), (1, 1), (0, 0), 0)
+
+
 @given(EVENTFUL, GOOD, st.booleans(), st.booleans())
+@example(steps=[only(1), "response", only(2), "reconnect", "request", 1.5], last=only(1), delta=True, new=False).via(
+    "a client says what it has while a later version is on its way, and the earlier one is to be had again"
+)
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_schedule_ends_with_the_view(
     steps: list["World | str | float"], last: World, delta: bool, new: bool

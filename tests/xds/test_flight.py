@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 from tests.xds.fills import fill
-from xds_server.xds.flight import Flight, rejection_of, repair_of, version_of
+from xds_server.xds.flight import Flight, accepted_of, rejection_of, repair_of, underway, version_of
 from xds_server.xds.resource import ResourceType
 
 OLD, NEW, GOOD = (fill(ResourceType.CLUSTER, name, content) for name, content in [("a", "1"), ("a", "2"), ("b", "1")])
@@ -38,3 +40,17 @@ def test_a_rejected_cluster_goes_back_to_what_it_was() -> None:
 def test_the_version_of_nothing() -> None:
     assert version_of(None) is None
     assert version_of(OLD) == OLD.version
+
+
+def test_what_is_underway_is_the_latest_of_each_name() -> None:
+    later = replace(
+        FLIGHT, nonce="8", resources={"a": OLD, "gone": FRESH}, removed=("b",), before={"a": NEW, "b": GOOD}
+    )
+    assert underway([FLIGHT, later]) == {"a": OLD, "b": None, "c": FRESH, "gone": FRESH}
+    assert underway([]) == {}
+
+
+def test_what_was_accepted_is_from_before_all_that_is_underway() -> None:
+    later = replace(FLIGHT, nonce="8", resources={"a": GOOD}, removed=(), before={"a": NEW})
+    held = {"a": GOOD, "b": GOOD, "c": FRESH, "d": None}
+    assert accepted_of("abcde", held, [FLIGHT, later]) == {"a": OLD, "b": None, "d": None}

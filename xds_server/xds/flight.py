@@ -1,6 +1,6 @@
 """A response on its way, and what is remembered of a rejected one: values that a Ledger keeps."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Reversible
 from dataclasses import dataclass, field
 
 from xds_server.xds.encoding import named_in
@@ -42,6 +42,27 @@ class Rejection:
 def version_of(resource: Resource | None) -> str | None:
     """Its version, or None for none."""
     return resource.version if resource else None
+
+
+def underway(flights: Iterable[Flight]) -> dict[str, Resource | None]:
+    """What the client will have been sent of their names when it has read them all, oldest first; None for removed."""
+    found: dict[str, Resource | None] = {}
+    for flight in flights:
+        found |= {**flight.resources, **dict.fromkeys(flight.removed)}
+    return found
+
+
+def accepted_of(
+    names: Collection[str], held: Mapping[str, Resource | None], flights: Reversible[Flight]
+) -> dict[str, Resource | None]:
+    """What the client last accepted of these: of what it holds, what was before anything that is on its way."""
+    accepted = {name: held[name] for name in names if name in held}
+    for flight in reversed(flights):
+        for name in flight.resources.keys() & set(names):
+            accepted.pop(name, None)
+            if name in flight.before:
+                accepted[name] = flight.before[name]
+    return accepted
 
 
 def blamed_by(detail: str, flight: Flight, held: Mapping[str, Resource | None]) -> dict[str, Resource | None]:

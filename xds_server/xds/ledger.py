@@ -12,7 +12,16 @@ from collections.abc import Collection, Iterable, Mapping
 from xds_server.xds.catalog import View
 from xds_server.xds.encoding import named_in, stand_in
 from xds_server.xds.events import Acknowledged, Event, Rejected
-from xds_server.xds.flight import Flight, Rejection, blamed_by, rejection_of, repair_of, version_of
+from xds_server.xds.flight import (
+    Flight,
+    Rejection,
+    accepted_of,
+    blamed_by,
+    rejection_of,
+    repair_of,
+    underway,
+    version_of,
+)
 from xds_server.xds.limits import Limits
 from xds_server.xds.resource import Resource, ResourceType
 from xds_server.xds.subscription import Change, Subscription
@@ -63,18 +72,20 @@ class Ledger:
         """The type's first request on this stream. What the client says it holds replaces what was assumed.
 
         `claims` are delta's initial_resource_versions: a claimed name is not sent again if its version is the current
-        one. SotW's version_info is no such claim, since of a response that was rejected later a part may be applied.
+        one. What is on its way counts instead: the client has yet to read it. SotW's version_info is no such claim,
+        since of a response that was rejected later a part may be applied.
         """
+        coming = underway(self.flights.values())
         if claims or not self.pushed:
-            self.held = {}
+            self.held = {name: one for name, one in coming.items() if one and self.subscription.covers(name)}
         self.requested = True
         self.pushed = False
         self.adds.clear()
         self.removals.clear()
-        self._claims = claims
+        self._claims = {name: version for name, version in claims.items() if name not in coming}
         self._everything = True
         self.answer_due = change.wildcard_began or self.subscription.wildcard
-        self._owe(change.asked - claims.keys() - self._underway(change.asked))
+        self._owe(change.asked - claims.keys() - coming.keys())
 
     def changed(self, change: Change) -> None:
         """A later request changed the subscription: what was asked for is owed, what was dropped is forgotten."""
@@ -229,7 +240,7 @@ class Ledger:
             # It carries again what is still unanswered.
             pending = {name for earlier in self.flights.values() for name in earlier.resources if name in holds}
             flight.resources = {**flight.resources, **{name: holds[name] for name in pending}}
-        flight.before = self._accepted_of(flight.resources)
+        flight.before = accepted_of(flight.resources, self.held, self.flights.values())
         flight.unasked = frozenset(name for name in self._volunteered & flight.resources.keys() if not covers(name))
         flight.whole = holds is not None
         if holds is not None:
@@ -345,16 +356,6 @@ class Ledger:
             self.rejections.append(rejection)
             self._recheck = True
         return Rejected(self.type, flight.resources, detail, flight.version)
-
-    def _accepted_of(self, names: Collection[str]) -> dict[str, Resource | None]:
-        """What the client last accepted of these; before anything that is still on its way."""
-        accepted = {name: self.held[name] for name in names if name in self.held}
-        for flight in reversed(self.flights.values()):
-            for name in flight.resources.keys() & set(names):
-                accepted.pop(name, None)
-                if name in flight.before:
-                    accepted[name] = flight.before[name]
-        return accepted
 
     def _take_claims(self, view: View) -> None:
         """Compare what the client said it holds. Of names that nobody subscribed to, it may say anything."""
