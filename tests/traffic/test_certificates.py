@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 import pytest
 from cryptography import x509
@@ -12,6 +13,8 @@ from tests.scenarios.certificates import key_pem
 from tests.traffic.authority import Authority, Pair
 from tests.traffic.client_certificates import client, get
 from tests.traffic.harness import World
+from tests.traffic.streams import route as stream_route
+from tests.traffic.streams import tls as terminating
 from tests.traffic.test_tls import gateway, https, route
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,3 +125,55 @@ async def test_keys_as_tools_write_them(world: World, kind: str, form: str) -> N
             certificate, key = (text.replace("\n", "\r\n") for text in (certificate, key))
     await serve(world, Pair(certificate.replace("\r", "\\r"), key.replace("\r", "\\r")))
     assert (await shown(world)).serial_number == serial(made)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda pair: Pair(_indented(pair.certificate), _indented(pair.key)),
+        lambda pair: Pair("\ufeff" + pair.certificate, "\ufeff" + pair.key),
+        lambda pair: Pair(pair.certificate + pair.key, pair.certificate + pair.key),
+        lambda pair: Pair(pair.certificate.rstrip(), pair.key.rstrip()),
+        lambda pair: Pair(pair.certificate.replace("CERTIFICATE", "X509 CERTIFICATE"), pair.key),
+        lambda pair: Pair(pair.certificate + pair.certificate, pair.key),
+    ],
+    ids=["indented", "byte order mark", "both in both", "no last line end", "older name", "twice"],
+)
+async def test_certificates_as_people_paste_them(world: World, written: Callable[[Pair], Pair]) -> None:
+    """Envoy itself refuses what is indented or begins with a mark (kgateway#10151)."""
+    made = ROOT.issue(HOST)
+    await serve(world, written(made))
+    assert (await shown(world)).serial_number == serial(made)
+
+
+async def test_a_chain_that_was_cut_off_leaves_the_last_good_one(world: World) -> None:
+    """Envoy refuses it too, and a new Envoy would have nothing (envoyproxy/gateway#9480)."""
+    below = Authority("between", ROOT)
+    good, cut = below.issue(HOST), below.issue(HOST)
+    await serve(world, good)
+    await serve(world, Pair(cut.certificate[:-200], cut.key))
+    assert (await shown(world)).serial_number == serial(good)
+    await serve(world, cut)
+    assert (await shown(world)).serial_number == serial(cut)
+
+
+async def test_one_certificate_many_times(world: World) -> None:
+    """A name twice in it; in two Secrets of one listener; one Secret named twice, and by a TLS listener for the same
+    host on another port (envoyproxy/gateway#9471 and #8928).
+    """
+    made = ROOT.issue(HOST, HOST)
+    await serve(world, made)
+    assert (await shown(world)).serial_number == serial(made)
+    await serve(world, made, made)
+    assert (await shown(world)).serial_number == serial(made)
+    await world.serve(
+        made.secret("c"), route("any", "a", "web"),
+        gateway(https("web", "c}, {name: c", HOST), terminating("stream", HOST, certificate="c", port=8443)),
+        stream_route("TLSRoute", "stream", "b", hosts=[HOST], section="stream"),
+    )  # fmt: skip
+    for number, name in ((443, "a"), (8443, "b")):
+        assert (await get(world.port(number), client(ROOT.pem), HOST)).told["name"] == name

@@ -5,15 +5,13 @@ choice, a Secret with `ca.crt`. Several are put together. Of each source only th
 Envoy would take a CRL beside them as one that every authority has to have.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.gateway import ObjectReference
 from xds_server.model.meta import Key
+from xds_server.semantics import pem
 from xds_server.semantics.grants import Referrer, permitted
 from xds_server.semantics.world import World
 
@@ -119,12 +117,5 @@ def _certificates(source: str, field: str, text: bytes | None) -> tuple[bytes, .
         return _Problem(reason, f"{source} does not exist")
     if not text.strip():
         return _Problem(reason, f"{source} has no {field}")
-    try:
-        return tuple(_written(x509.load_pem_x509_certificates(text)))
-    except ValueError:
-        return _Problem(reason, f"{source}: {field} does not parse as certificates in PEM")
-
-
-def _written(certificates: Iterable[x509.Certificate]) -> Iterable[bytes]:
-    for certificate in certificates:
-        yield certificate.public_bytes(Encoding.PEM)
+    found = pem.certificates(text)
+    return _Problem(reason, f"{source}: {field} {found}") if isinstance(found, str) else tuple(pem.written(found))

@@ -1,7 +1,7 @@
 """Secrets of type kubernetes.io/tls to certificates that Envoy will accept, or the reason why not.
 
-A pair is parsed and matched here, before it is sent: Envoy would reject the whole secret, and a listener whose first
-certificate is rejected opens without one.
+A pair is parsed and matched here, before it is sent, and written anew: Envoy would reject the whole secret, and a
+listener whose first certificate is rejected opens without one.
 """
 
 from dataclasses import dataclass, replace
@@ -11,11 +11,18 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtensionOID
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.core import Secret
+from xds_server.semantics import pem
 from xds_server.semantics.clock import Clock, reached
 
 LEAST_RSA_BITS = 2048
@@ -24,7 +31,7 @@ CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A usable pair in PEM. `problem` tells why the Secret is unusable now, when this is its last good state."""
+    """A usable pair, written in PEM. `problem` tells why the Secret is unusable now, if this is its last good state."""
 
     chain: bytes
     key: bytes
@@ -85,10 +92,9 @@ def parse(secret: Secret, *, checks: bool = True) -> Certificate | Unusable:
     if not chain or not key:
         missing = "tls.crt" if not chain else "tls.key"
         return Unusable(f"it has no {missing}")
-    try:
-        certificates = x509.load_pem_x509_certificates(chain)
-    except ValueError:
-        return Unusable("tls.crt does not parse as certificates in PEM")
+    certificates = pem.certificates(chain)
+    if isinstance(certificates, str):
+        return Unusable(f"tls.crt {certificates}")
     leaf = certificates[0]
     try:
         private = load_pem_private_key(key, password=None)
@@ -100,7 +106,9 @@ def parse(secret: Secret, *, checks: bool = True) -> Certificate | Unusable:
         return Unusable("tls.key does not belong to the first certificate of tls.crt")
     if checks and (problem := _key_problem(private)):
         return Unusable(problem)
-    return Certificate(chain, key, _names(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    written = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    whole = b"".join(pem.written(certificates))
+    return Certificate(whole, written, _names(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
 
 
 def _key_problem(private: PrivateKeyTypes) -> str | None:
