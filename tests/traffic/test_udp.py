@@ -65,6 +65,17 @@ async def test_a_share_that_nobody_can_have_is_dropped(world: World) -> None:
     assert Counter(await sessions(port(world), 20, SILENCE)) == {"one": 10, "": 10}
 
 
+@pytest.mark.parametrize("length", [1, 1500, 4096, 65_000])
+async def test_datagrams_of_any_size(world: World, length: int) -> None:
+    """In both directions. Unless told otherwise Envoy drops those of more than 1,500 bytes, such as answers of DNS
+    that it was asked for by EDNS (envoy#14113).
+    """
+    await world.serve(gateway(UDP), route("UDPRoute", "dns", "one"))
+    async with sender(port(world)) as client:
+        text = "x" * length
+        assert (await client.ask(text, SILENCE)).split(" ")[2] == text
+
+
 async def test_without_a_route_nothing_is_heard(world: World) -> None:
     await world.serve(gateway(UDP))
     async with sender(port(world)) as client:

@@ -29,6 +29,8 @@ OnMatch = fast(xds_matcher.MatcherOnMatch)
 TypedExtensionConfig = fast(xds_core.TypedExtensionConfig)
 
 BUFFER_LIMIT_BYTES = 32_768
+LARGEST_DATAGRAM = 65_535
+"""Bytes; no datagram is larger. Envoy's default, 1,500, drops the larger ones that networks carry in fragments."""
 SESSION_IDLE = timedelta(minutes=1)
 """After so long without a datagram in either direction a session is over: its client may come to another backend."""
 
@@ -67,12 +69,15 @@ def datagrams(listener: Listener, bind: Bind) -> Part:
         matcher=Matcher(on_no_match=OnMatch(action=action)),
         idle_timeout=SESSION_IDLE,
         access_log=[access_log.of_sessions(names.gateway_node_cluster(listener.id.gateway), inner)],
+        upstream_socket_config=UdpSocketConfig(max_rx_datagram_size=LARGEST_DATAGRAM),
     )
     message = ListenerMessage(
         name=name,
         stat_prefix=name,
         address=kit.udp(bind.address, port),
-        udp_listener_config=UdpListenerConfig(downstream_socket_config=UdpSocketConfig()),
+        udp_listener_config=UdpListenerConfig(
+            downstream_socket_config=UdpSocketConfig(max_rx_datagram_size=LARGEST_DATAGRAM)
+        ),
         listener_filters=[ListenerFilter(name="envoy.filters.udp_listener.udp_proxy", typed_config=any_of(proxy))],
         enable_reuse_port=True,  # Envoy's workers each need a socket of their own
     )
