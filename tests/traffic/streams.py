@@ -36,6 +36,25 @@ async def greeting(name: str, tls: ssl.SSLContext | None = None) -> AsyncIterato
         server.close()
 
 
+@asynccontextmanager
+async def counting(tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """A server that answers only when the client has said that nothing more will come: how many bytes came."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(f"{len(await reader.read())}\n".encode())
+            writer.close()
+        except ConnectionError:
+            pass
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"
+    finally:
+        server.close()
+
+
 def presenting(names: str, folder: Path) -> ssl.SSLContext:
     """A server's TLS with the certificate that tests have for these names."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -94,10 +113,11 @@ async def names_of(port: int, count: int) -> list[str]:
     return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
-def client_hello(server_name: str) -> bytes:
-    """What a TLS client says first."""
+def client_hello(server_name: str, *, protocols: Iterable[str] = ()) -> bytes:
+    """What a TLS client says first; the more protocols it offers, the longer."""
     outgoing = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(list(protocols))
     hello = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=server_name)
     with suppress(ssl.SSLWantReadError):
         hello.do_handshake()

@@ -10,7 +10,8 @@ import pytest_asyncio
 import yaml
 from grpc import StatusCode
 
-from tests.traffic.authority import Authority
+from tests.scenarios.certificates import pem
+from tests.traffic.authority import Authority, Pair
 from tests.traffic.client import connected
 from tests.traffic.grpc_backend import client, grpc_backend
 from tests.traffic.harness import World, endpoints, service
@@ -49,8 +50,9 @@ async def backends(world: World) -> AsyncIterator[None]:
         yield
 
 
-def config_map(name: str, *authorities: Authority) -> str:
-    whole = {"kind": "ConfigMap", "metadata": {"name": name}, "data": {"ca.crt": "".join(a.pem for a in authorities)}}
+def config_map(name: str, *authorities: Authority | str) -> str:
+    text = "".join(one if isinstance(one, str) else one.pem for one in authorities)
+    whole = {"kind": "ConfigMap", "metadata": {"name": name}, "data": {"ca.crt": text}}
     return f"{yaml.safe_dump(whole)}---\n"
 
 
@@ -93,6 +95,39 @@ async def test_it_is_asked_for_by_the_policys_hostname(world: World) -> None:
 async def test_one_of_several_authorities_is_enough(world: World) -> None:
     await world.serve(GATEWAY, ROUTE, config_map("ca", FOREIGN, OURS), policy("abc.example.com"))
     assert await statuses(world) == {200}
+
+
+async def test_an_authority_that_is_named_more_than_once(world: World) -> None:
+    """In one bundle, in two, as chains of issuers overlap (envoyproxy/gateway#8847)."""
+    twice = policy("abc.example.com").replace("name: ca}", 'name: ca}, {group: "", kind: ConfigMap, name: more}')
+    await world.serve(GATEWAY, ROUTE, config_map("ca", OURS, FOREIGN, OURS), config_map("more", FOREIGN, OURS), twice)
+    assert await statuses(world) == {200}
+
+
+async def test_an_issuer_whose_own_issuer_is_not_known(world: World) -> None:
+    """Whoever names one trusts it, whether or not it signed itself (envoyproxy/gateway#8302): an authority between, of
+    a backend that shows the chain or itself alone.
+    """
+    between = Authority("between", Authority("root of nobody"))
+    pair = between.issue(*NAMES)
+    for shown in (pair, pair.alone):
+        async with tls_backend("below", shown) as address:
+            await world.serve(
+                GATEWAY, to("below"), service("below", [address]), config_map("ca", between),
+                policy("abc.example.com", target="below"),
+            )  # fmt: skip
+            assert await statuses(world) == {200}
+
+
+async def test_a_certificate_that_signed_itself(world: World) -> None:
+    """It may be named as its own authority, as tools make it that know of no authorities (envoyproxy/gateway#8302)."""
+    alone, other = (Pair(pem("cert", name), pem("key", name)) for name in ("abc.example.com", "abc.example.com,x.org"))
+    trusted = config_map("ca", alone.certificate)
+    for shown, expected in ((alone, {200}), (other, {503})):
+        async with tls_backend("self", shown) as address:
+            own = service("self", [address])
+            await world.serve(GATEWAY, to("self"), own, trusted, policy("abc.example.com", target="self"))
+            assert await statuses(world) == expected
 
 
 async def test_the_newest_tls(world: World) -> None:

@@ -139,6 +139,17 @@ async def test_listeners_added_and_removed_beside(clients: Clients) -> None:
     assert await clients.name() == {"a"}
 
 
+async def test_listeners_renamed_and_reordered(clients: Clients) -> None:
+    """Nothing in Envoy is called after a listener's name or place (envoyproxy/gateway#6534)."""
+    world = clients.world
+    renamed = [one.replace("name: http", "name: front") for one in (HTTPS, HTTP)]
+    before = 'name: early, port: 80, protocol: HTTP, hostname: "early.org"'
+    for number, listeners in enumerate(([HTTPS, HTTP], renamed, [before, *renamed], [HTTP, HTTPS]), 4):
+        await world.change(gateway(*listeners, generation=number))
+        assert await clients.name() == {"a"}
+        assert await clients.draining() == 0
+
+
 async def test_another_certificate_drains_its_listener_alone(world: World) -> None:
     """This is a change of the chain: what is open on it is told to go, and what is open beside it is not."""
     neighbour = HTTPS.replace("a.org", "n.org").replace("name: https", "name: n")

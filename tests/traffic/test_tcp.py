@@ -14,6 +14,7 @@ from tests.traffic.harness import World, service
 from tests.traffic.streams import (
     FAR,
     connection,
+    counting,
     far,
     gateway,
     granting,
@@ -51,6 +52,16 @@ async def test_the_server_may_speak_first(world: World) -> None:
         assert await client.echoed("hello")
         client.writer.write_eof()
         assert await client.line() == "", "the backend's end of it is passed on, too"
+
+
+async def test_a_client_that_has_finished_is_still_answered(world: World) -> None:
+    """As `nc` does it: one end of the connection closes, the other goes on (envoy#2067, envoy#17160)."""
+    async with counting() as address:
+        await world.serve(gateway(TCP), service("counting", [address]), route("TCPRoute", "db", "counting"))
+        async with connection(world.port(5432)) as client:
+            client.writer.write(b"x" * 300_000)
+            client.writer.write_eof()
+            assert await client.line() == "300000"
 
 
 async def test_weights(world: World) -> None:

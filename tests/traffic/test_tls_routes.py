@@ -13,6 +13,7 @@ from tests.traffic.client import connected
 from tests.traffic.harness import World, service
 from tests.traffic.streams import (
     FAR,
+    client_hello,
     connection,
     far,
     gateway,
@@ -34,14 +35,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BACKEND_NAMES = "a.example.com,b.example.com,*.example.com"
 """Of the certificate that backends have, where TLS is handed on."""
 DRAIN_SECONDS = 1.2
+HANDSHAKE = b"\x16"
+"""How a record of TLS begins that goes on with a handshake."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
 async def backends(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
-    """Services one and two, which speak TLS, and plain and bare, which do not; all speak first."""
+    """Services one and two, which speak TLS, and plain, bare and more, which do not; all speak first."""
     own = presenting(BACKEND_NAMES, tmp_path_factory.mktemp("tls"))
     async with AsyncExitStack() as stack:
-        for name in ("one", "two", "plain", "bare"):
+        for name in ("one", "two", "plain", "bare", "more"):
             server = greeting(name, own if name in ("one", "two") else None)
             await world.change(service(name, [await stack.enter_async_context(server)]))
         yield
@@ -59,7 +62,7 @@ async def who(world: World, server_name: str, *, port: int = 443) -> str:
 async def closed(world: World, server_name: str, *, port: int = 443) -> bool:
     """Is a client with that server name sent off without a word? A TLS alert would be one."""
     answer = await raw_answer(world.port(port), server_name)
-    assert answer[:1] in (b"", b"\x16"), "neither silence nor a handshake"
+    assert answer[:1] in (b"", HANDSHAKE), "neither silence nor a handshake"
     return not answer
 
 
@@ -172,6 +175,61 @@ async def test_tls_may_end_here(world: World) -> None:
         assert await client.echoed("hello")
         assert client.writer.get_extra_info("ssl_object").selected_alpn_protocol() is None
     assert await closed(world, "b.example.org")
+
+
+async def test_every_route_of_a_wildcard_has_its_backend_where_tls_ends(world: World) -> None:
+    """Each by its own server names, the wider ones by what is left (istio#61040: the first had all)."""
+    await world.serve(
+        gateway(tls("tls", "*.example.org", certificate="org")),
+        secret("org", "*.example.org,*.b.example.org"),
+        route("TLSRoute", "first", "plain", hosts=["a.example.org"], created="2020"),
+        route("TLSRoute", "second", "bare", hosts=["b.example.org", "*.b.example.org"], created="2021"),
+        route("TLSRoute", "third", "more", hosts=["*.example.org"], created="2022"),
+    )
+    context = trusting("*.example.org,*.b.example.org")
+    expected = {"a": "plain", "b": "bare", "c.b": "bare", "d": "more"}
+    found = {name: await name_of(world.port(443), context, f"{name}.example.org") for name in expected}
+    assert found == expected
+
+
+async def test_a_listener_without_a_route_beside_one_for_all_hosts(world: World) -> None:
+    """Its chain matches its own name alone; a chain without a name would be a second one for everything, and Envoy
+    would refuse the whole port (envoyproxy/gateway#9516).
+    """
+    web = "name: web, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: web}]}"
+    pages = "kind: HTTPRoute\nmetadata: {name: pages}\nspec: {rules: [{backendRefs: [{name: a, port: 8080}]}]}\n---\n"
+    passed = tls("tls", "a.example.com")
+    documents = (gateway(web, passed), secret("web", "web.example.org"), pages)
+    await world.serve(*documents)
+    context = trusting("web.example.org")
+    async with connected(world.port(443), tls=context, server_name="web.example.org") as open_:
+        assert (await open_.get(host="web.example.org")).told["name"] == "a"
+        assert await closed(world, "a.example.com")
+        await world.serve(*documents, handed_on("late", "one", "a.example.com"))
+        assert await who(world, "a.example.com") == "one"
+        assert (await open_.get(host="web.example.org")).told["name"] == "a"
+
+
+@pytest.mark.parametrize("size", [7, 1400])
+async def test_a_client_hello_that_comes_in_pieces(world: World, size: int) -> None:
+    """As it does since key shares that withstand quantum computers have made it longer than a packet (haproxy#3148,
+    tldr.fail). The server name is found all the same, by listeners of both kinds.
+    """
+    web = 'name: web, port: 443, protocol: HTTPS, hostname: "b.example.com", tls: {certificateRefs: [{name: web}]}'
+    await world.serve(
+        gateway(tls("tls", "a.example.com"), web),
+        secret("web", "b.example.com"),
+        handed_on("r", "one", "a.example.com"),
+    )
+    for name in ("a.example.com", "b.example.com"):
+        hello = client_hello(name, protocols=[f"{number:0200}" for number in range(10)])
+        assert len(hello) > 2000
+        async with connection(world.port(443)) as client, asyncio.timeout(10):
+            for start in range(0, len(hello), size):
+                client.writer.write(hello[start : start + size])
+                await client.writer.drain()
+                await asyncio.sleep(0.001)
+            assert await client.reader.readexactly(1) == HANDSHAKE
 
 
 async def test_shares_where_tls_ends(world: World) -> None:
