@@ -45,7 +45,7 @@ def provisioner(
     )
     made.served = lambda: source.live.served("Gateway")
     told = ProvisionMetrics(registry)
-    told.wait(made.queue, made.problems)
+    told.wait(made.queue, made.problems, made.contests)
     made.wrote = told.wrote
     return made
 

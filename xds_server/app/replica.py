@@ -86,7 +86,7 @@ def replica(
 
     statuses = StatusWriter(client, control, source.live, controller_name=settings.controller_name, leading=leading)
     told = StatusMetrics(registry)
-    told.wait(statuses.queue)
+    told.wait(statuses.queue, statuses.contests)
     statuses.wrote = told.wrote
     statuses.settles = lambda id_: id_[0] == "Gateway" and control.pipeline.places.settles(id_[1])
     acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)

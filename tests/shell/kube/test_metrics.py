@@ -13,6 +13,7 @@ from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
 from xds_server.shell.kube import leader
 from xds_server.shell.kube.authority import ServerIdentity
+from xds_server.shell.kube.contest import Contests
 from xds_server.shell.kube.metrics import KubeMetrics, ProvisionMetrics, StatusMetrics
 from xds_server.shell.kube.security_metrics import SecurityMetrics
 from xds_server.shell.kube.source import KubeSource
@@ -69,7 +70,10 @@ def test_every_kind_has_a_sample_from_the_start(registry: CollectorRegistry, sou
 
 def test_statuses_are_counted(registry: CollectorRegistry) -> None:
     metrics, queue = StatusMetrics(registry), StatusQueue()
-    metrics.wait(queue)
+    contests = Contests[Key]()
+    metrics.wait(queue, contests)
+    for _ in range(4):
+        contests.wrote(Key("a", "b"), b"")
     metrics.wrote("Gateway", "written", 0.03)
     metrics.wrote("Gateway", "conflict", 5.0)
     queue.put(("Gateway", Key("a", "b")))
@@ -78,12 +82,16 @@ def test_statuses_are_counted(registry: CollectorRegistry) -> None:
         assert registry.get_sample_value(f"{OURS}status_writes_total", labels) == count
     assert registry.get_sample_value(f"{OURS}status_write_seconds_count") == 1
     assert registry.get_sample_value(f"{OURS}status_waiting") == 1
+    assert registry.get_sample_value(f"{OURS}status_contended") == 1
 
 
 def test_what_is_deployed_is_counted(registry: CollectorRegistry) -> None:
     metrics, queue = ProvisionMetrics(registry), WorkQueue[Key]()
     problems: dict[Key, str] = {}
-    metrics.wait(queue, problems)
+    contests = Contests[Key]()
+    metrics.wait(queue, problems, contests)
+    for _ in range(4):
+        contests.wrote(Key("a", "b"), b"")
     metrics.wrote("Service", "applied")
     queue.put(Key("a", "b"))
     problems[Key("a", "c")] = "taken"
@@ -91,4 +99,5 @@ def test_what_is_deployed_is_counted(registry: CollectorRegistry) -> None:
         labels = {"kind": "Service", "result": result}
         assert registry.get_sample_value(f"{OURS}provision_writes_total", labels) == count
     assert registry.get_sample_value(f"{OURS}provision_waiting") == 1
+    assert registry.get_sample_value(f"{OURS}provision_contended") == 1
     assert registry.get_sample_value(f"{OURS}undeployed_gateways") == 1

@@ -43,7 +43,7 @@ class LiveObjects:
     """By kind and key."""
 
     changed: Callable[[str, Key], None] = lambda _, __: None
-    """Told of an object that is new, or whose status is not what it was."""
+    """Told of an object that is new or gone, or whose status is not what it was."""
     _objects: dict[tuple[str, Key], Live] = field(default_factory=dict)
     _served: dict[str, str] = field(default_factory=dict)
 
@@ -75,4 +75,5 @@ class LiveObjects:
 
     def forget(self, kind: str, key: Key) -> None:
         """The object is gone."""
-        self._objects.pop((kind, key), None)
+        if self._objects.pop((kind, key), None) is not None:
+            self.changed(kind, key)

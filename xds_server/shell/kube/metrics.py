@@ -14,9 +14,11 @@ from xds_server.shell.kube.source import KubeSource
 from xds_server.shell.metrics import PREFIX
 
 DISTURBED: Final = "Kinds of which nothing is heard now (1): the watch is lost, or the cluster does not serve them."
+PROVISION_CONTENDED: Final = "Objects made for Gateways that somebody else changes back again and again."
 PROVISIONED: Final = "Writes of objects that are made for Gateways, those that changed nothing and were refused too."
 PROVISION_WAITING: Final = "Gateways that wait to be deployed, or are being deployed."
 UNDEPLOYED: Final = "Gateways that cannot be deployed as they are wanted."
+STATUS_CONTENDED: Final = "Objects whose status somebody else writes over again and again."
 WRITES: Final = "Statuses written, and those that were not: changed meanwhile, refused by the API server, or failed."
 SECONDS: Final = "Time from a change until the status that it led to was written."
 WAITING: Final = "Objects whose status waits to be looked at and written."
@@ -57,13 +59,15 @@ class StatusMetrics:
             "status_write_seconds", SECONDS, namespace=PREFIX, registry=registry, buckets=self.SECONDS
         )
         self._waiting = Gauge("status_waiting", WAITING, namespace=PREFIX, registry=registry)
+        self._contended = Gauge("status_contended", STATUS_CONTENDED, namespace=PREFIX, registry=registry)
         for kind in LAYOUTS:
             for result in self.RESULTS:
                 self._writes.labels(kind, result)
 
-    def wait(self, queue: Sized) -> None:
-        """Whose length says how many wait."""
+    def wait(self, queue: Sized, contests: Sized) -> None:
+        """Whose lengths say how many wait, and how many are contended."""
         self._waiting.set_function(lambda: float(len(queue)))
+        self._contended.set_function(lambda: float(len(contests)))
 
     def wrote(self, kind: str, result: str, seconds: float) -> None:
         """One was tried."""
@@ -80,13 +84,15 @@ class ProvisionMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._writes = Counter("provision_writes", PROVISIONED, ["kind", "result"], namespace=PREFIX, registry=registry)
         self._waiting = Gauge("provision_waiting", PROVISION_WAITING, namespace=PREFIX, registry=registry)
+        self._contended = Gauge("provision_contended", PROVISION_CONTENDED, namespace=PREFIX, registry=registry)
         self._undeployed = Gauge("undeployed_gateways", UNDEPLOYED, namespace=PREFIX, registry=registry)
         for kind in MADE:
             for result in self.RESULTS:
                 self._writes.labels(kind, result)
 
-    def wait(self, queue: Sized, problems: Sized) -> None:
-        """Whose lengths say how many wait, and how many have problems."""
+    def wait(self, queue: Sized, problems: Sized, contests: Sized) -> None:
+        """Whose lengths say how many Gateways wait, how many have problems, and how many objects are contended."""
+        self._contended.set_function(lambda: float(len(contests)))
         self._waiting.set_function(lambda: float(len(queue)))
         self._undeployed.set_function(lambda: float(len(problems)))
 

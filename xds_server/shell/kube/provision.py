@@ -3,13 +3,14 @@
 In: rows of `desired`, and what was made, as the API server has it. Out: server-side applies and deletions, and what
 kept them from being done, as rows of `provisions`. Runs while this replica leads. Never touches what is not ours: what
 has the name of something new is looked at first; an apply that is to create carries a resourceVersion that nothing
-existing has, one that is to change carries the uid of what it changes.
+existing has, one that is to change carries the uid of what it changes. What another changes back again and again is
+applied ever less often: see contest.py.
 """
 
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from xds_server.infra.desired import Desired, Provision
 from xds_server.infra.service import without_cluster_ip
 from xds_server.model.meta import Key
 from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.contest import Contests, told_contenders
 from xds_server.shell.kube.errors import (
     BusyError,
     ConflictError,
@@ -76,6 +78,8 @@ class Provisioner:
         """Told what a person should know of a Gateway: its uid, a reason in one word, a sentence."""
         self.served: Callable[[], str | None] = lambda: None
         """The apiVersion under which the cluster serves Gateways."""
+        self.contests: Contests[ObjectId] = Contests()
+        """Objects that somebody else changes back."""
         self.caught_up = asyncio.Event()
         """Set once every Gateway has been looked after since this replica leads: problems of theirs are known."""
         self._client = client
@@ -84,7 +88,8 @@ class Provisioner:
         self._selector = names.selector(controller_name)
         self._namespaces = tuple(namespaces) or ("",)
         self._known = Provisioned()
-        self._applied: dict[ObjectId, _Applied] = {}
+        self._applied: dict[Key, dict[ObjectId, _Applied]] = {}
+        """By Gateway."""
         self._unlisted: set[tuple[str, str]] = set()
         self._listed = asyncio.Event()
         self._tries: Counter[Key] = Counter()
@@ -101,6 +106,7 @@ class Provisioner:
         """Brings everything about that differs, until cancelled."""
         self._known, self._active = Provisioned(), True
         self._applied.clear()
+        self.contests.clear()
         self._tries.clear()
         self._listed.clear()
         self.caught_up.clear()
@@ -206,6 +212,7 @@ class Provisioner:
         deployments = self._control.pipeline.deployments
         row = deployments.desired.get(gateway) if deployments is not None else None
         if row is None:
+            self._forget(gateway, ())
             there = self._control.pipeline.inputs.kinds["Gateway"].get(gateway)
             if there is not None:  # it is another controller's now; what a deleted one owns goes with it
                 await self._prune(gateway, there.metadata.uid, set())
@@ -223,9 +230,19 @@ class Provisioner:
         if not taken or any(one.owner == row.uid for one in self._known.of(gateway)):
             for id_, value in wanted.items():
                 if id_ not in taken:
-                    problems += await self._apply(id_, value, wanted)
+                    problems += await self._apply(gateway, id_, value, wanted)
         await self._prune(gateway, row.uid, wanted.keys())
+        self._forget(gateway, wanted.keys())
         return problems
+
+    def _forget(self, gateway: Key, wanted: Collection[ObjectId]) -> None:
+        """What was applied that is wanted no more."""
+        applied_ = self._applied.get(gateway, {})
+        for id_ in applied_.keys() - wanted:
+            del applied_[id_]
+            self.contests.forget(id_)
+        if not applied_:
+            self._applied.pop(gateway, None)
 
     async def _lives(self, gateway: Key, uid: str) -> bool:
         """Is the Gateway still there? What it owns may be gone since it is gone, before that is heard of here."""
@@ -251,17 +268,21 @@ class Provisioner:
                 self._known.note(known)
         return known.owner == uid and known.managed
 
-    async def _apply(self, id_: ObjectId, value: Json, wanted: Mapping[ObjectId, Json]) -> list[Provision]:
+    async def _apply(
+        self, gateway: Key, id_: ObjectId, value: Json, wanted: Mapping[ObjectId, Json]
+    ) -> list[Provision]:
         known, sent = self._known.get(id_), digest(value)
-        before = self._applied.get(id_)
+        before = self._applied.get(gateway, {}).get(id_)
         if known is not None and before is not None and before == _Applied(sent, known.fingerprint):
             return []
-        if known is None:
-            precondition = {"resourceVersion": _NO_VERSION}
-        else:
-            precondition = {"uid": known.uid}
-            if id_[0] == "Deployment" and any(kind == "HorizontalPodAutoscaler" for kind, _ in wanted):
-                await self._leave_replicas(id_, known)
+        if (pause := self.contests.pause(id_, sent)) > 0:
+            self.queue.put_later(gateway, pause)
+            return []
+        other = await self._other(id_, value) if self.contests.is_news(id_, sent) else ""
+        precondition = {"uid": known.uid} if known is not None else {"resourceVersion": _NO_VERSION}
+        scaled = id_[0] == "Deployment" and any(kind == "HorizontalPodAutoscaler" for kind, _ in wanted)
+        if known is not None and scaled:
+            await self._leave_replicas(id_, known)
         try:
             answer = await self._client.apply(_where(id_), self._owned(value, precondition), manager=self._manager)
         except ConflictError as error:
@@ -269,25 +290,43 @@ class Provisioner:
             raise _LaterError(str(error)) from error
         except EndingError as error:
             raise _LaterError(str(error)) from error
-        except (UnreachableError, BusyError):
+        except BusyError:
             raise
         except InvalidError as error:
             without = without_cluster_ip(value)
-            return self._refused(id_, error) if without is None else await self._apply(id_, without, wanted)
+            if without is not None:
+                return await self._apply(gateway, id_, without, wanted)
+            return self._refused(gateway, id_, error)
         except RefusedError as error:
-            return self._refused(id_, error)
+            return self._refused(gateway, id_, error)
         one = self._read(id_[0], answer)
         self._known.note(one)
-        self._applied[id_] = _Applied(sent, one.fingerprint)
+        self._applied.setdefault(gateway, {})[id_] = _Applied(sent, one.fingerprint)
         changed = known is None or known.fingerprint != one.fingerprint
         self.wrote(id_[0], "applied" if changed else "unchanged")
         if changed:
             log.info("applied", object=f"{id_[0]} {id_[1]}", new=known is None)
+            if self.contests.wrote(id_, sent):
+                self._tell_contest(gateway, id_, other)
         return []
 
-    def _refused(self, id_: ObjectId, error: RefusedError) -> list[Provision]:
+    async def _other(self, id_: ObjectId, value: Json) -> str:
+        """Who changed an object that is about to be applied once more."""
+        try:
+            live = await self._client.get_object(_where(id_))
+        except NotFoundError:
+            live = None
+        return told_contenders(live, value, self._manager)
+
+    def _tell_contest(self, gateway: Key, id_: ObjectId, other: str) -> None:
+        log.warning("another changes what is applied", object=f"{id_[0]} {id_[1]}", gateway=str(gateway), reason=other)
+        row = self._desired().get(gateway)
+        text = f"{id_[0]} {id_[1]} is changed back again and again, and put right ever less often: {other}"
+        self.notice(gateway, row.uid if row else "", "Contended", text)
+
+    def _refused(self, gateway: Key, id_: ObjectId, error: RefusedError) -> list[Provision]:
         self.wrote(id_[0], "refused")
-        self._applied.pop(id_, None)
+        self._applied.get(gateway, {}).pop(id_, None)
         reason = "Invalid" if isinstance(error, InvalidError) else "NoResources"
         return [Provision(reason, f"The API server refuses {id_[0]} {id_[1]}: {error}")]
 
@@ -320,7 +359,6 @@ class Provisioner:
             except (NotFoundError, ConflictError):
                 continue
             self.wrote(one.id[0], "deleted")
-            self._applied.pop(one.id, None)
             log.info("deleted", object=f"{one.id[0]} {one.id[1]}", gateway=str(gateway))
 
     def _tell(self, gateway: Key, problems: Sequence[Provision]) -> None:

@@ -6,8 +6,9 @@ written is what the tables say then, when the loop is at rest: a state on the wa
 """
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
@@ -22,6 +23,7 @@ from xds_server.model.meta import Key
 from xds_server.semantics.status_merge import LAYOUTS, Json, Merged, Told, is_written_by, manager, merged, released
 from xds_server.semantics.unreadable import Ours, unreadable
 from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.contest import Contests
 from xds_server.shell.kube.decode import head
 from xds_server.shell.kube.errors import (
     BusyError,
@@ -49,25 +51,11 @@ generation takes the rest for the answer.
 """
 _FORBIDDEN_SECONDS: Final = 30.0
 _CONFLICTS: Final = 5
-_MOST_CONTEST_SECONDS: Final = 60.0
-_TOLD_CONTESTS: Final = 3
+_FIRST_BUSY_SECONDS: Final = 0.5
+_MOST_BUSY_SECONDS: Final = 30.0
+"""How long one whose write was answered with 429 or 5xx rests: twice as long after each further one."""
 _COMPARED_AT_ONCE: Final = 20
 _REQUEST_SECONDS: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Wrote:
-    """A status that was written: having to write the same again means that somebody else writes, too."""
-
-    uid: str
-    desired: bytes
-    at: float
-    times: int = 0
-
-    @property
-    def pause(self) -> float:
-        """How long to leave the other one alone."""
-        return float(min(0.5 * 2**self.times, _MOST_CONTEST_SECONDS))
 
 
 class StatusWriter:
@@ -91,6 +79,8 @@ class StatusWriter:
         """What makes an object unreadable."""
         self.settles: Callable[[Id], bool] = lambda _: False
         """Asked whether what the tables say of an object is about to be otherwise, without anybody's doing."""
+        self.contests: Contests[Id] = Contests()
+        """Statuses that somebody else writes, too."""
         self._client = client
         self._control = control
         self._live = live
@@ -103,16 +93,17 @@ class StatusWriter:
         """What writes were answered, where that has not yet been heard of otherwise."""
         self._in_vain: dict[Id, tuple[bytes, bytes]] = {}
         """What was wanted over which status that the API server refused, or keeps otherwise."""
-        self._wrote: dict[Id, _Wrote] = {}
-        self._others: set[str] = set()
-        """The uids of objects that are wholly another controller's."""
+        self._busy: Counter[Id] = Counter()
+        """How often in a row a write was answered with 429 or 5xx."""
+        self._others: dict[Id, str] = {}
+        """The objects that are wholly another controller's, with their uids."""
         control.watch(self._settled)
         live.changed = self.look_at
 
     async def run(self) -> None:
         """Compares everything, then writes what differs, until cancelled."""
         self.queue.clear()
-        for memory in (self._fresh, self._in_vain, self._wrote):
+        for memory in (self._fresh, self._in_vain, self._busy, self.contests):
             memory.clear()
         self._writes = True
         try:
@@ -180,13 +171,23 @@ class StatusWriter:
             self._note(error, id_)
             self.wrote(id_[0], "failed", monotonic() - since)
             return _FORBIDDEN_SECONDS, True
-        except (UnreachableError, BusyError) as error:
+        except UnreachableError as error:
             self._note(error, id_)
             self.wrote(id_[0], "failed", monotonic() - since)
             return 0.0, True
+        except BusyError as error:
+            self._note(error, id_)
+            self.wrote(id_[0], "failed", monotonic() - since)
+            return self._rest(id_, error), True
         except Exception:  # a status that cannot be written keeps no other from being written
             log.exception("writing a status failed", object=f"{id_[0]} {id_[1]}")
             return _FORBIDDEN_SECONDS, True
+
+    def _rest(self, id_: Id, error: BusyError) -> float:
+        """How long one waits whose write failed by itself, it may be: others' successes say nothing of it."""
+        pause: float = min(_FIRST_BUSY_SECONDS * 2 ** self._busy[id_], _MOST_BUSY_SECONDS) * random.uniform(0.8, 1.2)
+        self._busy[id_] = min(self._busy[id_] + 1, 10)
+        return max(pause, error.retry_after or 0.0)
 
     async def _try(self, id_: Id, since: float) -> tuple[float, bool]:
         live = self._known(id_)
@@ -198,7 +199,7 @@ class StatusWriter:
             found = await self._merged(id_, live, msgspec.json.decode(wanted))
             if found.status is None or self._in_vain.get(id_) == (wanted, live.status):
                 return 0.0, False
-            if (pause := max(self._contested(id_, live, wanted), self._unsettled(id_, live, since))) > 0:
+            if (pause := max(self.contests.pause(id_, (live.uid, wanted)), self._unsettled(id_, live, since))) > 0:
                 return pause, True
             await self._bucket.take()
             if not self._leading():
@@ -235,23 +236,16 @@ class StatusWriter:
         layout, status = LAYOUTS[kind], msgspec.json.decode(live.status) or {}
         told = Told(self._controller_name, key.namespace, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         if desired is not None or layout.shared:
-            self._others.discard(live.uid)
+            self._others.pop(id_, None)
             return merged(layout, status, desired, told)
         accepted = (one for one in status.get("conditions") or () if one["type"] == "Accepted")
-        if live.uid in self._others or all(one["status"] == "Unknown" for one in accepted):
+        if self._others.get(id_) == live.uid or all(one["status"] == "Unknown" for one in accepted):
             return Merged(None)
         found = await self._client.get_object(self._where(id_))
         if not is_written_by(found["metadata"].get("managedFields") or (), manager(self._controller_name)):
-            self._others.add(live.uid)
+            self._others[id_] = live.uid
             return Merged(None)
         return released(layout, status, live.generation, told)
-
-    def _contested(self, id_: Id, live: Live, wanted: bytes) -> float:
-        """How long to wait before the same is written once more."""
-        before = self._wrote.get(id_)
-        if before is None or (before.uid, before.desired) != (live.uid, wanted):
-            return 0.0
-        return before.at + before.pause - monotonic()
 
     def _unsettled(self, id_: Id, live: Live, since: float) -> float:
         """How long to wait until what is to be said of a new generation has settled."""
@@ -305,12 +299,10 @@ class StatusWriter:
             self._in_vain[id_] = (wanted, written.status)
         else:
             self._in_vain.pop(id_, None)
-        before = self._wrote.get(id_)
-        again = before is not None and (before.uid, before.desired) == (written.uid, wanted)
-        times = before.times + 1 if before is not None and again else 0
-        if times == _TOLD_CONTESTS:
+        self._busy.pop(id_, None)
+        if self.contests.wrote(id_, (written.uid, wanted)):
             log.warning("another writes over this status", object=f"{id_[0]} {id_[1]}")
-        self._wrote[id_] = _Wrote(written.uid, wanted, monotonic(), times)
+            self.notice(id_, written.uid, "Contended", "somebody else writes over this status again and again")
         for one in found.left_out:
             log.warning("status is not whole", object=f"{id_[0]} {id_[1]}", left_out=one)
             self.notice(id_, written.uid, "StatusIncomplete", f"left out of the status: {one}")
@@ -331,5 +323,6 @@ class StatusWriter:
             log.warning("statuses wait for the API server", reason=str(error))
 
     def _forget(self, id_: Id) -> None:
-        for memory in (self._fresh, self._in_vain, self._wrote):
+        for memory in (self._fresh, self._in_vain, self._busy, self._others):
             memory.pop(id_, None)
+        self.contests.forget(id_)

@@ -34,9 +34,12 @@ class WorkQueue(Generic[K]):
 
     def put_later(self, key: K, seconds: float) -> None:
         """After a while, unless it is asked for sooner."""
-        if (timer := self._later.pop(key, None)) is not None:
+        loop, timer = asyncio.get_running_loop(), self._later.get(key)
+        if timer is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
             timer.cancel()
-        self._later[key] = asyncio.get_running_loop().call_later(seconds, self.put, key)
+        self._later[key] = loop.call_later(seconds, self.put, key)
 
     async def take(self) -> K:
         """The next one; `done` has to follow."""

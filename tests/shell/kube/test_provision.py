@@ -1,0 +1,204 @@
+"""Who else writes what is deployed; how a real API server is served, e2e/test_deployment.py shows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from tests.pipeline.test_deployments import GATEWAY, class_, gateway
+from xds_server.control import Changes, Control
+from xds_server.infra.desired import Installation
+from xds_server.pipeline.options import Options
+from xds_server.pipeline.program import build
+from xds_server.shell.kube import contest
+from xds_server.shell.kube.client import KubeClient
+from xds_server.shell.kube.errors import refused
+from xds_server.shell.kube.provision import Provisioner
+
+SERVICE = "/api/v1/namespaces/shop/services/web"
+GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/web"
+
+
+def fields(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {}
+    return {f"f:{name}": fields(below) for name, below in value.items()}
+
+
+@dataclass
+class ApiServer:
+    """Objects by path, applied whole by one manager; a watch tells of every change of its kind."""
+
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    applied: list[str] = field(default_factory=list)
+    then: Callable[[str], None] = lambda _: None
+    """Told of what was applied, once that is answered."""
+    _version: int = 10
+    _watches: dict[str, list[asyncio.Queue[bytes]]] = field(default_factory=dict)
+
+    async def get(self, where: str, params: Mapping[str, str] | None = None, *, accept: str = "") -> bytes:
+        plural = where.rpartition("/")[2]
+        items = [one for path, one in self.objects.items() if path.split("/")[-2] == plural]
+        return msgspec.json.encode({"metadata": {"resourceVersion": str(self._version)}, "items": items})
+
+    async def get_object(self, where: str) -> dict[str, Any]:
+        if where not in self.objects:
+            raise refused(404, "NotFound", where)
+        return self.objects[where]
+
+    async def apply(self, where: str, value: Mapping[str, Any], *, manager: str) -> bytes:
+        self.applied.append(where)
+        tree = fields({name: value[name] for name in ("metadata", "spec") if name in value})
+        entry = {"manager": manager, "operation": "Apply", "fieldsV1": tree}
+        uid = self.objects[where]["metadata"]["uid"] if where in self.objects else f"u{self._version}"
+        self.write(where, {**value, "metadata": {**value["metadata"], "uid": uid, "managedFields": [entry]}})
+        asyncio.get_running_loop().call_soon(self.then, where)
+        return msgspec.json.encode(self.objects[where])
+
+    @asynccontextmanager
+    async def stream(
+        self, where: str, _: Mapping[str, str], *, idle_seconds: float, accept: str
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._watches.setdefault(where.rpartition("/")[2], []).append(queue)
+
+        async def lines() -> AsyncIterator[bytes]:
+            while True:
+                yield await queue.get()
+
+        yield lines()
+
+    def write(self, where: str, value: dict[str, Any]) -> None:
+        self._version += 1
+        value["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[where] = value
+        self._tell(where, "MODIFIED", value)
+
+    def remove(self, where: str) -> None:
+        self._version += 1
+        value = self.objects.pop(where)
+        self._tell(
+            where, "DELETED", {**value, "metadata": {**value["metadata"], "resourceVersion": f"{self._version}"}}
+        )
+
+    def take(self, where: str, manager: str, name: str, to: Any) -> None:
+        """A field of the spec, as an update by another manager."""
+        before = self.objects[where]
+        ours = msgspec.json.decode(msgspec.json.encode(before["metadata"]["managedFields"][0]))
+        ours["fieldsV1"]["f:spec"].pop(f"f:{name}", None)
+        theirs = {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {f"f:{name}": {}}}}
+        metadata = {**before["metadata"], "managedFields": [ours, theirs]}
+        self.write(where, {**before, "metadata": metadata, "spec": {**before["spec"], name: to}})
+
+    def _tell(self, where: str, type_: str, value: Mapping[str, Any]) -> None:
+        for queue in self._watches.get(where.split("/")[-2], ()):
+            queue.put_nowait(msgspec.json.encode({"type": type_, "object": value}))
+
+
+@dataclass
+class World:
+    server: ApiServer
+    control: Control
+    provisioner: Provisioner
+    notices: list[tuple[str, str]] = field(default_factory=list)
+
+    def count(self, where: str = SERVICE) -> int:
+        return self.server.applied.count(where)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A Gateway that is deployed; pauses of contests are from 50 ms to half a second."""
+    monkeypatch.setattr(contest, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(contest, "_LONGEST_PAUSE", 0.5)
+    options = Options(deployed=True, installation=Installation(namespace="system"))
+    control = Control(build(options), batch_seconds=0.001, batch_max_seconds=0.01)
+    server = ApiServer({GATEWAYS: {"metadata": {"name": "web", "namespace": "shop", "uid": "u1"}}})
+    provisioner = Provisioner(
+        cast("KubeClient", server), control, manager="us", controller_name=options.controller_name
+    )
+    found = World(server, control, provisioner)
+    provisioner.notice = lambda _, __, reason, text: found.notices.append((reason, text))
+    one, class_one = gateway(), class_()
+    control.submit(Changes((("Gateway", GATEWAY, one), ("GatewayClass", class_one.metadata.key, class_one))))
+    tasks = [asyncio.create_task(control.run()), asyncio.create_task(provisioner.run())]
+    try:
+        await found.until(lambda: found.count() == 1)
+        await asyncio.sleep(0.1)
+        yield found
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_change_is_put_right_at_once(world: World) -> None:
+    world.server.take(SERVICE, "edit", "type", "NodePort")
+    await world.until(lambda: world.server.objects[SERVICE]["spec"]["type"] == "LoadBalancer")
+    assert world.count() == 2
+    assert world.notices == []
+
+
+async def test_who_changes_everything_back_is_answered_ever_less_often_and_named(world: World) -> None:
+    def revert(where: str) -> None:
+        if where == SERVICE:
+            world.server.take(SERVICE, "argocd-controller", "type", "NodePort")
+
+    world.server.then = revert
+    revert(SERVICE)
+    await asyncio.sleep(2)
+    assert 5 <= world.count() <= 9
+    assert len(world.provisioner.contests) == 1
+    ((reason, text),) = world.notices
+    assert reason == "Contended"
+    assert text.startswith("Service shop/web is changed back again and again, and put right ever less often: ")
+    assert text.endswith(": argocd-controller writes spec.type")
+    assert world.provisioner.problems == {}
+    world.server.then = lambda _: None
+    await world.until(lambda: world.server.objects[SERVICE]["spec"]["type"] == "LoadBalancer")
+
+
+async def test_who_deletes_it_each_time_is_answered_ever_less_often(world: World) -> None:
+    def delete(where: str) -> None:
+        if where == SERVICE:
+            world.server.remove(SERVICE)
+
+    world.server.then = delete
+    delete(SERVICE)
+    await asyncio.sleep(1.5)
+    assert 4 <= world.count() <= 8
+    assert [text.rpartition(": ")[2] for _, text in world.notices] == ["somebody deletes it"]
+
+
+async def test_others_are_deployed_at_once_meanwhile(world: World) -> None:
+    """And what is wanted otherwise is applied at once, too."""
+    world.server.then = lambda where: (
+        world.server.take(SERVICE, "flux", "type", "NodePort") if where == SERVICE else None
+    )
+    world.server.then(SERVICE)
+    await world.until(lambda: len(world.provisioner.contests) == 1)
+    before = world.count()
+    other = gateway({"name": "http", "port": 81, "protocol": "HTTP"}, metadata={"generation": 2})
+    world.control.submit(Changes((("Gateway", GATEWAY, other),)))
+    async with asyncio.timeout(0.2):
+        await world.until(lambda: world.count() > before)
+    assert world.server.objects[SERVICE]["spec"]["ports"][0]["port"] == 81
+
+
+async def test_what_is_gone_is_forgotten(world: World) -> None:
+    assert len(world.provisioner._applied[GATEWAY]) == len(set(world.server.applied))
+    world.control.submit(Changes((), (("Gateway", GATEWAY),)))
+    del world.server.objects[GATEWAYS]
+    for where in set(world.server.applied):
+        world.server.remove(where)
+    await world.until(lambda: not world.provisioner._applied)
+    assert not world.provisioner.contests._wrote
