@@ -16,7 +16,7 @@ from xds_server.model.document import Object
 from xds_server.model.meta import Key
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
-from xds_server.shell.kube import status
+from xds_server.shell.kube import pace, status
 from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.decode import head
 from xds_server.shell.kube.errors import refused
@@ -80,7 +80,9 @@ class World:
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """Rests are a fifth of what they are."""
+    """Rests are a fifth of what they are, and everybody's pauses are none."""
+    monkeypatch.setattr(pace, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(pace, "_LONGEST_PAUSE", 0.001)
     monkeypatch.setattr(status, "_FIRST_BUSY_SECONDS", 0.1)
     control = Control(build(Options(deployed=True)), batch_seconds=0.001, batch_max_seconds=0.01)
     server, live = ApiServer(), LiveObjects()
