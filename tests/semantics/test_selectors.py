@@ -3,7 +3,7 @@
 import pytest
 
 from xds_server.model.gateway import LabelSelector, LabelSelectorRequirement
-from xds_server.semantics.selectors import matches
+from xds_server.semantics.selectors import matches, problem
 
 
 def expression(operator: str, *values: str) -> LabelSelector:
@@ -20,6 +20,10 @@ def expression(operator: str, *values: str) -> LabelSelector:
         (expression("Exists"), True, True, False),
         (expression("DoesNotExist"), False, False, True),
         (expression("Near", "1"), False, False, False),
+        (expression("In"), False, False, False),
+        (expression("NotIn"), False, False, False),
+        (expression("Exists", "1"), False, False, False),
+        (expression("DoesNotExist", "1"), False, False, False),
     ],
 )
 def test_one_requirement(selector: LabelSelector, with_one: bool, with_two: bool, without: bool) -> None:
@@ -35,3 +39,21 @@ def test_every_requirement_must_hold() -> None:
     assert matches(selector, {"a": "1", "b": ""})
     assert not matches(selector, {"a": "1"})
     assert not matches(selector, {"b": ""})
+
+
+@pytest.mark.parametrize(
+    ("from_", "selector", "field"),
+    [
+        ("Selector", None, "selector:"),
+        ("Selector", expression("Near", "1"), "selector.matchExpressions[0].operator:"),
+        ("Selector", expression("NotIn"), "selector.matchExpressions[0].values:"),
+        ("Selector", expression("Exists", "1"), "selector.matchExpressions[0].values:"),
+        ("Selector", expression("NotIn", "1"), ""),
+        ("Selector", LabelSelector(), ""),
+        ("All", None, ""),
+        ("Same", expression("Near"), ""),
+    ],
+)
+def test_what_selects_nothing_is_told_where_it_counts(from_: str, selector: LabelSelector | None, field: str) -> None:
+    assert problem(from_, selector).startswith(field)
+    assert bool(problem(from_, selector)) is bool(field)

@@ -160,6 +160,28 @@ async def test_names(world: World, hostname: str, names: str, reached: bool) -> 
         assert (await world.get("/")).told["sni"] == hostname
 
 
+@pytest.mark.parametrize(
+    ("issued_for", "hostname", "names", "reached"),
+    [
+        ("*.example.com", "abc.example.com", "", True),
+        ("*.example.com", "a.abc.example.com", "", False),
+        ("*.example.com", "example.com", "", False),
+        ("ABC.Example.com", "abc.example.com", "", True),
+        ("*.example.com", "none.org", "{type: Hostname, hostname: abc.example.com}", True),
+        ("*.example.com", "none.org", '{type: Hostname, hostname: "*.example.com"}', True),
+        ("abc.example.com", "none.org", '{type: Hostname, hostname: "*.example.com"}', False),
+    ],
+)
+async def test_certificates_with_wildcards(
+    world: World, issued_for: str, hostname: str, names: str, reached: bool
+) -> None:
+    """They count for one label, as for any client of TLS, whatever the case."""
+    async with tls_backend("wild", OURS.issue(issued_for)) as address:
+        own = service("wild", [address])
+        await world.serve(GATEWAY, to("wild"), own, CA, policy(hostname, target="wild", names=names))
+        assert await statuses(world) == ({200} if reached else {503})
+
+
 async def test_who_cannot_be_verified_is_never_asked(world: World) -> None:
     """A backend of another authority, one without TLS, authorities that are missing, empty, no certificates, or only
     known to the system.

@@ -170,8 +170,9 @@ def _attach(
     allowing = [point for point in named if asking.kind in point.kinds and _allows(point, namespace, look, world)]
     if not allowing:
         names = ", ".join(point.id.name for point in named)
+        why = "".join(dict.fromkeys(map(_misled, named)))
         return [], conditions.not_allowed_by_listeners(
-            f"listeners {names} do not allow {asking.kind}s from namespace {namespace}"
+            f"listeners {names} do not allow {asking.kind}s from namespace {namespace}{why}"
         )
     written = asking.written
     matching = [point for point in allowing if not written or any(intersect(point.hostname, name) for name in written)]
@@ -196,6 +197,12 @@ def _allows(point: AttachPoint, namespace: str, look: Lookup, world: World) -> b
     allowed = point.namespaces
     known = look.get(world.namespaces, Key("", namespace)) if allowed.from_ == "Selector" else None
     return selectors.allows(allowed.from_, allowed.selector, point.id.owner.namespace, namespace, known)
+
+
+def _misled(point: AttachPoint) -> str:
+    """What is wrong with a listener that allows no namespace at all."""
+    problem = selectors.problem(point.namespaces.from_, point.namespaces.selector)
+    return f" (allowedRoutes.namespaces.{problem})" if problem else ""
 
 
 def _hosts(point: AttachPoint, written: tuple[str, ...], points: Iterable[AttachPoint]) -> dict[str, str]:

@@ -43,13 +43,18 @@ def of_gateway(
         if _allows(gateway, set_key.namespace, look, world):
             allowed.append((set_key, set_))
             continue
-        from_ = gateway.spec.allowed_listeners.namespaces.from_
-        message = (
-            f"Gateway {key} does not allow ListenerSets of namespace {set_key.namespace} (allowedListeners: {from_})"
-        )
+        why = problem(gateway) or f"allowedListeners: {gateway.spec.allowed_listeners.namespaces.from_}"
+        message = f"Gateway {key} does not allow ListenerSets of namespace {set_key.namespace} ({why})"
         refused.append((set_key, SetVerdict(conditions.not_accepted("NotAllowed", message))))
     allowed.sort(key=lambda entry: (entry[1].metadata.creation_timestamp, str(entry[0])))
     return allowed, refused
+
+
+def problem(gateway: Gateway) -> str:
+    """Why a Gateway that chooses namespaces of ListenerSets by a selector allows none at all, with the field."""
+    allowed = gateway.spec.allowed_listeners.namespaces
+    wrong = selectors.problem(allowed.from_, allowed.selector)
+    return f"allowedListeners.namespaces.{wrong}, so no namespace is allowed" if wrong else ""
 
 
 def _allows(gateway: Gateway, namespace: str, look: Lookup, world: World) -> bool:

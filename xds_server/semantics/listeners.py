@@ -29,6 +29,7 @@ from xds_server.semantics import (
     listener_conflicts,
     listener_filters,
     listener_sets,
+    selectors,
     tls_overlap,
 )
 from xds_server.semantics.authorities import Authorities
@@ -144,7 +145,8 @@ def judge(
         judged[id_] = (_filtered(found[0], filters), *found[1:])
     valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
     made, unmade = infrastructure.judge(gateway, look, world)
-    accepted = addresses.problem(gateway) or unmade or conditions.gateway_accepted(valid, len(own), made.note)
+    notes = filter(None, (made.note, listener_sets.problem(gateway)))
+    accepted = addresses.problem(gateway) or unmade or conditions.gateway_accepted(valid, len(own), "; ".join(notes))
     served_on = accepted.status == "True" or (world.deployed and accepted.reason == "InvalidParameters")
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
@@ -268,6 +270,9 @@ def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:
         return conditions.not_accepted("UnsupportedValue", message)
     options = ", ".join(sorted(listener.tls.options)) if listener.tls else ""
     note = f" tls.options {options}: not known here, without effect." if options else ""
+    namespaces = listener.allowed_routes.namespaces
+    if problem := selectors.problem(namespaces.from_, namespaces.selector):
+        note += f" allowedRoutes.namespaces.{problem}, so no namespace is allowed."
     return conditions.accepted(f"The listener is accepted.{note}")
 
 

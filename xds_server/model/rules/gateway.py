@@ -12,7 +12,6 @@ from xds_server.model.gateway import (
     GatewayClassSpec,
     GatewayInfrastructure,
     GatewaySpec,
-    LabelSelectorRequirement,
     Listener,
     ListenerFilters,
     ListenerNamespaces,
@@ -59,7 +58,6 @@ FIELDS: Fields = {
     AllowedRoutes: {"kinds": count(8)},
     RouteNamespaces: {"from_": one_of("All", "Selector", "Same")},
     ListenerNamespaces: {"from_": one_of("All", "Selector", "Same", "None")},
-    LabelSelectorRequirement: {"operator": one_of("In", "NotIn", "Exists", "DoesNotExist")},
     RouteGroupKind: {"group": syntax.group, "kind": syntax.kind},
     ListenerFilters: {"requests": count(16)},
     GatewayAddress: {

@@ -75,10 +75,13 @@ CHECKS = (
         "XDS0506",
         "A certificate or its key does not parse",
         ERROR,
-        "tls.crt has to be certificates and tls.key a private key that is not encrypted, both in PEM. In `data` of a"
-        " Secret they are base64 of the PEM text; `stringData` takes the text itself.",
+        "tls.crt has to be certificates and tls.key a private key that is not encrypted, both in PEM and whole. In"
+        " `data` of a Secret they are base64 of the PEM text; `stringData` takes the text itself.",
         "Put the PEM text into the Secret, once encoded.",
-        (Told("Listener", "ResolvedRefs", "", "does not parse as"),),
+        (
+            Told("Listener", "ResolvedRefs", "", "does not parse as"),
+            Told("Listener", "ResolvedRefs", "", "of which [0-9]+ can be read"),
+        ),
         field="tls.certificateRefs",
     ),
     Check(
