@@ -2,11 +2,12 @@
 
 Nothing is told before every kind has been listed, or is known to be absent; a list that replaces another is one batch.
 What does not decode is told and keeps its last good state. A kind that is no longer served keeps its last objects:
-deleting a CRD deletes the objects first, which is told apart from people deleting them by asking for the CRD.
+deleting a CRD deletes the objects first, which is told apart from people deleting them by asking for the CRD: once for
+all that were deleted before the question was sent.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Any, Final
@@ -52,6 +53,17 @@ class _Place:
     orphans_since: float | None = None
     """When the kind was served again after objects went with its CRD."""
     orphans: set[Key] = field(default_factory=set)
+    deleted: set[Key] = field(default_factory=set)
+    """Objects that went, of which it is not yet known why; they stay in `known`."""
+    asked: set[Key] = field(default_factory=set)
+    """Those that the question under way is about."""
+    some: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when some were deleted."""
+
+    def back(self, keys: Collection[Key]) -> None:
+        """These are there, whatever was heard of earlier ones of the name."""
+        for gone in (self.orphans, self.deleted, self.asked):
+            gone.difference_update(keys)
 
 
 @dataclass(slots=True)
@@ -102,6 +114,8 @@ class KubeSource:
         async with asyncio.TaskGroup() as group:
             for place in self._places:
                 group.create_task(self._keep_following(place), name=f"watch-{place.row.plural}-{place.namespace}")
+                if place.row.channel != "core":
+                    group.create_task(self._keep_asking(place), name=f"crd-{place.row.plural}-{place.namespace}")
 
     def _namespaces(self, row: Kind) -> Sequence[str]:
         return (self.namespaces or ("",)) if row.namespaced else ("",)
@@ -116,6 +130,20 @@ class KubeSource:
                 self._lose(place, repr(error))
             await asyncio.sleep(_ABSENT_SECONDS)
 
+    async def _keep_asking(self, place: _Place) -> None:
+        """Why objects went, of one kind in one place."""
+        while True:
+            await place.some.wait()
+            place.some.clear()
+            place.asked, place.deleted = place.asked | place.deleted, set()
+            try:
+                with_crd = await self._crd_is_going(place)
+                self._judge(place, with_crd=with_crd)
+            except Exception:  # whatever it is, it is asked again
+                log.exception("taking objects out of service failed", kind=place.row.kind)
+                await asyncio.sleep(_ABSENT_SECONDS)
+                place.some.set()
+
     async def _follow(self, place: _Place) -> None:
         """One kind in one place: finds its version, watches it, begins anew when it is served no more."""
         while True:
@@ -125,7 +153,7 @@ class KubeSource:
             labels, fields = SELECTORS.get(place.row.kind, ("", ""))
             watched = Watched(api_version, place.row.plural, place.namespace, labels, fields)
             async for event in watch(self.client, watched):
-                await self._take(place, decoder, event)
+                self._take(place, decoder, event)
                 if isinstance(event, Absent):
                     break
 
@@ -148,7 +176,7 @@ class KubeSource:
                 return found
             await asyncio.sleep(_ABSENT_SECONDS)
 
-    async def _take(self, place: _Place, decoder: Decoder, event: Event) -> None:
+    def _take(self, place: _Place, decoder: Decoder, event: Event) -> None:
         if isinstance(event, Lost):
             self._lose(place, event.reason)
             return
@@ -166,7 +194,7 @@ class KubeSource:
                 self.decoded(perf_counter() - began)
             case Removed(item):
                 self.heard(place.row.kind)
-                await self._remove(place, item)
+                self._remove(place, item)
             case Absent():
                 self._be_absent(place)
 
@@ -179,12 +207,13 @@ class KubeSource:
             if found is not None:
                 upserts.append((place.row.kind, key, found))
         gone = place.known - seen
+        place.back(seen)
         if place.orphans_since is None and place.orphans:
             place.orphans_since = monotonic()
             asyncio.get_running_loop().call_later(_RETURN_SECONDS, self._let_go, place)
-        place.orphans -= seen
-        gone -= place.orphans
-        place.known = seen | place.orphans
+        kept = place.orphans | place.deleted | place.asked
+        gone -= kept
+        place.known = seen | kept
         place.listed = True
         self._tell(Changes(tuple(upserts), tuple((place.row.kind, key) for key in gone)))
         for key in gone:
@@ -209,24 +238,32 @@ class KubeSource:
         return key, found
 
     def _send(self, place: _Place, key: Key, found: Object | None) -> None:
-        place.orphans.discard(key)
+        place.back((key,))
         place.known.add(key)
         if found is not None:
             self._tell(Changes(((place.row.kind, key, found),)))
 
-    async def _remove(self, place: _Place, item: bytes) -> None:
+    def _remove(self, place: _Place, item: bytes) -> None:
         key = head(item).metadata.key
-        if await self._goes_with_its_crd(place):
+        if place.row.channel == "core":
+            self._drop(place, (key,))
+        else:
+            place.deleted.add(key)
+            place.some.set()
+
+    def _judge(self, place: _Place, *, with_crd: bool) -> None:
+        """It is known why those went that were asked about."""
+        gone, place.asked = place.asked, set()
+        if not with_crd:
+            self._drop(place, gone)
+        elif gone:
             if not place.orphans:
                 log.warning("objects kept: their CRD is being deleted", kind=place.row.kind)
-            place.orphans.add(key)
+            place.orphans |= gone
             place.orphans_since = None
-            return
-        self._drop(place, key)
 
-    async def _goes_with_its_crd(self, place: _Place) -> bool:
-        if place.row.channel == "core":
-            return False
+    async def _crd_is_going(self, place: _Place) -> bool:
+        """Is the CRD of a kind being deleted, or gone?"""
         where = path(
             "apiextensions.k8s.io/v1", "customresourcedefinitions", name=f"{place.row.plural}.{place.row.group}"
         )
@@ -249,14 +286,17 @@ class KubeSource:
             return
         for key in sorted(place.orphans):
             log.warning("object that went with its CRD is let go", kind=place.row.kind, object=str(key))
-            self._drop(place, key)
+        self._drop(place, place.orphans)
         place.orphans.clear()
         place.orphans_since = None
 
-    def _drop(self, place: _Place, key: Key) -> None:
-        place.known.discard(key)
-        self._tell(Changes((), ((place.row.kind, key),)))
-        self._forget(place, key)
+    def _drop(self, place: _Place, keys: Collection[Key]) -> None:
+        if not keys:
+            return
+        place.known.difference_update(keys)
+        self._tell(Changes((), tuple((place.row.kind, key) for key in sorted(keys))))
+        for key in keys:
+            self._forget(place, key)
 
     def _forget(self, place: _Place, key: Key) -> None:
         self.live.forget(place.row.kind, key)
@@ -275,6 +315,8 @@ class KubeSource:
         kept = len(place.known)
         told = log.warning if kept else log.info
         told("kind is not served by the cluster", kind=place.row.kind, objects_kept=kept)
+        place.deleted.clear()
+        place.asked.clear()
         place.orphans = set(place.known)
         place.orphans_since = None
         if not place.listed:
