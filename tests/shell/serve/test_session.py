@@ -274,8 +274,7 @@ async def test_a_client_that_is_not_admitted() -> None:
     assert stage.call.written == stage.seen.told == []
 
 
-async def test_who_is_refused_is_told_by_admission_alone() -> None:
-    """It comes back every few seconds, and admission says the same thing once a minute."""
+async def test_who_is_refused_is_told_with_where_it_comes_from_and_who_it_says_to_be() -> None:
     admission = Asked(Denied(grpc.StatusCode.UNAVAILABLE, "the pod is not known"))
     admission.answers.set()
     with capture_logs() as lines:
@@ -283,12 +282,20 @@ async def test_who_is_refused_is_told_by_admission_alone() -> None:
         refused.call.say(CLUSTER, node=NODE)
         with pytest.raises(AbortedError):
             await refused.task
-        assert lines == []
         broken = Stage(admission)
         broken.call.say(CLUSTER, node={"id": "nobody"})
         with pytest.raises(AbortedError):
             await broken.task
-    assert [line["event"] for line in lines] == ["client refused"]
+    denied, broke = lines
+    told = {key: denied[key] for key in ("event", "node", "code", "reason", "peer")}
+    assert told == {
+        "event": "envoy refused",
+        "node": NODE["id"],
+        "code": "UNAVAILABLE",
+        "reason": "the pod is not known",
+        "peer": "ipv4:127.0.0.1:1",
+    }
+    assert (broke["event"], broke["peer"]) == ("client refused", "ipv4:127.0.0.1:1")
 
 
 async def test_the_server_stops_while_a_client_waits_to_be_admitted() -> None:

@@ -16,15 +16,12 @@ from typing import Any, Final, Protocol
 
 import grpc
 import msgspec
-import structlog
 
 from xds_server.model.meta import Key
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import KubeError
 from xds_server.shell.serve.admission import Admitted, Denied, Metadata
 from xds_server.xds.node import GATEWAY, Node
-
-log = structlog.get_logger()
 
 _REVIEWS: Final = path("authentication.k8s.io/v1", "tokenreviews")
 _PREFIX: Final = "system:serviceaccount:"
@@ -37,8 +34,6 @@ _LEAST_SECONDS: Final = 60.0
 """How long a token that was found good is one at least: the API server's clock may be behind ours."""
 _MOST_ASKED: Final = 16
 """Questions at once: whoever reaches the port may send tokens, and the API server has others to serve."""
-_QUIET_SECONDS: Final = 60.0
-"""The same refusal of the same pod is told once in this time."""
 
 
 class Member(Protocol):
@@ -71,7 +66,7 @@ class Proven:
 
 
 class TokenAdmission:
-    """Admits proxies by their tokens. `member` looks a pod up; `denied` is told the reason of each refusal."""
+    """Admits proxies by their tokens. `member` looks a pod up; `denied` is told the status of each refusal."""
 
     def __init__(
         self,
@@ -84,14 +79,13 @@ class TokenAdmission:
         self._reviews = Reviews(client, audience)
         self._member = member
         self._denied = denied
-        self._told: dict[tuple[str, str], float] = {}
 
     async def admit(self, node: Node, metadata: Metadata, /) -> Admitted:
         """Raises Denied. The pod is looked up last: nothing is awaited after that."""
         try:
             return self._admitted(node, await self._reviews.proven(_token(metadata)))
         except Denied as denied:
-            self._tell(node, denied)
+            self._denied(denied.code.name)
             raise
 
     def _admitted(self, node: Node, proven: Proven) -> Admitted:
@@ -110,16 +104,6 @@ class TokenAdmission:
             reason = f"pod {pod} does not serve {named}; its Gateways: {gateways}"
             raise Denied(grpc.StatusCode.PERMISSION_DENIED, reason)
         return Admitted(member.gateways, until=proven.until, draining=member.terminating)
-
-    def _tell(self, node: Node, denied: Denied) -> None:
-        self._denied(denied.code.name)
-        now, what = time.monotonic(), (node.id[:300], denied.reason[:300])
-        if now < self._told.get(what, 0.0):
-            return
-        if len(self._told) >= _MOST_KEPT:
-            self._told.clear()
-        self._told[what] = now + _QUIET_SECONDS
-        log.warning("envoy refused", node=node.id, cluster=node.cluster, code=denied.code.name, reason=denied.reason)
 
 
 @dataclass(slots=True)

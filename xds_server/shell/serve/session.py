@@ -25,6 +25,7 @@ from xds_server.shell.serve.admission import Admission, Denied, Metadata, OpenAd
 from xds_server.shell.serve.clients import ClientRecord, Clients
 from xds_server.shell.serve.observer import Observer
 from xds_server.shell.serve.options import ServeOptions
+from xds_server.shell.serve.refusals import RefusalLog
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.delta import DeltaStream
 from xds_server.xds.errors import RemoteProtocolError
@@ -67,6 +68,7 @@ class World:
     clock: Callable[[], float]
     """Monotonic seconds."""
     admission: Admission = field(default_factory=OpenAdmission)
+    refusals: RefusalLog = field(default_factory=RefusalLog)
 
 
 class Session:
@@ -85,8 +87,8 @@ class Session:
         self._until: float | None = None
         """When what the client has shown is over."""
         self._fault: tuple[grpc.StatusCode, str] | None = None
-        self._denied = False
-        """Admission has told why."""
+        self._denied: Node | None = None
+        """Who it says to be that admission refused."""
         self._seen = -1
         """The catalog's serial that was last looked at for the client."""
         self._synced: int | None = None
@@ -157,10 +159,12 @@ class Session:
     # Reading
 
     async def _read(self, requests: AsyncIterator[Any]) -> None:
+        claimed: Node | None = None
         try:
             async for request in requests:
                 if self._node is None:
-                    await self._admit(node_of(request.node))
+                    claimed = node_of(request.node)
+                    await self._admit(claimed)
                 if self._over:
                     return
                 self._receive(request)
@@ -171,7 +175,7 @@ class Session:
             self._fault = self._fault or (grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Denied as denied:
             self._fault = self._fault or (denied.code, denied.reason)
-            self._denied = True
+            self._denied = claimed
         finally:
             self._over = True
             self._wake.set()
@@ -307,8 +311,7 @@ class Session:
         if self._alarm is not None:
             self._alarm.cancel()
         if self._node is None:
-            if self._fault is not None and not self._denied:
-                log.warning("client refused", peer=self._call.peer(), reason=self._fault[1])
+            self._tell_refused()
             return
         error = sys.exception()
         failed = error is not None and not isinstance(error, asyncio.CancelledError)
@@ -316,6 +319,16 @@ class Session:
         log.info("envoy disconnected", **_fields(self._node), reason=reason)
         self._world.clients.closed(self.number)
         self._world.observer.closed(self.number, self._node)
+
+    def _tell_refused(self) -> None:
+        if self._fault is None:
+            return
+        code, reason = self._fault
+        if (node := self._denied) is None:
+            self._world.refusals.tell("client refused", self._call.peer(), reason=reason)
+            return
+        about = {"node": node.id, "cluster": node.cluster, "code": code.name}
+        self._world.refusals.tell("envoy refused", self._call.peer(), **about, reason=reason)
 
 
 def _fields(node: Node) -> dict[str, str]:
