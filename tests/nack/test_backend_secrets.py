@@ -66,6 +66,26 @@ async def test_a_file_of_authorities_that_the_proxy_does_not_have() -> None:
         assert traffic.all_good(["/good"])
 
 
+async def test_authorities_that_envoy_refuses_in_place_of_good_ones() -> None:
+    """The last good ones go on to be trusted, by the cluster as it was: it is not sent again, and so not rejected."""
+    async with World(checks=True, system_authorities="/nonexistent/ca.crt") as world:
+        await world.change(gateway(), *routes(), *service("secured", world.backend), policy(CA), authorities())
+        await world.start_envoy()
+        name, build = names.cluster(SECURED), {"build": "1.40.0"}
+        before, pushes = world.body(ResourceType.CLUSTER, name, **build), world.pushes(ResourceType.CLUSTER)
+        await world.change(policy(SYSTEM))
+        await until(lambda: told(world)["Accepted"].reason == "Invalid")
+        await world.quiet()
+        assert world.body(ResourceType.CLUSTER, name, **build) == before != world.body(ResourceType.CLUSTER, name)
+        assert world.pushes(ResourceType.CLUSTER) == pushes
+        holds = world.control.pipeline.inputs.holds.items()
+        assert {id_.type for id_, hold in holds if hold.rejected} == {ResourceType.SECRET}
+        await world.change(policy(CA))
+        await until(lambda: told(world)["Accepted"].reason == "Accepted")
+        await world.quiet()
+        assert world.body(ResourceType.CLUSTER, name) == before
+
+
 async def test_a_client_certificate_that_envoy_refuses() -> None:
     """The private key can be read, and is too short."""
     private = refused()

@@ -102,12 +102,12 @@ def test_another_name_of_a_backend_is_one_cluster(pipeline: Pipeline) -> None:
     assert not calls.keys() & {"rules", "placed"}
 
 
-def test_other_authorities_are_secrets_alone(pipeline: Pipeline) -> None:
+def test_other_authorities_are_secrets_and_their_clusters(pipeline: Pipeline) -> None:
     put(pipeline, world.authorities(1))
     calls, sent = settle(pipeline)
     policies = len(range(0, ROUTES, 25))
-    assert len(sent) == policies
-    assert {one.split("/")[0] for one in sent} == {"secrets ca"}
+    assert sum(one.startswith("secrets ca/") for one in sent) == policies
+    assert sum(one.startswith("clusters bench/") for one in sent) == len(sent) - policies == policies
     assert calls["authorities"] == calls["secrets.parts"] == policies
     assert not calls.keys() & {"rules", "placed"}
 

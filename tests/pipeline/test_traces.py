@@ -480,10 +480,11 @@ def test_a_changed_policy_is_one_cluster(pipeline: Pipeline) -> None:
     )
 
 
-def test_other_authorities_are_one_secret(pipeline: Pipeline) -> None:
+def test_other_authorities_are_a_secret_and_a_cluster(pipeline: Pipeline) -> None:
+    """The cluster is another one, so that Envoy gives up connections that were made under those that went."""
     put(pipeline, authorities("ca", "b.e.com"))
     trace = settle(pipeline)
-    assert trace.published == ["secrets ca/backendtlspolicy/default/p"]
+    assert trace.published == ["clusters default/s3:80/auto/tls/default/p", "secrets ca/backendtlspolicy/default/p"]
     assert trace.calls == Counter(
         {
             "authorities": 1,

@@ -43,6 +43,9 @@ def cluster(message: Json) -> Json:
         assert body.keys() <= {"name", "type", "connectTimeout"}
         return {"closed": True}
     secured = {} if (socket := body.pop("transportSocket", None)) is None else {"tls": _tls(socket)}
+    if (told := body.pop("metadata", None)) is not None:  # a hash of authorities, which are made anew for each run
+        assert secured
+        assert len(told["filterMetadata"]["xds-server"]["authorities"]) == 16
     where = {"dns": _found_by_dns(body, dns)} if dns else {"endpoints": _assigned(body.pop("edsClusterConfig"))}
     limits = dict.fromkeys(("maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"), _UNLIMITED)
     constants = {

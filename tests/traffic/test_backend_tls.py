@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import ssl
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -11,6 +13,7 @@ import yaml
 from grpc import StatusCode
 
 from tests.scenarios.certificates import pem
+from tests.traffic import streams
 from tests.traffic.authority import Authority, Pair
 from tests.traffic.client import connected
 from tests.traffic.grpc_backend import client, grpc_backend
@@ -200,7 +203,7 @@ async def test_who_cannot_be_verified_is_never_asked(world: World) -> None:
 
 
 async def test_authorities_change_under_traffic(world: World) -> None:
-    """More authorities cost no request. When they are gone there is no answer any more, on no connection."""
+    """More authorities cost no request. Others in their place, or none: no answer any more, on no connection."""
     await world.serve(GATEWAY, ROUTE, CA, policy("abc.example.com"))
     done = asyncio.Event()
     seen: list[int] = []
@@ -214,6 +217,14 @@ async def test_authorities_change_under_traffic(world: World) -> None:
     await world.change(config_map("ca", OURS, FOREIGN))
     await asyncio.sleep(0.2)
     assert set(seen) == {200}
+    await world.change(config_map("ca", FOREIGN))
+    await asyncio.sleep(0.1)
+    seen.clear()
+    await asyncio.sleep(0.3)
+    assert set(seen) == {503}
+    await world.change(CA)
+    await asyncio.sleep(0.2)
+    assert await statuses(world) == {200}
     await world.remove("ConfigMap", "ca")
     await asyncio.sleep(0.1)
     seen.clear()
@@ -225,6 +236,27 @@ async def test_authorities_change_under_traffic(world: World) -> None:
     assert await statuses(world) == {200}
     done.set()
     await asyncio.gather(*asking)
+
+
+async def test_connections_of_tcp_that_are_open_outlive_their_authorities(world: World) -> None:
+    """They have been verified; new ones are not made."""
+    listener = "{name: tcp, port: 5432, protocol: TCP}"
+    gateway = GATEWAY.replace("[{name: http", f"[{listener}, {{name: http")
+    route = streams.route("TCPRoute", "tcp", "echo", section="tcp")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as pair:
+        pair.write((PAIR.certificate + PAIR.key).encode())
+        pair.flush()
+        server.load_cert_chain(pair.name)
+    async with streams.greeting("echo", server) as address:
+        await world.change(service("echo", [address]))
+        await world.serve(gateway, route, CA, policy("abc.example.com", target="echo"))
+        async with streams.connection(world.port(5432)) as client:
+            assert await client.line() == "echo"
+            await world.change(config_map("ca", FOREIGN))
+            await asyncio.sleep(0.2)
+            assert await streams.name_of(world.port(5432)) == ""
+            assert await client.echoed("ping")
 
 
 async def test_a_policy_arrives_and_goes_under_traffic(world: World) -> None:

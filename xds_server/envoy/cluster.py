@@ -12,12 +12,14 @@ from envoy_data_plane.envoy.extensions.clusters.common.dns import v3 as common_d
 from envoy_data_plane.envoy.extensions.clusters.dns import v3 as dns
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type import v3 as type_v3
+from envoy_data_plane.google import protobuf
 
 from xds_server.envoy import kit, names, tls
 from xds_server.routing.backend import Backend, Protocol, RetryBudget, Verification
 from xds_server.wire.construct import any_of, fast
 from xds_server.wire.encode import encode
 from xds_server.wire.part import Owner, Part
+from xds_server.wire.splice import field
 
 Cluster = fast(api.Cluster)
 ClusterLoadAssignment = fast(endpoint_api.ClusterLoadAssignment)
@@ -33,6 +35,9 @@ HttpProtocolOptions = fast(http.HttpProtocolOptions)
 ExplicitHttpConfig = fast(http.HttpProtocolOptionsExplicitHttpConfig)
 Http1 = fast(core.Http1ProtocolOptions)
 Http2 = fast(core.Http2ProtocolOptions)
+Metadata = fast(core.Metadata)
+Struct = fast(protobuf.Struct)
+Value = fast(protobuf.Value)
 CustomType = fast(api.ClusterCustomClusterType)
 DnsCluster = fast(dns.DnsCluster)
 
@@ -96,6 +101,14 @@ def _found_by_dns(name: str, hostname: str, port: int) -> api.Cluster:
         ),
         wait_for_warm_on_init=False,
     )
+
+
+def trusting(part: Part, authorities: str) -> Part:
+    """The cluster while `authorities` is the hash of those that its secret has. It means nothing to Envoy but that the
+    cluster is another one than under others: it goes on using connections that were made under those until then.
+    """
+    told = Metadata(filter_metadata={"xds-server": Struct(fields={"authorities": Value(string_value=authorities)})})
+    return Part(part.id, part.data + field(api.Cluster, "metadata", encode(told)), owners=part.owners)
 
 
 def closed(backend: Backend) -> Part:

@@ -14,7 +14,7 @@ from xds_server.flow.table import Table
 from xds_server.model.meta import Key
 from xds_server.pipeline import listeners, route_configurations, streams
 from xds_server.pipeline.gateway import GatewayTables
-from xds_server.pipeline.holds import Holds, Variant, Variants, builds_of, leaf_variants
+from xds_server.pipeline.holds import HoldId, Holds, Variant, Variants, builds_of, leaf_variants, serve
 from xds_server.pipeline.inputs import Inputs
 from xds_server.pipeline.listeners import Binds
 from xds_server.pipeline.options import Options
@@ -78,18 +78,29 @@ def _cluster(
     secrets: Table[GatewaySecret, Variants],
     holds: Holds,
 ) -> Variants | None:
-    """A build that has not each of its secrets has a cluster that connects to nobody: it would wait for them."""
+    """A build that has not each of its secrets has a cluster that connects to nobody: it would wait for them. One that
+    trusts other authorities than the rest, since it rejected those, has another cluster.
+    """
     gateway, backend = key
     part = look.get(tables.clusters, backend)
     if part is None:
         return None
-    variants = leaf_variants(part, gateway, ResourceType.CLUSTER, look, holds)
-    rows = [row for one in backend.secrets if (row := look.get(secrets, (gateway, one))) is not None]
-    lacking = {variant.build for row in rows for variant in row.builds if variant.part is None}
-    if not lacking:
-        return variants
-    closed = tuple(Variant(build, cluster.closed(backend)) for build in sorted(lacking))
-    return Variants(part, (*(one for one in variants.builds if one.build not in lacking), *closed))
+    if not backend.secrets:
+        return leaf_variants(part, gateway, ResourceType.CLUSTER, look, holds)
+    rows = {one: row for one in backend.secrets if (row := look.get(secrets, (gateway, one))) is not None}
+    closed = cluster.closed(backend)
+    trusted = rows.get(backend.authorities) if backend.authorities and part.data != closed.data else None
+    base = part if trusted is None else cluster.trusting(part, trusted.base.hash)
+    variants = leaf_variants(base, gateway, ResourceType.CLUSTER, look, holds)
+    builds = {one.build: one for one in variants.builds}
+    for one in trusted.builds if trusted else ():
+        if one.part is not None:
+            other = cluster.trusting(part, one.part.hash)
+            hold = look.get(holds.table, HoldId(gateway, one.build, ResourceType.CLUSTER, part.id))
+            builds[one.build] = Variant(one.build, serve(other, hold))
+    for row in rows.values():
+        builds |= {one.build: Variant(one.build, closed) for one in row.builds if one.part is None}
+    return Variants(base, tuple(builds[one] for one in sorted(builds)))
 
 
 def _named(backend: Backend) -> tuple[tuple[ResourceType, str], ...]:

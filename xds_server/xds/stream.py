@@ -220,7 +220,10 @@ class Stream(ABC):
                 if self._waits(ledger, now):
                     held_back = held_back or ledger.type in _NAMED_BY_THEM
                     break
-                if response := self._send(ledger, view, self._portion(ledger, view), now):
+                names = self._portion(ledger, view, now)
+                if not names and not ledger.answer_due and not ledger.repair:
+                    break
+                if response := self._send(ledger, view, names, now):
                     return response
         if any(ledger.removals for ledger in ledgers):
             return self._next_removal(view, now)
@@ -231,19 +234,39 @@ class Stream(ABC):
         some_more = ledger.type is ResourceType.SECRET and len(ledger.flights) < self._secrets_at_once
         return ledger.busy(now) and not some_more
 
-    def _portion(self, ledger: Ledger, view: View) -> Collection[str]:
+    def _portion(self, ledger: Ledger, view: View, now: float) -> Collection[str]:
         """What goes into one response: everything, but each secret alone. Of several Envoy does not say which one it
         rejects; and it accepts a rejected one that comes again unchanged, without using it (measured with 1.40).
 
         Nor does one Gateway's stand beside another's, since a rejection would be told to both.
         """
-        if len(ledger.adds) > 1 and ledger.type is ResourceType.SECRET:
-            return [min(ledger.adds)]
-        if len(ledger.adds) > 1 and view.shared and ledger.type not in self._whole:
-            gateways = {name: _gateway_of(ledger.target(view, name)) for name in ledger.adds}
+        adds = self._without_waiting(ledger, view, now) if ledger.type is ResourceType.CLUSTER else ledger.adds
+        if len(adds) > 1 and ledger.type is ResourceType.SECRET:
+            return [min(adds)]
+        if len(adds) > 1 and view.shared and ledger.type not in self._whole:
+            gateways = {name: _gateway_of(ledger.target(view, name)) for name in adds}
             first = min(gateways.values())
             return [name for name, gateway in gateways.items() if gateway == first]
-        return ledger.adds
+        return adds
+
+    def _without_waiting(self, clusters: Ledger, view: View, now: float) -> Collection[str]:
+        """The clusters to send, but for those that the client has and whose secrets it has not accepted yet.
+
+        Before it has the secret it would connect under the earlier one; and it would reject a cluster that names a
+        secret which it rejected.
+        """
+        secrets = self._ledgers[ResourceType.SECRET]
+        if secrets.quiet or ResourceType.CLUSTER in self._whole:
+            return clusters.adds
+        overdue = {flight.nonce for flight in secrets.overdue(now)}
+        awaited = (flight.resources for nonce, flight in secrets.flights.items() if nonce not in overdue)
+        pending = secrets.adds.union(*awaited, *(rejection.versions for rejection in secrets.rejections))
+
+        def waits(name: str) -> bool:
+            target = clusters.target(view, name) if name in clusters.held else None
+            return target is not None and any((ResourceType.SECRET, one) in target.references for one in pending)
+
+        return {name for name in clusters.adds if not waits(name)}
 
     def _next_removal(self, view: View, now: float) -> Response | None:
         quiet = self._all_accepted()
