@@ -4,7 +4,19 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.pipeline.documents import backend, gateway, listener, put, remove, route, rule, secret, service
+from tests.pipeline.documents import (
+    authorities,
+    backend,
+    gateway,
+    listener,
+    policy,
+    put,
+    remove,
+    route,
+    rule,
+    secret,
+    service,
+)
 from xds_server.model.meta import Key
 from xds_server.pipeline import program
 from xds_server.pipeline.holds import Hold, HoldId
@@ -180,3 +192,42 @@ def test_leaves_are_those_of_the_rules_that_made_them_though_the_bytes_are_the_s
     for found in leaves(after.part):
         if "@" in found.id:
             assert leaf(pipeline, ROUTE, found.id).hash == found.hash
+
+
+SECURED, CA = "default/s1:80/auto/tls/default/p", "ca/backendtlspolicy/default/p"
+
+
+def test_a_build_that_trusts_others_has_another_cluster_whose_rejection_lasts(pipeline: Pipeline) -> None:
+    """A hold is about the cluster that the build was sent, which is not what all others get."""
+    put(pipeline, authorities("ca", "a.e.com"), policy("p", "s1"))
+    settle(pipeline)
+    before, plain = leaf(pipeline, SECRET, CA), leaf(pipeline, ResourceType.CLUSTER, SECURED)
+    put(pipeline, authorities("ca", "b.e.com"))
+    settle(pipeline)
+    refused = leaf(pipeline, SECRET, CA)
+    hold(pipeline, SECRET, refused, Hold(frozenset((refused.hash,)), stand_in=before))
+    settle(pipeline)
+    assert leaf(pipeline, ResourceType.CLUSTER, SECURED) == plain
+    other = pipeline.leaf(HoldId(GATEWAY, "1.39.0", ResourceType.CLUSTER, SECURED))
+    assert other is not None
+    assert other.hash != plain.hash
+    hold(pipeline, ResourceType.CLUSTER, plain)
+    changed = settle(pipeline)[EVERYONE._replace(build=BUILD), ResourceType.CLUSTER, SECURED]
+    assert changed is not None
+    assert changed.hides
+    assert leaf(pipeline, ResourceType.CLUSTER, SECURED).hash == plain.hash
+
+
+def test_a_cluster_that_connects_to_nobody_waits_for_no_secret(pipeline: Pipeline) -> None:
+    put(pipeline, authorities("ca", "a.e.com"), policy("p", "s1"))
+    secured = settle(pipeline)[EVERYONE, ResourceType.CLUSTER, SECURED]
+    assert secured is not None
+    assert secured.references == ((ResourceType.ENDPOINT, "default/s1:80"), (SECRET, CA))
+    hold(pipeline, SECRET, leaf(pipeline, SECRET, CA))
+    closed = settle(pipeline)[EVERYONE._replace(build=BUILD), ResourceType.CLUSTER, SECURED]
+    assert closed is not None
+    assert closed.references == ()
+    remove(pipeline, "ConfigMap", "ca")
+    closed = settle(pipeline)[EVERYONE, ResourceType.CLUSTER, SECURED]
+    assert closed is not None
+    assert closed.references == ()

@@ -87,7 +87,11 @@ class Proxy:
         return list(self._answers.rejected)
 
     def _missing(self) -> list[Name]:
-        return [name for name, one in self._has.items() if self._answers.accepted.get(name) != one.version]
+        """What it has not accepted; endpoints and secrets that nothing names it does not ask for."""
+        named = {reference for one in self._has.values() for reference in one.references}
+        by_name = (ResourceType.ENDPOINT, ResourceType.SECRET)
+        asked = {name: one for name, one in self._has.items() if name[0] not in by_name or name in named}
+        return [name for name, one in asked.items() if self._answers.accepted.get(name) != one.version]
 
 
 @asynccontextmanager

@@ -184,6 +184,44 @@ def test_traffic_always_has_a_cluster_to_go_to(steps: list["World | str"], delta
         assert line.envoy.broken_routes() == set()
 
 
+@given(
+    st.lists(
+        st.sampled_from(["authorities", "authorities and more", "more", "reconnect"]) | DELIVERIES,
+        max_size=40,
+    )
+)
+@settings(max_examples=400, deadline=None)
+def test_a_cluster_changes_after_its_secret(steps: list[str]) -> None:
+    """While Envoy answers in time, it has no cluster that tells of later authorities than those of its secret."""
+    line = Line(Shelf(), delta=True)
+    secret, edits = 1, 1
+
+    def publish() -> None:
+        said = f"{edits} authorities={secret}"
+        clusters = [
+            fill(CLUSTER, name, f"{said} eds=e secret=s", (ENDPOINT, "e"), (SECRET, "s"), audience=GATEWAY)
+            for name in "ab"
+        ]
+        other = fill(CLUSTER, "c", f"{edits} eds=e", (ENDPOINT, "e"), audience=GATEWAY)
+        rest = fill(ENDPOINT, "e", "1", audience=GATEWAY), fill(LISTENER, "l", "1", audience=GATEWAY)
+        line.shelf.put(*clusters, other, *rest, fill(SECRET, "s", str(secret), audience=GATEWAY))
+        line.turn()
+
+    publish()
+    line.settle()
+    for step in steps:
+        secret += step.startswith("authorities")
+        edits += step.endswith("more")
+        if step.endswith(("authorities", "more")):
+            publish()
+        else:
+            play(line, Publisher(line.shelf), step)
+        has = int(line.envoy.held[SECRET]["s"].text)
+        assert all(int(line.envoy.held[CLUSTER][name].words("authorities")[0]) <= has for name in "ab")
+    line.settle()
+    assert_has_all(line)
+
+
 @given(CALM, st.sampled_from(["request", "response", "all", "both"]))
 @settings(max_examples=200, deadline=None)
 def test_nothing_rejected_is_repeated(steps: list["World | str"], delivery: str) -> None:

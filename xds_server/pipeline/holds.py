@@ -46,11 +46,14 @@ class Hold:
 
 
 class Variant(NamedTuple):
-    """A part as one build gets it (None: not at all), without the rejected leaves that have these hashes."""
+    """A part as one build gets it (None: not at all), without the rejected leaves that have these hashes. `unheld` is
+    the part as it would get it without a hold on the part itself, where that is not what everyone gets.
+    """
 
     build: str
     part: Part | None
     without: frozenset[str] = frozenset()
+    unheld: Part | None = None
 
 
 class Variants(NamedTuple):

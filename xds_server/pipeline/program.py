@@ -53,7 +53,7 @@ class Pipeline:
             table, key = row_of
             row = self.graph.tables[table].get(key)
             if row is not None and not row.base.parts:
-                part: Part = row.base
+                part: Part = row.of(id_.build).unheld or row.base
                 return part
         return next((_find(output, id_) for output in self.outputs if output.type is id_.type), None)
 

@@ -78,15 +78,15 @@ class Publisher:
 
 def _resources(output: Output, key: Any, row: Variants) -> dict[Change, Resource]:
     gateway = output.gateway(key)
-    references = output.references(key, row.base)
     everyone = ForGateway(gateway.namespace, gateway.name)
     name = row.base.id
     found: dict[Change, Resource] = {
-        (everyone, output.type, name): Resource(output.type, name, everyone, row.base, references)
+        (everyone, output.type, name): Resource(output.type, name, everyone, row.base, output.references(key, row.base))
     }
-    for build_, part, without in row.builds:
+    for build_, part, without, _ in row.builds:
         audience = everyone._replace(build=build_)
         hidden = Part(name, b"")
         marks = tuple(sorted(without))[:_MOST_MARKS]
+        references = output.references(key, part) if part else ()
         found[audience, output.type, name] = Resource(output.type, name, audience, part or hidden, references, marks)
     return found

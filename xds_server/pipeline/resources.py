@@ -55,7 +55,7 @@ def build(
             ResourceType.CLUSTER,
             clusters,
             _first,
-            lambda key, _: _named(key[1]),
+            lambda key, part: _named(key[1], part),
         ),
         Output(ResourceType.ENDPOINT, endpoints, _first, lambda *_: ()),
         Output(ResourceType.LISTENER, bound.table, _first, bound.secrets),
@@ -97,14 +97,16 @@ def _cluster(
         if one.part is not None:
             other = cluster.trusting(part, one.part.hash)
             hold = look.get(holds.table, HoldId(gateway, one.build, ResourceType.CLUSTER, part.id))
-            builds[one.build] = Variant(one.build, serve(other, hold))
+            builds[one.build] = Variant(one.build, serve(other, hold), unheld=other)
     for row in rows.values():
         builds |= {one.build: Variant(one.build, closed) for one in row.builds if one.part is None}
     return Variants(base, tuple(builds[one] for one in sorted(builds)))
 
 
-def _named(backend: Backend) -> tuple[tuple[ResourceType, str], ...]:
+def _named(backend: Backend, part: Part) -> tuple[tuple[ResourceType, str], ...]:
     """What a cluster names, to be sent with it."""
+    if backend.secrets and part.data == cluster.closed(backend).data:
+        return ()
     secrets = ((ResourceType.SECRET, names.secret(one)) for one in backend.secrets)
     return (ResourceType.ENDPOINT, names.endpoints(backend.endpoints)), *secrets
 

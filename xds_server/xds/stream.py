@@ -253,10 +253,10 @@ class Stream(ABC):
         """The clusters to send, but for those that the client has and whose secrets it has not accepted yet.
 
         Before it has the secret it would connect under the earlier one; and it would reject a cluster that names a
-        secret which it rejected.
+        secret which it rejected. Of a client that comes back it is not known which secrets it has until it asks.
         """
-        secrets = self._ledgers[ResourceType.SECRET]
-        if secrets.quiet or ResourceType.CLUSTER in self._whole:
+        secrets, unknown = self._ledgers[ResourceType.SECRET], self._awaits_secrets() and now < self._push_time()
+        if ResourceType.CLUSTER in self._whole or (secrets.quiet and not unknown):
             return clusters.adds
         overdue = {flight.nonce for flight in secrets.overdue(now)}
         awaited = (flight.resources for nonce, flight in secrets.flights.items() if nonce not in overdue)
@@ -264,7 +264,8 @@ class Stream(ABC):
 
         def waits(name: str) -> bool:
             target = clusters.target(view, name) if name in clusters.held else None
-            return target is not None and any((ResourceType.SECRET, one) in target.references for one in pending)
+            named = target.references if target else ()
+            return any(type_ is ResourceType.SECRET and (unknown or one in pending) for type_, one in named)
 
         return {name for name in clusters.adds if not waits(name)}
 
@@ -334,6 +335,9 @@ class Stream(ABC):
     def _awaits_clusters(self) -> bool:
         return self._returns and not self._clusters_open()
 
+    def _awaits_secrets(self) -> bool:
+        return self._returns and not self._ledgers[ResourceType.SECRET].requested
+
     def _clusters_open(self) -> bool:
         clusters = self._ledgers[ResourceType.CLUSTER]
         return clusters.requested or clusters.pushed
@@ -344,7 +348,7 @@ class Stream(ABC):
     # Deadline and sync
 
     def _times(self) -> Iterator[float]:
-        if self._awaits_clusters():
+        if self._awaits_clusters() or self._awaits_secrets():
             yield self._push_time()
         for ledger in self._busy_ledgers():
             yield from ledger.expiries()
