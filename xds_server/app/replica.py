@@ -90,7 +90,7 @@ def replica(
     statuses.wrote = told.wrote
     statuses.settles = lambda id_: id_[0] == "Gateway" and control.pipeline.places.settles(id_[1])
     acks = AckExchange(client, control, settings.namespace, settings.name, settings.identity, leading)
-    events = Events(client, settings.controller_name, settings.identity, source.live.served)
+    events = Events(client, settings.controller_name, settings.identity, source.live.served, settings.namespaces)
     statuses.notice = lambda id_, uid, reason, text: events.note(Note(ObjectRef(id_[0], *id_[1]), uid, reason, text))
     statuses.fault = source.fault
     source.faulted = partial(_faulted, statuses, events)

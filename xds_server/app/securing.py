@@ -52,6 +52,7 @@ def security(settings: ServeSettings, client: KubeClient, control: Control, regi
     )
     control.watch(lambda round_: keeper.wake.set() if _GATEWAYS & round_.settled.changed.keys() else None)
     told = SecurityMetrics(registry, identity)
+    told.refused(keeper.refused)
     return Security(identity, keeper, TokenAdmission(client, TOKEN_AUDIENCE, proxies.get, denied=told.denied))
 
 

@@ -38,7 +38,7 @@ def source(registry: CollectorRegistry) -> KubeSource:
     leader.measure(registry, leader.Alone("me"))
     identity = ServerIdentity(client, "xds-system", "xds-server", ("xds-server.xds-system.svc",))
     identity.adopt(new_authority("xds-server", datetime.now(UTC)))
-    SecurityMetrics(registry, identity)
+    SecurityMetrics(registry, identity).refused({"shop"})
     return source
 
 
@@ -101,3 +101,7 @@ def test_what_is_deployed_is_counted(registry: CollectorRegistry) -> None:
     assert registry.get_sample_value(f"{OURS}provision_waiting") == 1
     assert registry.get_sample_value(f"{OURS}provision_contended") == 1
     assert registry.get_sample_value(f"{OURS}undeployed_gateways") == 1
+
+
+def test_namespaces_without_the_authority_are_counted(registry: CollectorRegistry, source: KubeSource) -> None:
+    assert registry.get_sample_value(f"{OURS}authority_unpublished") == 1

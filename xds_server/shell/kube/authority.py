@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from xds_server.infra import names
-from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.client import NO_VERSION, KubeClient, path
 from xds_server.shell.kube.errors import ConflictError, EndingError, KubeError, NotFoundError
 from xds_server.shell.kube.watcher import Changed, Listed, Removed, Watched, watch
 from xds_server.shell.pki import (
@@ -143,7 +143,8 @@ class AuthorityKeeper:
     """To be set when `namespaces` may have changed."""
     _there: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The ConfigMaps of that name, by namespace."""
-    _told: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    """The namespaces whose ConfigMap of that name is somebody else's: proxies there cannot connect."""
 
     async def run(self) -> None:
         """Keeps them as they are to be, until cancelled."""
@@ -176,6 +177,7 @@ class AuthorityKeeper:
         except KubeError as error:
             log.warning("authority not kept", reason=str(error))
             return False
+        self.refused.intersection_update(self._wanted())
         done = [await self._published(namespace, authority) for namespace in sorted(self._wanted())]
         for namespace in sorted(self._there.keys() - self._wanted()):
             await self._withdraw(namespace)
@@ -239,24 +241,28 @@ class AuthorityKeeper:
         live = self._there.get(namespace)
         if live is not None:
             if not self._is_ours(live):
-                if namespace not in self._told:
-                    log.error("config map is not ours: proxies here cannot connect", namespace=namespace, name=name)
-                self._told.add(namespace)
+                self._refuse(namespace, live)
                 return False
-            if live.get("data") == data:
+            if live.get("data") == data and _home(live):
+                self.refused.discard(namespace)
                 return True
-        self._told.discard(namespace)
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": name, "namespace": namespace, "labels": self._labels()},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": self._labels(),
+                "annotations": {names.HOME_ANNOTATION: self.identity.namespace},
+                # What somebody made, or took, meanwhile is theirs; by its managers it may look like ours.
+                "resourceVersion": live["metadata"]["resourceVersion"] if live else NO_VERSION,
+            },
             "data": data,
         }
         client, manager = self.identity.client, self.identity.installation
         where = path("v1", "configmaps", namespace, name)
         try:
-            # Not by force while none is known: one that somebody made meanwhile is theirs.
-            written = await client.apply(where, body, manager=manager, force=live is not None)
+            written = await client.apply(where, body, manager=manager)
         except NotFoundError:
             self._there.pop(namespace, None)  # the namespace is gone
             return False
@@ -264,9 +270,22 @@ class AuthorityKeeper:
             return True  # it is about to be
         except ConflictError:
             self._there[namespace] = await client.get_object(where)
-            return False
+            return await self._publish(namespace, authority) if live is None else False
         self._there[namespace] = msgspec.json.decode(written)
+        self.refused.discard(namespace)
         return True
+
+    def _refuse(self, namespace: str, live: Mapping[str, Any]) -> None:
+        """Told once."""
+        if namespace in self.refused:
+            return
+        self.refused.add(namespace)
+        log.error(
+            "config map is not ours: proxies here cannot connect",
+            namespace=namespace,
+            name=live["metadata"]["name"],
+            kept_by=f"a server of this name in namespace {_home(live)}" if _home(live) else "somebody else",
+        )
 
     async def _withdraw(self, namespace: str) -> None:
         """No proxy of ours is there any more."""
@@ -284,7 +303,8 @@ class AuthorityKeeper:
             log.warning("config map not removed", namespace=namespace, name=name, reason=str(error))
 
     def _is_ours(self, live: Mapping[str, Any]) -> bool:
-        return self._labels().items() <= (live["metadata"].get("labels") or {}).items()
+        labelled = self._labels().items() <= (live["metadata"].get("labels") or {}).items()
+        return labelled and _home(live) in ("", self.identity.namespace)
 
     def _labels(self) -> dict[str, str]:
         return {
@@ -311,3 +331,8 @@ class AuthorityKeeper:
                 case _:
                     continue
             self.wake.set()
+
+
+def _home(live: Mapping[str, Any]) -> str:
+    """The namespace of the server that keeps a ConfigMap; empty where it does not say."""
+    return str((live["metadata"].get("annotations") or {}).get(names.HOME_ANNOTATION, ""))

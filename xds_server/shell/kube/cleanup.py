@@ -147,6 +147,9 @@ async def _made(client: KubeClient, installed: Installed, made: Made) -> AsyncIt
         async for value in _listed(client, made.path(namespace), params):
             metadata = value["metadata"]
             ours = (metadata.get("labels") or {}).get(names.CONTROLLER_LABEL) == label
+            home = (metadata.get("annotations") or {}).get(names.HOME_ANNOTATION, installed.namespace)
+            if home != installed.namespace:
+                continue
             if ours or (made.kind == "ConfigMap" and _kept_by_servers(installed, metadata)):
                 yield _remnant(made, metadata)
 

@@ -29,6 +29,8 @@ METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 """Objects without anything but their metadata, where a server can do that; formatted with "" or "List"."""
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON = "application/json"
+NO_VERSION = "1"
+"""A resourceVersion that no object has: etcd's first revision. With it an apply creates, or is a conflict."""
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CONNECT_SECONDS = 5.0

@@ -6,7 +6,7 @@ Source: Kubernetes API events.k8s.io/v1 Event; the API server forgets Events aft
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -96,6 +96,8 @@ class Events:
     identity: str
     served: Callable[[str], str | None] = lambda kind: BY_KIND[kind].api_version
     """The apiVersion of a kind."""
+    namespaces: Sequence[str] = ()
+    """Where Events may be written; empty for everywhere. What belongs elsewhere is a line in the log."""
     _told: dict[Note, _Told] = field(default_factory=dict)
     _waiting: dict[Note, float] = field(default_factory=dict)
     """Since when."""
@@ -133,6 +135,11 @@ class Events:
 
     async def _tell(self, note: Note) -> None:
         told = self._told.setdefault(note, _Told())
+        if self.namespaces and _namespace(note) not in self.namespaces:
+            told.known, told.at = told.count, monotonic()
+            log.warning("event", about=str(note.about), reason=note.reason, note=note.text)
+            self._forget()
+            return
         for left in reversed(range(_TRIES)):
             try:
                 await self._write(note, told)
@@ -200,6 +207,7 @@ def _name(note: Note) -> str:
 
 
 def _namespace(note: Note) -> str:
+    """Of an object without a namespace the API server takes Events in `default` alone, and there kubectl looks."""
     return note.about.namespace or "default"
 
 

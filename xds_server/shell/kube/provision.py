@@ -22,7 +22,7 @@ from xds_server.infra import names
 from xds_server.infra.desired import Desired, Provision
 from xds_server.infra.service import without_cluster_ip
 from xds_server.model.meta import Key
-from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.client import NO_VERSION, KubeClient, path
 from xds_server.shell.kube.contest import Contests, told_contenders
 from xds_server.shell.kube.errors import (
     BusyError,
@@ -42,8 +42,6 @@ log = structlog.get_logger()
 _WORKERS: Final = 8
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
-_NO_VERSION: Final = "1"
-"""A resourceVersion that no object has: etcd's first revision. With it an apply creates, or is a conflict."""
 _GATEWAY_API: Final = "gateway.networking.k8s.io/v1"
 
 
@@ -279,7 +277,7 @@ class Provisioner:
             self.queue.put_later(gateway, pause)
             return []
         other = await self._other(id_, value) if self.contests.is_news(id_, sent) else ""
-        precondition = {"uid": known.uid} if known is not None else {"resourceVersion": _NO_VERSION}
+        precondition = {"uid": known.uid} if known is not None else {"resourceVersion": NO_VERSION}
         scaled = id_[0] == "Deployment" and any(kind == "HorizontalPodAutoscaler" for kind, _ in wanted)
         if known is not None and scaled:
             await self._leave_replicas(id_, known)

@@ -1,11 +1,11 @@
 """Prometheus metrics of who is refused, and of certificates; docs/metrics.md lists them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -14,6 +14,7 @@ from xds_server.shell.metrics import PREFIX
 
 DENIED: Final = "Streams that were refused, by gRPC status."
 EXPIRY: Final = "When a certificate of the server ends, in seconds since 1970: its authority's, and the one it shows."
+UNPUBLISHED: Final = "Namespaces whose ConfigMap for proxies is somebody else's: proxies there cannot connect."
 CODES: Final = ("UNAUTHENTICATED", "PERMISSION_DENIED", "UNAVAILABLE")
 
 
@@ -24,7 +25,12 @@ class SecurityMetrics:
         self._denied = Counter("streams_denied", DENIED, ["code"], namespace=PREFIX, registry=registry)
         for code in CODES:
             self._denied.labels(code)
+        self._unpublished = Gauge("authority_unpublished", UNPUBLISHED, namespace=PREFIX, registry=registry)
         registry.register(_Expiry(identity))
+
+    def refused(self, namespaces: Sized) -> None:
+        """Whose length says how many they are."""
+        self._unpublished.set_function(lambda: float(len(namespaces)))
 
     def denied(self, code: str) -> None:
         """A stream was refused with this status."""
