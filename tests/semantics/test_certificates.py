@@ -1,11 +1,16 @@
 """Secrets to certificates: what is usable, why another one is not, and what stays in service."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.scenarios.certificates import certificate_pem, key_pem
 from xds_server.model.core import Secret
@@ -71,6 +76,28 @@ def test_keys_that_envoy_refuses(make: Callable[[], Any], hashed: bool, reason: 
     found = of_key(make(), hashed=hashed)
     assert isinstance(found, Unusable)
     assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("names", "common", "usable"),
+    [
+        ([], "shop", True),
+        ([], "", False),
+        ([x509.RFC822Name("shop@example.com")], "", False),
+        ([x509.RFC822Name("shop@example.com"), x509.UniformResourceIdentifier("spiffe://shop")], "", True),
+        ([x509.IPAddress(ip_address("10.0.0.1"))], "", True),
+    ],
+)
+def test_certificates_that_name_nobody(names: list[x509.GeneralName], common: str, usable: bool) -> None:
+    kind = NameOID.COMMON_NAME if common else NameOID.ORGANIZATION_NAME
+    subject = x509.Name([x509.NameAttribute(kind, common or "example")])
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder(subject, subject, KEY.public_key(), 1, start, start + timedelta(days=1))
+    if names:
+        made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    found = parse(secret(made.sign(KEY, SHA256()).public_bytes(Encoding.PEM)))
+    assert isinstance(found, Certificate) is usable
+    assert usable or found.reason.startswith("the certificate names nobody")  # type: ignore[union-attr]
 
 
 ENCRYPTED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))

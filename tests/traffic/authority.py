@@ -41,11 +41,13 @@ class Pair:
 
 
 class Authority:
-    """An authority, signed by itself or by its `parent`; `pem` is what others trust, `subject` its name in DER."""
+    """An authority, signed by itself or by its `parent`; `pem` is what others trust, `subject` its name in DER. One
+    without a name has no common name, nor has what it issues for nobody.
+    """
 
     def __init__(self, name: str, parent: "Authority | None" = None) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._name = _called(name)
         constraints = x509.BasicConstraints(ca=True, path_length=None)
         made = (parent or self)._made(self._name, self._key).add_extension(constraints, critical=True)
         self.pem = made.sign((parent or self)._key, SHA256()).public_bytes(Encoding.PEM).decode()
@@ -57,9 +59,10 @@ class Authority:
     ) -> Pair:
         """A certificate for DNS names, URIs (with `://`) and IP addresses."""
         key = private or ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issued")])
-        alternative = x509.SubjectAlternativeName([_general(name) for name in names])
-        made = self._made(subject, key, until).add_extension(alternative, critical=False)
+        made = self._made(_called("issued" if names else ""), key, until)
+        if names:
+            alternative = x509.SubjectAlternativeName([_general(name) for name in names])
+            made = made.add_extension(alternative, critical=False)
         certificate = made.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
         return Pair(certificate.decode() + self._between, key_pem(key).decode())
 
@@ -75,6 +78,11 @@ class Authority:
             .not_valid_before(_START)
             .not_valid_after(until)
         )
+
+
+def _called(name: str) -> x509.Name:
+    kind = NameOID.COMMON_NAME if name else NameOID.ORGANIZATION_NAME
+    return x509.Name([x509.NameAttribute(kind, name or "nobody")])
 
 
 def _general(name: str) -> x509.GeneralName:

@@ -177,3 +177,15 @@ async def test_one_certificate_many_times(world: World) -> None:
     )  # fmt: skip
     for number, name in ((443, "a"), (8443, "b")):
         assert (await get(world.port(number), client(ROOT.pem), HOST)).told["name"] == name
+
+
+async def test_certificates_without_names(world: World) -> None:
+    """An authority without a common name is one, such as GoDaddy's. A certificate that names nobody is refused by Envoy
+    and so here: the last good one stays (contour#1965, contour#2372).
+    """
+    nameless = Authority("", ROOT)
+    good = nameless.issue(HOST)
+    await serve(world, good)
+    assert (await shown(world)).serial_number == serial(good)
+    await serve(world, nameless.issue())
+    assert (await shown(world)).serial_number == serial(good)

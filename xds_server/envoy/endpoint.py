@@ -26,11 +26,15 @@ MAX_WEIGHTS = 2**31
 
 
 def assignment(name: str, endpoints: Iterable[ServingEndpoint]) -> Part:
-    """The assignment of that name. Empty is a value too: requests are answered with 503."""
+    """The assignment of that name. Empty is a value too: requests are answered with 503.
+
+    An address counts once, in a zone that is known if there is one: slices may differ while an endpoint moves from one
+    to another. Envoy would take it once and give each zone the share of all that are named there.
+    """
+    found = {(one.address, one.port): one.zone for one in sorted(set(endpoints))}
     zones: dict[str, list[api.LbEndpoint]] = {}
-    for endpoint in sorted(set(endpoints)):
-        address = kit.tcp(endpoint.address, endpoint.port)
-        zones.setdefault(endpoint.zone, []).append(LbEndpoint(endpoint=Endpoint(address=address)))
+    for zone, address in sorted((zone, address) for address, zone in found.items()):
+        zones.setdefault(zone, []).append(LbEndpoint(endpoint=Endpoint(address=kit.tcp(*address))))
     localities = [
         LocalityLbEndpoints(
             locality=Locality(zone=zone), lb_endpoints=endpoints_, load_balancing_weight=len(endpoints_)

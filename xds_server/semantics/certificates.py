@@ -4,6 +4,7 @@ A pair is parsed and matched here, before it is sent, and written anew: Envoy wo
 listener whose first certificate is rejected opens without one.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from xds_server.flow.lookup import Lookup
 from xds_server.model.core import Secret
@@ -27,6 +28,8 @@ from xds_server.semantics.clock import Clock, reached
 
 LEAST_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
+_COUNTED = (x509.DNSName, x509.IPAddress, x509.UniformResourceIdentifier, x509.OtherName)
+"""Alternative names by which Envoy takes a certificate for somebody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def parse(secret: Secret, *, checks: bool = True) -> Certificate | Unusable:
     spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if of_leaf.public_bytes(*spki) != private.public_key().public_bytes(*spki):
         return Unusable("tls.key does not belong to the first certificate of tls.crt")
-    if checks and (problem := _key_problem(private)):
+    if checks and (problem := _key_problem(private) or _names_problem(leaf)):
         return Unusable(problem)
     written = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     whole = b"".join(pem.written(certificates))
@@ -124,11 +127,21 @@ def _key_problem(private: PrivateKeyTypes) -> str | None:
             return "the key is neither RSA nor ECDSA nor Ed25519"
 
 
+def _names_problem(leaf: x509.Certificate) -> str | None:
+    """Why Envoy would refuse the certificate for whom it names."""
+    named = any(isinstance(name, _COUNTED) for name in _alternative_names(leaf))
+    if named or leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+        return None
+    return "the certificate names nobody: it has no common name, and no DNS name, IP address or URI"
+
+
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    return tuple(name.value for name in _alternative_names(leaf) if isinstance(name, x509.DNSName))
+
+
+def _alternative_names(leaf: x509.Certificate) -> Iterable[x509.GeneralName]:
     try:
         extension = leaf.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
     except (x509.ExtensionNotFound, ValueError):
         return ()
-    if not isinstance(extension, x509.SubjectAlternativeName):
-        return ()
-    return tuple(extension.get_values_for_type(x509.DNSName))
+    return extension if isinstance(extension, x509.SubjectAlternativeName) else ()

@@ -155,6 +155,15 @@ CHECKS = (
         ),
     ),
     Check(
+        "XDS0516",
+        "A certificate is for nobody",
+        ERROR,
+        "It has no common name, and no DNS name, IP address or URI. Envoy refuses it, as clients do.",
+        "Issue the certificate for the listener's hostname.",
+        (Told("Listener", "ResolvedRefs", "", "the certificate names nobody"),),
+        field="tls.certificateRefs",
+    ),
+    Check(
         "XDS0590",
         "A certificate cannot be used",
         ERROR,
