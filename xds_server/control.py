@@ -325,6 +325,7 @@ class Control:
     def regrouped(self, stream: int, before: Node, node: Node) -> None:
         """An Envoy serves other Gateways from now on, or drains."""
         self._late.pop(stream, None)
+        self.standing.regrouped()
         self.progress.regrouped(stream, before, node)
         self.shared.came(node)
         self._gone(before)

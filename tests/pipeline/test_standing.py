@@ -1,5 +1,9 @@
 """How far Envoys of one replica and of all others are."""
 
+import random
+
+import pytest
+
 from tests.pipeline.test_acks import GW, SET, gateway, listener_set, reached
 from xds_server.pipeline.acks import GatewayAcks, Report
 from xds_server.pipeline.standing import Standing
@@ -119,3 +123,57 @@ def test_nothing_is_reached_while_no_envoy_is_ready_and_it_stays_reached_afterwa
     world.publish(2, 2)
     world.sync(2)
     assert world.served() == Served(1, 1, ready=False)
+
+
+def test_a_publish_alone_changes_nothing_that_is_reported() -> None:
+    """Routes and endpoints change all the time; composing the report reads every Gateway."""
+    world = World()
+    world.connect()
+    world.publish(1, 1)
+    world.sync(1)
+    world.served()
+    before = world.standing.changes
+    for serial in range(2, 20):
+        world.publish(1, serial)
+        world.served()
+        world.sync(serial)
+        world.served()
+    assert world.standing.changes == before
+    world.publish(2, 20)
+    world.served()
+    assert world.standing.changes == before
+    world.sync(20)
+    world.served()
+    assert world.standing.changes == before + 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_reported_otherwise_is_noticed(seed: int) -> None:
+    """As the loop does it: a Gateway of which something happened is asked for, or is gone."""
+    chance, world, generation = random.Random(seed), World(), 1
+    nodes = [NODE, Node("gateway~two.shop", "shop/gw", GATEWAY, "two.shop", "shop", "gw", build="1.40.0")]
+    streams: dict[int, Node] = {}
+    seen, reported = world.standing.changes, world.standing.report([])
+    for serial in range(1, 300):
+        match chance.randrange(6):
+            case 0:
+                streams[serial] = chance.choice(nodes)
+                world.connect(float(serial), streams[serial], serial)
+            case 1 if streams:
+                stream = chance.choice(list(streams))
+                world.standing.closed(stream)
+                world.standing.progress.closed(stream, streams.pop(stream))
+            case 2 if streams:
+                stream = chance.choice(list(streams))
+                world.standing.progress.synced(stream, streams[stream], serial - chance.randrange(4))
+            case 3:
+                generation += chance.randrange(2)
+                world.publish(generation, serial, set_=chance.randrange(3), uid=f"u{chance.randrange(20) // 19}")
+            case 4 if chance.random() < 0.1:
+                world.standing.withdrawn(GW)
+            case _:
+                world.publish(generation, serial)
+        world.served()
+        if world.standing.changes == seen:
+            assert world.standing.report([]) == reported
+        seen, reported = world.standing.changes, world.standing.report([])

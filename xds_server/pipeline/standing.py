@@ -6,6 +6,7 @@ and the report of this replica.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from xds_server.model.gateway import Gateway
 from xds_server.model.listenerset import ListenerSet
@@ -14,6 +15,8 @@ from xds_server.pipeline.acks import GatewayAcks, Reached, Report, Revisions, ev
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.semantics.statuses import Served
 from xds_server.xds.progress import Progress
+
+_NOTHING: Final = (None, ())
 
 
 @dataclass(slots=True)
@@ -24,26 +27,28 @@ class Standing:
     ready: Callable[[Key], bool] = lambda _: True
     """Does traffic reach an Envoy of a Gateway, as far as that is known?"""
     changes: int = 0
-    """How often something of the report may have changed."""
+    """How often something that the report shows may have changed: who is connected, and what they have."""
     _revisions: Revisions = field(default_factory=Revisions)
     _since: dict[int, float] = field(default_factory=dict)
     """When each stream opened, in seconds since 1970."""
     _elsewhere: dict[Key, list[GatewayAcks]] = field(default_factory=dict)
     _reached: dict[Key, Reached] = field(default_factory=dict)
+    _shown: dict[Key, tuple[int | None, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
+    """What the report showed of each Gateway: the revision that its Envoys here have, and their streams."""
 
     def published(self, key: Key, row: Gateway, sets: Mapping[Key, ListenerSet], serial: int) -> None:
-        """The resources of a Gateway as it is now are in the catalog as of `serial`."""
+        """The resources of a Gateway as it is now are in the catalog as of `serial`; `served` is to be asked next."""
         if self._revisions.is_another(key, row):
             self.withdrawn(key)
         self.progress.published(key, self._revisions.of(key, row, sets), serial)
-        self.changes += 1
 
     def withdrawn(self, key: Key) -> None:
         """The Gateway is gone."""
         self.progress.withdrawn(key)
         self._revisions.withdrawn(key)
         self._reached.pop(key, None)
-        self.changes += 1
+        if self._shown.pop(key, None) is not None:
+            self.changes += 1
 
     def opened(self, stream: int, now: float) -> None:
         """A stream opened, `now` in seconds since 1970."""
@@ -53,6 +58,10 @@ class Standing:
     def closed(self, stream: int) -> None:
         """A stream ended."""
         self._since.pop(stream, None)
+        self.changes += 1
+
+    def regrouped(self) -> None:
+        """An Envoy serves other Gateways from now on; some of them may be gone."""
         self.changes += 1
 
     def elsewhere(self, reports: Collection[Report]) -> set[Key]:
@@ -66,7 +75,7 @@ class Standing:
 
     def served(self, key: Key) -> Served:
         """What the Envoys of all replicas have of a Gateway."""
-        self.changes += 1
+        self._look(key)
         now, before = self._revisions.now(key), self._reached.get(key)
         here = self._revisions.at(key, self.progress.programmed(key))
         others = [_about(now, one) for one in self._elsewhere.get(key, ())]
@@ -98,6 +107,17 @@ class Standing:
             if acks.nodes or acks.rejections:
                 found[str(key)] = acks
         return Report(found)
+
+    def _look(self, key: Key) -> None:
+        """Does the report show something else of a Gateway than when this was asked last?"""
+        shown = (self.progress.programmed(key), tuple(self.progress.nodes(key)))
+        if shown == self._shown.get(key, _NOTHING):
+            return
+        self.changes += 1
+        if shown == _NOTHING:
+            del self._shown[key]
+        else:
+            self._shown[key] = shown
 
     def _nodes(self, key: Key) -> dict[str, float]:
         return {node: self._since.get(stream, 0.0) for node, stream in self.progress.nodes(key)}
