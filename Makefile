@@ -7,7 +7,7 @@ DOCKER ?= docker
 IMAGE ?= localhost/xds-server:latest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types imports format bench bench-cluster e2e e2e-tools golden docs protos image deploy-manifests clean
+.PHONY: help setup run test check lint types imports format bench bench-cluster e2e e2e-tools conformance golden docs protos image deploy-manifests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,10 @@ $(BIN)/helm: $(BIN)/go
 e2e-tools: $(BIN)/go $(BIN)/helm ## what make e2e uses besides; it is loaded from the network
 
 e2e: $(STAMP) $(BIN)/go $(BIN)/helm ## tests on the cluster that KUBECONFIG names; the images of e2e/installation.py must be there
-	$(BIN)/python -m pytest e2e tests/deploy --durations=15 $(ARGS)
+	$(BIN)/python -m pytest e2e tests/deploy --ignore=e2e/conformance --durations=15 $(ARGS)
+
+conformance: $(STAMP) $(BIN)/go ## the official conformance suite on the cluster that KUBECONFIG names; TEST=HTTPRouteCORS: one test
+	XDS_CONFORMANCE_TEST=$(TEST) $(BIN)/python -m pytest e2e/conformance $(ARGS)
 
 golden: $(STAMP) ## rewrite the expected output of all scenarios; read the difference before committing it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/scenarios/test_scenarios.py tests/envoy/test_golden_bytes.py

