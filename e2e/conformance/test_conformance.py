@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def usable(kubectl: Kubectl, namespace: str) -> str:
 
 
 @pytest.fixture
-def artifacts() -> Iterator[Path]:
+def artifacts() -> Path:
     """A folder for what the suite prints."""
     folder = ARTIFACTS / "conformance"
     folder.mkdir(parents=True, exist_ok=True)
