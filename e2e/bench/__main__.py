@@ -25,6 +25,7 @@ CHANGES = 60
 PAUSE = 0.25
 """Seconds between two changes: each is alone."""
 STEADY_SECONDS = 60
+GATEWAYS_ALONE = 10
 STAGES = ("collect", "settle", "send", "acknowledge")
 STAGE = "xds_server_change_seconds"
 DECODE = "xds_server_kube_decode_seconds"
@@ -58,6 +59,20 @@ def mean(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]], name
     """The mean of a histogram between two looks."""
     count = after[f"{name}_count", label] - before[f"{name}_count", label]
     return (after[f"{name}_sum", label] - before[f"{name}_sum", label]) / count if count else float("nan")
+
+
+async def programmed(made: World) -> list[tuple[str, str, str]]:
+    """Gateways that are applied alone, one after the other, until each is Programmed; then they go."""
+    began, gone = [], []
+    for number in range(GATEWAYS_ALONE):
+        seconds = await made.gateway_alone(f"alone-{number}")
+        began.append(seconds[0])
+        gone.append(seconds[1])
+    return [
+        ("a Gateway applied alone, until it is Programmed: median", f"{statistics.median(began):.1f} s", "3 s"),
+        ("... the slowest", f"{max(began):.1f} s", ""),
+        ("a Gateway deleted, until its Envoy is gone: median", f"{statistics.median(gone):.1f} s", "5 s"),
+    ]
 
 
 async def steady(made: World) -> list[tuple[str, str, str]]:
@@ -126,13 +141,14 @@ async def main(most: int) -> None:
     console = Console(width=150)
     try:
         async with world(installed, client) as made:
+            costs = await programmed(made)
             rows = [await served(made, size) for size in SIZES if size <= most]
             columns = ("milliseconds", "p50", "p99", "API server", "decode", *STAGES, "aim")
             console.print(table("HTTPRoute written until Envoy serves it; shares are means", columns, rows))
             if most >= MOST:
                 await made.grow(MOST)
-                costs = [*await steady(made), *await cold(made)]
-                console.print(table("Costs", ("figure", "measured", "aim"), costs))
+                costs += [*await steady(made), *await cold(made)]
+            console.print(table("Costs", ("figure", "measured", "aim"), costs))
             console.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, one server, one Envoy")
     finally:
         await client.close()

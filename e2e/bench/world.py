@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from e2e.installation import Installation
-from e2e.kubectl import Kubectl, eventually
+from e2e.kubectl import Kubectl, condition, eventually
 from e2e.traffic import BrokenAnswerError, Connection, Target
 from e2e.workloads import GATEWAY_LABEL, GATEWAYS, backend, gateway, placed, route
 from xds_server.shell.kube.client import KubeClient, path
@@ -117,6 +117,28 @@ class World:
                     return time.perf_counter() - began
                 await asyncio.sleep(0.001)
 
+    async def gateway_alone(self, name: str) -> tuple[float, float]:
+        """Makes a Gateway and deletes it; the seconds until it was Programmed, and until its pods were gone."""
+        where = path(GATEWAYS, "gateways", self.namespace)
+        pods = path("v1", "pods", self.namespace)
+        label = {"labelSelector": f"{GATEWAY_LABEL}={name}"}
+
+        async def is_programmed() -> bool:
+            found = await self.client.get_object(f"{where}/{name}")
+            return condition(found, "Programmed").get("status") == "True"
+
+        async def is_gone() -> bool:
+            return not (await self.client.get_object(pods, label))["items"]
+
+        began = time.perf_counter()
+        await self.client.create(where, gateway(name))
+        await _until(is_programmed)
+        made = time.perf_counter() - began
+        began = time.perf_counter()
+        await self.client.delete(f"{where}/{name}")
+        await _until(is_gone)
+        return made, time.perf_counter() - began
+
     def pod(self) -> str:
         """The server."""
         (pod,) = self.installed.ready_pods()
@@ -125,6 +147,12 @@ class World:
     def envoys(self) -> list[dict[str, object]]:
         """Its Envoy's pod, and those that go."""
         return self.installed.kubectl.list("pods", self.namespace, f"{GATEWAY_LABEL}={NAME}")
+
+
+async def _until(check: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(SERVED_SECONDS):
+        while not await check():
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
