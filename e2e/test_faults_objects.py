@@ -182,7 +182,7 @@ def test_routes_stay_in_service_while_their_crd_is_away(site: Site, kubectl: Kub
         traffic.mark("the CRD is put back")
         made = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": metadata}
         kubectl.apply({**made, "spec": crd["spec"]})
-        kubectl.wait(f"customresourcedefinition/{CRD}", "condition=Established")
+        eventually(lambda: condition(kubectl.get("customresourcedefinition", CRD), "Established"), 60)
         traffic.mark("the routes are put back")
         eventually(lambda: _apply(kubectl, site), 30)
         time.sleep(10)

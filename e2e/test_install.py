@@ -211,6 +211,6 @@ def test_cleanup_asks_and_a_dry_run_changes_nothing(
     assert len(second.installation.ready_pods()) == 2
     told: Callable[[], str] = lambda: second.cleanup("--yes")  # noqa: E731
     assert lease in told().splitlines()
-    assert second.installation.pods() == []
+    assert {pod["status"]["phase"] for pod in second.installation.pods()} <= {"Succeeded", "Failed"}
     assert told().startswith("nothing to remove")
     assert len(installed.ready_pods()) == 2, "another installation goes on"
