@@ -40,6 +40,16 @@ async def test_later_is_no_sooner_and_once() -> None:
     assert len(queue) == 0
 
 
+async def test_of_two_later_ones_the_sooner_counts() -> None:
+    queue = WorkQueue[str]()
+    for seconds in (0.02, 60, 0.2):
+        queue.put_later("a", seconds)
+    for seconds in (60, 0.02):
+        queue.put_later("b", seconds)
+    async with asyncio.timeout(0.15):
+        assert {await queue.take(), await queue.take()} == {"a", "b"}
+
+
 async def test_nothing_is_left_when_it_is_cleared() -> None:
     queue = WorkQueue[str]()
     queue.put("a")

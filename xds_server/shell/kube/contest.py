@@ -82,7 +82,7 @@ class Contests(Generic[K]):
 
 
 def told_contenders(live: Json | None, wanted: Json, manager: str) -> str:
-    """Who takes what from us, in words, as the API server's own record has it. None for an object that is gone."""
+    """Who takes what from us, in words, by the API server's own record; `live` is None where it is gone."""
     if live is None:
         return "somebody deletes it"
     found = []
@@ -128,7 +128,8 @@ def _step(step: str, value: Any) -> tuple[str, Any]:
         return rest, value.get(rest, _NOTHING)
     if kind == "k" and isinstance(value, list):
         keys = msgspec.json.decode(rest)
-        alike = (one for one in value if all(one.get(name, key) == key for name, key in keys.items()))
+        maps = (one for one in value if isinstance(one, Mapping))
+        alike = (one for one in maps if all(one.get(name, key) == key for name, key in keys.items()))
         return f"[{','.join(map(str, keys.values()))}]", next(alike, _NOTHING)
     if kind == "v" and isinstance(value, list):
         one = msgspec.json.decode(rest)
