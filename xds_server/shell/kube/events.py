@@ -54,6 +54,7 @@ _REASONS: Final = {
     "XDS0507": "CertificateUnusable",
     "XDS0508": "CertificateUnusable",
     "XDS0509": "CertificateUnusable",
+    "XDS0516": "CertificateUnusable",
     "XDS0590": "CertificateUnusable",
     "XDS0891": "EnvoyRejected",
     "XDS0908": "EnvoyRejected",
