@@ -3,9 +3,11 @@
 import pytest
 
 from xds_server.infra import names
-from xds_server.infra.metadata import Metadata, metadata
+from xds_server.infra.metadata import Metadata, made_for, metadata
+from xds_server.model.core import Service
 from xds_server.model.gateway import Gateway, GatewaySpec
 from xds_server.model.meta import Metadata as ObjectMeta
+from xds_server.model.parse import parse
 from xds_server.semantics.infrastructure import NONE, Infrastructure
 
 CONTROLLER = "example.com/gateways"
@@ -93,3 +95,11 @@ def test_names_that_are_too_long_for_labels_are_told_whole() -> None:
     for annotations in (found.annotations, found.pod_annotations):
         assert annotations == {names.GATEWAY_ANNOTATION: gateway, names.CLASS_ANNOTATION: class_}
     assert found.owner["name"] == gateway
+
+
+@pytest.mark.parametrize("class_", ["one", "c" * 200])
+def test_a_service_tells_for_which_gateway_of_which_class_it_was_made(class_: str) -> None:
+    service = parse({"apiVersion": "v1", "kind": "Service", "metadata": made(class_=class_).of_object(), "spec": {}})
+    assert isinstance(service, Service)
+    assert list(made_for(service, CONTROLLER)) == [("u1", class_)]
+    assert list(made_for(service, "example.com/other")) == []

@@ -89,6 +89,25 @@ def test_what_there_is_stays_as_it_is(given: tuple[Object, ...]) -> None:
     assert row(settled(*given)) == AS_IT_IS
 
 
+def test_what_was_made_stays_and_serves_while_its_class_is_gone() -> None:
+    labels = {
+        "xds-server.dev/controller": "xds-server.dev_gateway-controller",
+        "gateway.networking.k8s.io/gateway-class-name": "one",
+    }
+    owners = [{"apiVersion": V1, "kind": "Gateway", "name": "web", "uid": "u1"}]
+    made = {"labels": labels, "ownerReferences": owners}
+    service = value("Service", "web", api="v1", metadata=made, spec={"ports": [{"name": "http", "port": 80}]})
+    pipeline = settled(class_(), gateway(), service)
+    pipeline.inputs.remove("GatewayClass", Key("", "one"))
+    pipeline.settle()
+    assert row(pipeline) == AS_IT_IS
+    assert pipeline.gateways() == [GATEWAY]
+    settled(gateway({**HTTP, "port": 81}), pipeline=pipeline)
+    assert row(pipeline) == AS_IT_IS, "nothing is made anew without a class"
+    settled(class_("example.com/other"), pipeline=pipeline)
+    assert (row(pipeline), pipeline.gateways()) == (None, [])
+
+
 def test_a_gateway_that_names_a_service_wants_nothing() -> None:
     named = gateway(addresses=[{"type": "Hostname", "value": "ingress.shop.svc.cluster.local"}])
     assert row(settled(class_(), named)) == Desired((), uid="u1")

@@ -5,11 +5,12 @@ alone: a changed one replaces all pods, and those of a Gateway are written by ma
 objects by is never copied, or they would take what we make for theirs; nor is what we say ourselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from xds_server.infra import names
+from xds_server.model.core import Service
 from xds_server.model.gateway import Gateway
 from xds_server.semantics.infrastructure import SERVICE_TYPE, TEMPLATES, Infrastructure
 
@@ -59,6 +60,15 @@ class Metadata:
         if self.annotations:
             found["annotations"] = dict(self.annotations)
         return found | {"ownerReferences": [dict(self.owner)]}
+
+
+def made_for(service: Service, controller_name: str) -> Iterable[tuple[str, str]]:
+    """The uid and class of the Gateway that an installation made a Service for; nothing for others."""
+    labels = service.metadata.labels
+    if labels.get(names.CONTROLLER_LABEL) != names.controller(controller_name) or names.CLASS_LABEL not in labels:
+        return ()
+    class_ = service.metadata.annotations.get(names.CLASS_ANNOTATION, labels[names.CLASS_LABEL])
+    return [(owner.uid, class_) for owner in service.metadata.owner_references if owner.kind == "Gateway"]
 
 
 def metadata(gateway: Gateway, asked: Infrastructure, controller_name: str) -> Metadata:

@@ -56,11 +56,11 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
 
 
 def _desired(key: Key, gateway: Gateway, look: Lookup, asked: _Asked) -> Iterable[tuple[Key, Desired]]:
+    if look.get(asked.world.classes, Key("", gateway.spec.gateway_class_name)) is None:
+        return [(key, AS_IT_IS)]  # it may be back soon; a class of another controller says that the Gateway is not ours
     verdict = look.get(asked.verdicts, key)
     if verdict is None or verdict.accepted is None:
-        # a class that is gone may be back soon; one of another controller says that the Gateway is not ours
-        gone = look.get(asked.world.classes, Key("", gateway.spec.gateway_class_name)) is None
-        return [(key, AS_IT_IS)] if gone else []
+        return []
     if verdict.accepted.status != "True" or gateway.metadata.deletion_timestamp:
         return [(key, AS_IT_IS)]
     if addresses.services(gateway):

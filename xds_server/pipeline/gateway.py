@@ -13,7 +13,8 @@ from xds_server.envoy import route, virtual_host
 from xds_server.flow.graph import Graph, Judged
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
-from xds_server.model.core import Pod
+from xds_server.infra import metadata
+from xds_server.model.core import Pod, Service
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.listenerset import ListenerSet
 from xds_server.model.meta import Key, ObjectRef
@@ -189,6 +190,11 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
     policies = kinds["BackendTLSPolicy"]
     targets = graph.derive("backend_tls.targets", policies, lambda key, row, _: backend_tls.targets(key, row))
 
+    def made_for(_: Key, row: Service, __: Lookup) -> Iterable[tuple[str, str]]:
+        return metadata.made_for(row, options.controller_name)
+
+    made = graph.derive("services.made", kinds["Service"], made_for) if options.deployed else None
+
     def serve_backend(key: Key, row: XBackend, look: Lookup) -> Iterable[tuple[Key, ServedBackend]]:
         return [(key, x_backends.serve(key, row, look, world))]
 
@@ -215,6 +221,7 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
         listener_sets_by_gateway=kinds["ListenerSet"].by("gateway", _gateway_of_set),
         default_gateways=kinds["Gateway"].by("default scope", lambda _, row: default_gateways.scopes(row)),
         controller_name=options.controller_name,
+        made_of_class=made,
         any_class=options.any_class,
         deployed=options.deployed,
         server_namespace=options.installation.namespace,

@@ -35,15 +35,29 @@ def class_conditions(
 
 def serves(gateway: Gateway, look: Lookup, world: World) -> bool:
     """Is this Gateway ours to serve? Without any GatewayClass in files every Gateway is. What is deployed already is
-    not given up over parameters of its class that cannot be used: its Gateways are told of them.
+    not given up over a class that is gone, which the API would have nobody delete while it is in use, nor over
+    parameters of its class that cannot be used: its Gateways are told of them.
     """
     name = gateway.spec.gateway_class_name
     class_ = look.get(world.classes, Key("", name))
     if class_ is None:
-        return world.any_class and not look.items(world.classes)
+        made = world.made_of_class is not None and look.get(world.made_of_class, gateway.metadata.uid) == name
+        return made or _is_any_served(look, world)
     if class_.spec.controller_name != world.controller_name:
         return False
     return world.deployed or not infrastructure.of_class(class_, look, world)[1]
+
+
+def gone(gateway: Gateway, look: Lookup, world: World) -> str:
+    """What is to be told of the class of a Gateway that is served without it."""
+    name = gateway.spec.gateway_class_name
+    if look.get(world.classes, Key("", name)) is not None or _is_any_served(look, world):
+        return ""
+    return f"GatewayClass {name} does not exist; what was made for the Gateway serves on as it is"
+
+
+def _is_any_served(look: Lookup, world: World) -> bool:
+    return world.any_class and not look.items(world.classes)
 
 
 def server_name(gateway: Gateway) -> str:

@@ -145,7 +145,7 @@ def judge(
         judged[id_] = (_filtered(found[0], filters), *found[1:])
     valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
     made, unmade = infrastructure.judge(gateway, look, world)
-    notes = filter(None, (made.note, listener_sets.problem(gateway)))
+    notes = filter(None, (classes.gone(gateway, look, world), made.note, listener_sets.problem(gateway)))
     accepted = addresses.problem(gateway) or unmade or conditions.gateway_accepted(valid, len(own), "; ".join(notes))
     served_on = accepted.status == "True" or (world.deployed and accepted.reason == "InvalidParameters")
     points: dict[ListenerId, AttachPoint] = {}
