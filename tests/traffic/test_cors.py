@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.traffic.authorization import Denial, grpc_authorization
 from tests.traffic.client import Answer
-from tests.traffic.harness import World
+from tests.traffic.harness import World, service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -260,3 +261,69 @@ spec:
     assert seen == {("a", "https://a.test"), ("b", None)}
     allowed = {str(await preflight(world, "/two", "https://b.test")) for _ in range(40)}
     assert allowed == {"{'max-age': '5'}", "{'allow-origin': 'https://b.test', 'max-age': '5'}"}
+
+
+async def test_caches_are_told_that_answers_differ_by_origin(world: World) -> None:
+    """gateway-api#4666, istio#15010: whoever asks, also without an Origin; what the backend says itself stays."""
+    await world.serve(
+        GATEWAY,
+        """
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  rules:
+  - matches: [{path: {value: /one}}]
+    filters: [{type: CORS, cors: {allowOrigins: ["https://a.test"]}}]
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /any}}]
+    filters:
+    - {type: CORS, cors: {allowOrigins: ["*"]}}
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [vary]}}
+    backendRefs: [{name: a, port: 8080}, {name: b, port: 8080}]
+  - matches: [{path: {value: /moved}}]
+    filters:
+    - {type: CORS, cors: {allowOrigins: ["https://*.test"]}}
+    - {type: RequestRedirect, requestRedirect: {hostname: example.org}}
+  - matches: [{path: {value: /missing}}]
+    filters: [{type: CORS, cors: {allowOrigins: ["*"]}}]
+    backendRefs: [{name: missing, port: 8080}]
+  - matches: [{path: {value: /nobody}}]
+    filters: [{type: CORS, cors: {}}]
+    backendRefs: [{name: a, port: 8080}]
+  - backendRefs: [{name: a, port: 8080}]
+""",
+    )
+    for path in ("/one", "/any", "/moved", "/missing"):
+        for headers in ({}, {"Origin": "https://a.test"}, {"Origin": OTHER}):
+            assert (await world.get(path, headers=headers)).headers["vary"] == "Origin", (path, headers)
+    own = {"Origin": "https://a.test", "X-Echo-Set-Header": "vary:Accept-Encoding"}
+    assert (await world.get("/one", headers=own)).headers["vary"] == "Accept-Encoding,Origin"
+    assert (await world.get("/any", headers=own)).headers["vary"] == "Origin"
+    for path in ("/nobody", "/"):
+        assert "vary" not in (await world.get(path, headers={"Origin": FOO})).headers
+
+
+async def test_pages_may_read_why_they_are_denied(world: World) -> None:
+    """istio#29425: without these headers a page learns of no 401, only that something failed."""
+    async with grpc_authorization() as authorization:
+        await world.serve(
+            GATEWAY,
+            service("authorization", [authorization.address], protocol="kubernetes.io/h2c"),
+            """
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  rules:
+  - filters:
+    - {type: CORS, cors: {allowOrigins: ["https://*.test"], allowCredentials: true, exposeHeaders: [www-authenticate]}}
+    - {type: ExternalAuth, externalAuth: {protocol: GRPC, backendRef: {name: authorization, port: 8080}, grpc: {}}}
+    backendRefs: [{name: a, port: 8080}]
+""",
+        )
+        authorization.deny = Denial(401, {"www-authenticate": "Bearer"}, "who are you?")
+        answer = await world.get("/", headers={"Origin": "https://a.test"})
+        assert (answer.status, answer.headers["www-authenticate"], answer.body) == (401, "Bearer", b"who are you?")
+        assert told(answer) == {
+            "allow-origin": "https://a.test", "allow-credentials": "true", "expose-headers": "www-authenticate"
+        }  # fmt: skip
+        assert told(await world.get("/", headers={"Origin": OTHER})) == {}

@@ -5,6 +5,9 @@ and adds headers to answers. It sees no preflight that no route takes, and does 
 So preflights have a route of their own where the rule asks for a method or for headers, which a preflight does not
 carry, or where it redirects or fails; and redirects and failures have a copy for allowed origins that carries the
 headers. A backend's filter takes the place of its rule's.
+
+Answers differ by Origin, be it only in whether they tell one, so every one says so in Vary (Fetch standard, "CORS
+protocol and HTTP caches"), or a cache would hand the answer to one page to another.
 """
 
 from dataclasses import dataclass
@@ -146,6 +149,8 @@ def _wrap(cors: Cors, routes: list[route_v3.Route], place: Place) -> list[route_
     if answers or missed:
         wrapped.append(_preflight(routes[-1], place, _policy(cors)))
     for route in routes:
+        if cors.origins:
+            route.response_headers_to_add = [*route.response_headers_to_add, _VARY]
         if route.route is not None:
             route.typed_per_filter_config = {**route.typed_per_filter_config, NAME: any_of(_policy(cors))}
         elif cors.origins:
@@ -154,6 +159,12 @@ def _wrap(cors: Cors, routes: list[route_v3.Route], place: Place) -> list[route_
     return wrapped
 
 
+_VARY = kit.HeaderValueOption(
+    header=kit.HeaderValue(key="vary", value="Origin"),
+    append_action=core.HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD,
+    keep_empty_value=True,
+)
+"""Preflights need none: no cache keeps answers to OPTIONS."""
 _NO_HEADERS_ASKED = HeaderMatcher(name="access-control-request-headers", present_match=True, invert_match=True)
 """A preflight that asks for no headers is told none; Envoy would tell it an empty name."""
 
