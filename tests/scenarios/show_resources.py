@@ -291,6 +291,7 @@ def _route(message: Json) -> Json:
             assert "clusterNotFoundResponseCode" not in action
             action = action | {"clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR"}
         shown |= _forward(dict(action))
+        assert body.pop("requestBodyBufferLimit", None) == ("1048576" if "retry" in shown else None)
     shown |= _headers(body)
     shown |= _filters(body)
     kind = "" if name[0] == "HTTPRoute" else f"{name[0]} "

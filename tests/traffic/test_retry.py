@@ -1,6 +1,7 @@
 """Retries: which failures are tried again, how often, where, and within which time."""
 
 import asyncio
+import io
 import itertools
 import time
 
@@ -79,6 +80,17 @@ async def test_the_body_is_sent_again(world: World) -> None:
     await world.serve(GATEWAY, ROUTE)
     answer = await world.request("POST", "/two?body&status=503&status=502&status=200", data=b"x" * 1000)
     assert (answer.status, answer.told["body_bytes"]) == (200, 1000)
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(40_000, 200), (1_000_000, 200), (3_000_000, 503)])
+async def test_bodies_up_to_a_megabyte_are_kept_for_it(world: World, size: int, wanted: int) -> None:
+    """contour#5869, envoy#32464: beyond what is kept, 32 KiB if nobody says otherwise, no retry is made, silently. A
+    longer body arrives whole all the same.
+    """
+    await world.serve(GATEWAY, ROUTE)
+    path = f"/two?number={next(NUMBERS)}&status=503&status=200"
+    answer = await world.request("POST", path, data=io.BytesIO(b"x" * size))
+    assert (answer.status, answer.told["body_bytes"]) == (wanted, size)
 
 
 async def test_the_request_timeout_is_for_all_tries(world: World) -> None:

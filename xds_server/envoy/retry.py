@@ -18,6 +18,10 @@ HostPredicate = fast(api.RetryPolicyRetryHostPredicate)
 
 UNPROCESSED = ("connect-failure", "refused-stream", "reset-before-request")
 MOST = 2**32 - 1
+BODY_LIMIT_BYTES = 1 << 20
+"""The longest request body that is kept to be sent again, as Envoy's own default; requests with longer ones pass, and
+are tried once. What a connection may buffer otherwise is far less, and would decide here, too.
+"""
 _OTHER_HOSTS = HostPredicate(
     name="envoy.retry_host_predicates.previous_hosts",
     typed_config=any_of(fast(previous_hosts.PreviousHostsPredicate)()),

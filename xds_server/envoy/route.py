@@ -75,7 +75,9 @@ def _routes(rule: Rule, place: Place, features: Features) -> list[api.Route]:
         return _one_route_each(rule, serving, place, features)
     forward = _forward(action, serving)
     forward.weighted_clusters = WeightedCluster(clusters=[_weight(entry, place, features) for entry in serving])
-    route = Route(name=_name(rule), match=_match(rule.match), route=forward)
+    route = Route(
+        name=_name(rule), match=_match(rule.match), route=forward, request_body_buffer_limit=_kept_body(action)
+    )
     return _edited(route, action.filters, place, features)
 
 
@@ -102,7 +104,13 @@ def _one_route_each(
         forward = _forward(rule.action, (entry,))
         forward.cluster = names.cluster(entry.backend)
         kept = session.per_route(entry.session, secure=_is_secure(place))
-        route = Route(name=_name(rule), match=match, route=forward, typed_per_filter_config=kept)
+        route = Route(
+            name=_name(rule),
+            match=match,
+            route=forward,
+            request_body_buffer_limit=_kept_body(rule.action),
+            typed_per_filter_config=kept,
+        )
         routes += _edited(route, filters, place, features)
         for policy in forward.request_mirror_policies:
             policy.runtime_fraction = kit.share_within(policy.runtime_fraction, before, after, total)
@@ -169,6 +177,10 @@ def _forward(action: Action, serving: tuple[WeightedBackend, ...]) -> api.RouteA
         retry_policy=retry.policy(action.retry, action.timeouts.backend_request) if action.retry else None,
         idle_timeout=_idle(action, serving),
     )
+
+
+def _kept_body(action: Action) -> int | None:
+    return retry.BODY_LIMIT_BYTES if action.retry else None
 
 
 def _idle(action: Action, serving: tuple[WeightedBackend, ...]) -> timedelta | None:
