@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.traffic.client import http2
+from tests.traffic.client import connected, http2
 from tests.traffic.harness import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -267,3 +267,87 @@ async def test_http2_requests_match_alike(world: World) -> None:
     async with http2(world.port()) as client:
         assert (await client.get("/h2?n=1", headers=[("x-kind", "grey")])).told["name"] == "a"
         assert (await client.get("/h2?n=2", headers=[("x-kind", "grey")])).status == 404
+
+
+async def test_escapes_in_paths(world: World) -> None:
+    """Needless ones and hex digits of either case change nothing: traefik#11768, envoy#13701."""
+    await world.serve(
+        GATEWAY,
+        route("""
+  - matches: [{path: {value: /%7Euser}}]
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {type: Exact, value: /caf%c3%a9}}]
+    backendRefs: [{name: b, port: 8080}]
+  - matches: [{path: {value: /th%C3%A9}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /tea}}}]
+    backendRefs: [{name: c, port: 8080}]
+  - matches: [{path: {value: /s%C3%BC%C3%9F}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]
+    backendRefs: [{name: c, port: 8080}]
+"""),
+    )
+    for path in ("/~user", "/%7Euser", "/%7euser/x", "/%7eus%65r?q"):
+        assert await world.name(path) == "a", path
+    for path in ("/caf%c3%a9", "/caf%C3%A9", "/c%61f%C3%a9?%c3"):
+        assert await world.name(path) == "b", path
+    for path in ("/caf%C3%A9/", "/cafe", "/CAF%C3%A9", "/th%C3%A9x", "/th%C3%A8"):
+        assert await world.status(path) == 404, path
+    for path, seen in {
+        "/th%C3%A9": "/tea", "/th%c3%a9/": "/tea/", "/th%c3%a9/th%c3%a9?q=/th%c3%a9": "/tea/th%c3%a9?q=/th%c3%a9",
+        "/s%c3%bc%c3%9f": "/", "/s%C3%BC%C3%9F/x": "/x",
+    }.items():  # fmt: skip
+        assert (await world.get(path)).told["path"] == seen
+
+
+async def test_query_parameters_as_clients_write_them(world: World) -> None:
+    """Escaped or not; a blank as %20 or +. Of several values the first counts: gateway-api#1271, contour#4588."""
+    await world.serve(
+        GATEWAY,
+        route("""
+  - matches: [{path: {value: /a}, queryParams: [{name: q, value: "two words"}]}]
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /b}, queryParams: [{name: mail, value: "a+b@example.com"}]}]
+    backendRefs: [{name: b, port: 8080}]
+  - matches: [{path: {value: /c}, queryParams: [{name: city, value: "Köln"}]}]
+    backendRefs: [{name: c, port: 8080}]
+  - matches: [{path: {value: /d}, queryParams: [{name: v, value: "1"}]}]
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /e}, queryParams: [{name: here, type: RegularExpression, value: ".*"}]}]
+    backendRefs: [{name: a, port: 8080}]
+"""),
+    )
+    for path, name in {
+        "/a?q=two%20words": "a", "/a?q=two+words": "a", "/a?q=two%2Bwords": "404", "/a?q=twowords": "404",
+        "/b?mail=a+b@example.com": "b", "/b?mail=a%2bb%40example.com": "b", "/b?mail=a%20b@example.com": "404",
+        "/c?city=K%C3%B6ln": "c", "/c?city=k%c3%b6ln": "404", "/c?city=Koeln": "404",
+        "/d?v=1&v=2": "a", "/d?v=2&v=1": "404", "/d?w=2&v=1": "a",
+        "/e?here": "a", "/e?here=": "a", "/e?x&here=1": "a", "/e?there": "404",
+    }.items():  # fmt: skip
+        assert await world.name(path) == name, path
+
+
+async def test_host_is_a_header_like_others_and_lines_of_one_name_are_one_value(world: World) -> None:
+    """istio#23083: it is compared as it is sent, with its port. istio#11900, gateway-api#213: a comma joins."""
+    await world.serve(
+        GATEWAY,
+        route("""
+  - matches: [{path: {value: /host}, headers: [{name: Host, value: tenant.test}]}]
+    backendRefs: [{name: a, port: 8080}]
+  - matches: [{path: {value: /pattern}, headers: [{name: host, type: RegularExpression, value: "t[a-z]+[.]test(:[0-9]+)?"}]}]
+    backendRefs: [{name: b, port: 8080}]
+  - matches: [{path: {value: /lines}, headers: [{name: via, value: "one,two"}]}]
+    backendRefs: [{name: c, port: 8080}]
+  - matches: [{path: {value: /lines}, headers: [{name: via, value: "one"}]}]
+    backendRefs: [{name: a, port: 8080}]
+"""),
+    )
+    assert await world.name("/host", host="tenant.test") == "a"
+    assert await world.status("/host", host="tenant.test:80") == 404
+    assert await world.status("/host", host="other.test") == 404
+    assert await world.name("/pattern", host="tenant.test:80") == "b"
+    async with http2(world.port()) as client:
+        assert (await client.get("/host", host="tenant.test")).told["name"] == "a"
+    async with connected(world.port()) as connection:
+        assert (await connection.get("/lines", headers="Via: one\r\nVIA: two\r\n")).told["name"] == "c"
+        assert (await connection.get("/lines", headers="Via: one\r\n")).told["name"] == "a"
+        assert (await connection.get("/lines", headers="Via: two\r\nVia: one\r\n")).status == 404

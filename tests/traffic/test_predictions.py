@@ -40,8 +40,9 @@ HOSTS = ["a.example.com", "A.Example.COM", "b.example.com", "x.b.example.com", "
 SECURE_HOSTS = ["a.secure.org", "b.secure.org", "x.b.secure.org", "secure.org", "any.net", "a.secure.org:443"]
 PATHS = ["/", "/p", "/p/", "/p/q", "/p/q/r", "/pq", "/P", "/p//q", "//p", "/x/../p", "/p/%71", "/%70/q", "/p/./q/..",
          "/p%2Fq", "/p/%2e%2e/x", "/p\\q", '/p/"', "/p/[1]", "/v1/users/7", "/v1/users/x", "/%zz", "/p/%00", "/p#f",
-         "/p/%7e~", "/p;v=1/q", "/p/...", "/p/^{}|`<>"]  # fmt: skip
-QUERIES = ["", "", "", "?", "?a=1", "?a=2&a=1", "?a=1&a=2", "?b=x&a=1", "?a", "?a=%31", "?A=1", "?a=1=", "?c=x+y"]
+         "/p/%7e~", "/p;v=1/q", "/caf%c3%a9/q", "/caf%C3%A9", "/c%61f%C3%a9/", "/p/...", "/p/^{}|`<>"]  # fmt: skip
+QUERIES = ["", "", "", "?", "?a=1", "?a=2&a=1", "?a=1&a=2", "?b=x&a=1", "?a", "?a=%31", "?A=1", "?a=1=", "?c=x+y",
+           "?c=x%2by", "?c=x%20y", "?d=two+words", "?d=two%20words", "?d=two%2Bwords&a=1"]  # fmt: skip
 METHODS = ["GET", "GET", "GET", "POST", "PUT", "DELETE", "OPTIONS", "OPTIONS", "PATCH", "get", "BREW", "PROPFIND"]
 HEADERS = [[], [], [], [("a", "1")], [("A", " 1 ")], [("a", "2"), ("a", "1")], [("b", "v7")], [("a", "1"), ("b", "v")],
            [("a", "")], [("c_d", "1")], [("x-forwarded-proto", "https")], [("content-type", "application/grpc")],
@@ -52,6 +53,7 @@ HEADERS = [[], [], [], [("a", "1")], [("A", " 1 ")], [("a", "2"), ("a", "1")], [
 MATCHED_PATHS: list[dict[str, str] | None] = [
     None, {"value": "/"}, {"value": "/p"}, {"value": "/p/"}, {"value": "/p/q"}, {"type": "Exact", "value": "/p"},
     {"type": "Exact", "value": "/p/"}, {"type": "Exact", "value": "/p/q"}, {"value": "/p/%22"}, {"value": "/p/~~"},
+    {"value": "/caf%c3%a9"}, {"type": "Exact", "value": "/caf%C3%A9"}, {"value": "/p/%7E~"},
     {"type": "RegularExpression", "value": "/v[0-9]+/users/[0-9]+"}, {"type": "RegularExpression", "value": "/p/.*"},
 ]  # fmt: skip
 MATCHED_HEADERS: list[list[dict[str, str]]] = [
@@ -63,11 +65,12 @@ MATCHED_HEADERS: list[list[dict[str, str]]] = [
 ]  # fmt: skip
 MATCHED_QUERIES: list[list[dict[str, str]]] = [
     [], [], [], [{"name": "a", "value": "1"}], [{"name": "a", "type": "RegularExpression", "value": "[0-9]"}],
-    [{"name": "c", "value": "x+y"}],
+    [{"name": "c", "value": "x+y"}], [{"name": "d", "value": "two words"}],
 ]  # fmt: skip
 REDIRECTS: list[dict[str, Any]] = [
     {"scheme": "https"}, {"hostname": "to.org", "statusCode": 301}, {"port": 8443}, {"scheme": "http", "port": 80},
     {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}},
+    {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new?brand=x"}},
     {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"}, "statusCode": 307},
     {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}, "hostname": "to.org"}, {},
 ]  # fmt: skip
@@ -96,7 +99,7 @@ def _rule(dice: random.Random, name: str) -> dict[str, Any]:
     if kind == "redirect":
         redirect = dict(dice.choice(REDIRECTS))
         if redirect.get("path", {}).get("type") == "ReplacePrefixMatch":
-            matches = [{**matches[0], "path": {"value": dice.choice(["/", "/p", "/p/q"])}}]
+            matches = [{**matches[0], "path": {"value": dice.choice(["/", "/p", "/p/q", "/caf%c3%a9"])}}]
         return {"matches": matches, "filters": [*filters, {"type": "RequestRedirect", "requestRedirect": redirect}]}
     names = {"backend": ["a"], "missing": ["missing"], "none": [], "without endpoints": ["empty"]}[kind]
     return {"matches": matches, "filters": filters, "backendRefs": [{"name": one, "port": 8080} for one in names]}
@@ -178,9 +181,9 @@ def _differences(found: Prediction, got: Answer) -> list[str]:
 
 
 async def test_predictions_of_plain_requests(world: World) -> None:
-    """Ten worlds, and 80 requests to each."""
+    """Twenty worlds, and 80 requests to each."""
     kinds = set()
-    for seed in range(10):
+    for seed in range(20):
         dice = random.Random(seed)
         await world.serve(secret("cert", CERTIFIED), documents(dice))
         wrong = []

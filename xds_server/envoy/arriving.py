@@ -7,6 +7,7 @@ address) is not told here.
 import re
 from dataclasses import replace
 
+from xds_server.routing import escapes
 from xds_server.routing.request import Request
 
 _METHODS = """
@@ -15,7 +16,6 @@ POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UN
 """
 METHODS = frozenset(_METHODS.split())
 """Those that Envoy's parser of HTTP/1.1 knows."""
-_UNRESERVED = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 _ESCAPED = frozenset('"<>^`{|}')
 _PRINTABLE = re.compile(r"[\x21-\x7e]*")
 _PORT = re.compile(r":[0-9]+$")
@@ -72,7 +72,7 @@ def normalised(path: str) -> str:
     """A path without dot segments: what needs no escape is not escaped, what does is, and `\\` is `/`. Slashes are
     neither merged nor unescaped.
     """
-    path = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path.replace("\\", "/"))
+    path = escapes.unescaped(path.replace("\\", "/"))
     path = "".join(f"%{ord(one):02X}" if one in _ESCAPED else one for one in path)
     kept: list[str] = []
     segments = path.split("/")[1:]

@@ -6,6 +6,7 @@ from typing import Any
 
 import re2
 
+from xds_server.routing import escapes
 from xds_server.routing.match import Match, PathKind, ValueMatch
 from xds_server.routing.request import Request
 
@@ -35,13 +36,15 @@ def misses(match: Match, request: Request) -> Iterator[tuple[str, str]]:
         first = parameters(request.query)
         for wanted in match.query:
             value = first.get(wanted.name)
-            if value is None or not _holds(wanted, value):
+            if value is None or not _parameter_holds(wanted, value):
                 yield "queryParams", _told("query parameter", wanted, [] if value is None else [value])
 
 
 def path_matches(match: Match, request: Request) -> bool:
     """Does the path alone hold? A CONNECT has none."""
     path, value = request.bare_path, match.path.value
+    if match.path.kind is not PathKind.REGEX:
+        path = escapes.capital(path)
     if request.method == "CONNECT":
         return False
     match match.path.kind:
@@ -89,6 +92,11 @@ def _compiled(pattern: str) -> Any:
 
 def _holds(wanted: ValueMatch, value: str) -> bool:
     return full_match(wanted.value, value) if wanted.regex else value == wanted.value
+
+
+def _parameter_holds(wanted: ValueMatch, value: str) -> bool:
+    pattern = None if wanted.regex else escapes.of_parameter(wanted.value)
+    return _holds(wanted, value) if pattern is None else full_match(pattern, value)
 
 
 def _wanted_path(match: Match) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from envoy_data_plane.envoy.config.route import v3 as api
 
 from xds_server.envoy import http_manager, kit, names, retry, session
+from xds_server.routing import escapes
 from xds_server.routing.backend import Backend, InvalidBackend
 from xds_server.routing.feature import Applied, Feature, Place
 from xds_server.routing.match import Match, PathKind
@@ -208,7 +209,12 @@ def _name(rule: Rule) -> str:
 
 def _match(match: Match) -> api.RouteMatch:
     message = RouteMatch()
+    pattern = None if match.path.kind is PathKind.REGEX else escapes.any_case(match.path.value)
     match match.path.kind:
+        case PathKind.EXACT if pattern is not None:
+            message.safe_regex = kit.RegexMatcher(regex=pattern)
+        case PathKind.PREFIX if pattern is not None:
+            message.safe_regex = kit.RegexMatcher(regex=f"{pattern}(?:/.*)?")
         case PathKind.EXACT:
             message.path = match.path.value
         case PathKind.PREFIX if match.path.value == "/":
@@ -225,6 +231,7 @@ def _match(match: Match) -> api.RouteMatch:
         matcher = kit.string_matcher(value.value, regex=value.regex)
         message.headers.append(HeaderMatcher(name=value.name, string_match=matcher))
     for value in match.query:
-        matcher = kit.string_matcher(value.value, regex=value.regex)
+        pattern = value.value if value.regex else escapes.of_parameter(value.value)
+        matcher = kit.string_matcher(pattern or value.value, regex=pattern is not None)
         message.query_parameters.append(QueryParameterMatcher(name=value.name, string_match=matcher))
     return message

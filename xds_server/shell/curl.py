@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 from xds_server.model.meta import Key
 from xds_server.pipeline.program import Pipeline
@@ -57,7 +58,9 @@ def _words(listener: Listener, host: str, match: Match, address: str, port: int)
         if not header.regex:
             words += ["-H", f"{header.name}: {header.value}"]
     path = match.path.value if match.path.kind is not PathKind.REGEX else "/"
-    query = "&".join(f"{one.name}={one.value}" for one in match.query if not one.regex)
+    query = "&".join(
+        f"{one.name}={quote(one.value, safe='', errors='replace')}" for one in match.query if not one.regex
+    )
     path = f"{path}?{query}" if query else path
     if listener.protocol == "https":
         name = host or literal

@@ -3,6 +3,7 @@
 from typing import Any
 
 from xds_server.model import httproute as api
+from xds_server.routing import escapes
 from xds_server.routing.feature import Refused
 from xds_server.routing.match import Match, PathKind, PathMatch
 from xds_server.routing.rule import Retry, Timeouts
@@ -20,6 +21,8 @@ def _match(spec: api.HTTPRouteMatch, world: World) -> Match | str:
         return f"path.type: {spec.path.type} is not supported"
     kind = PATH_KINDS[spec.path.type]
     value = spec.path.value
+    if kind is not PathKind.REGEX:  # as requests are compared
+        value = escapes.capital(escapes.unescaped(value))
     if kind is PathKind.PREFIX:
         value = value.rstrip("/") or "/"
     if kind is PathKind.REGEX and world.checks and (problem := patterns.problem(value)):
