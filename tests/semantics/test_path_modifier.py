@@ -16,7 +16,7 @@ def parsed(*matches: Match, **spec: str) -> PathChange | Refused:
 
 
 @pytest.mark.parametrize(
-    ("written", "taken"), [("/new", "/new"), ("/new/", "/new/"), ("new", "/new"), ("", "/"), ("/a?b=c", "/a?b=c")]
+    ("written", "taken"), [("/new", "/new"), ("/new/", "/new/"), ("new", "/new"), ("", "/"), ("/a%3Fb", "/a%3Fb")]
 )
 def test_a_whole_path_begins_with_a_slash(written: str, taken: str) -> None:
     assert parsed(type="ReplaceFullPath", replace_full_path=written) == PathChange(full=taken)
@@ -47,6 +47,9 @@ def test_a_prefix_is_replaced_where_one_is_matched(kind: PathKind) -> None:
         {"type": "ReplaceRegex", "replace_full_path": "/new"},
         {"type": "ReplaceFullPath", "replace_full_path": "/a\nb"},
         {"type": "ReplacePrefixMatch", "replace_prefix_match": "/a\0"},
+        {"type": "ReplaceFullPath", "replace_full_path": "/a?b=c"},
+        {"type": "ReplaceFullPath", "replace_full_path": "/a#b"},
+        {"type": "ReplacePrefixMatch", "replace_prefix_match": "/a?b=c"},
     ],
 )
 def test_what_cannot_be_honoured_is_refused_with_its_field(spec: dict[str, str]) -> None:
@@ -54,3 +57,11 @@ def test_what_cannot_be_honoured_is_refused_with_its_field(spec: dict[str, str])
     assert isinstance(found, Refused)
     assert found.reason == "UnsupportedValue"
     assert found.message.startswith("path")
+
+
+def test_a_whole_path_of_a_location_may_have_a_query() -> None:
+    around = Surroundings(lambda _: _, (PREFIX,))
+    whole = HTTPPathModifier(type="ReplaceFullPath", replace_full_path="/a?b=c#d")
+    assert path_modifier.parse(whole, "path", around, location=True) == PathChange(full="/a?b=c#d")
+    prefix = HTTPPathModifier(type="ReplacePrefixMatch", replace_prefix_match="/a?b=c")
+    assert isinstance(path_modifier.parse(prefix, "path", around, location=True), Refused)

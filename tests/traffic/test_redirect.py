@@ -124,6 +124,14 @@ async def test_replace_full_path(world: World, path: str, result: str) -> None:
     assert await location(world, "/x/y?q=1&r=/z") == f"http://example.com{result}?q=1&r=/z"
 
 
+async def test_a_path_with_a_query_of_its_own_goes_without_the_requests(world: World) -> None:
+    """kgateway#14443: it is no reason to refuse a redirect."""
+    path = "path: {type: ReplaceFullPath, replaceFullPath: '/new?brand=x'}"
+    await world.serve(GATEWAY, redirect(path))
+    for asked in ("/x", "/x?q=1"):
+        assert await location(world, asked) == "http://example.com/new?brand=x"
+
+
 PREFIXES = [
     ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
     ("/foo/bar", "/foo", "/xyz/", "/xyz/bar"),

@@ -2,7 +2,8 @@
 
 Source: Gateway API HTTPRequestRedirectFilter. The port of Location is the filter's, else that of its scheme, else the
 listener's; a port that is its scheme's own is left out. Envoy keeps the port of the Host header unless told one, and
-prints one that it was told: a request whose Host carries a port therefore has a route of its own.
+prints one that it was told: a request whose Host carries a port therefore has a route of its own. A new path that has a
+query of its own goes without the request's, which has no place beside it.
 """
 
 import re
@@ -60,7 +61,7 @@ def _parse(spec: HTTPRouteFilter, around: Surroundings[Any]) -> Redirect | Refus
         return Refused("UnsupportedValue", f"requestRedirect.port: {reason}")
     path: PathChange | None = None
     if redirect.path is not None:
-        parsed = path_modifier.parse(redirect.path, "requestRedirect.path", around)
+        parsed = path_modifier.parse(redirect.path, "requestRedirect.path", around, location=True)
         if isinstance(parsed, Refused):
             return parsed
         path = parsed
@@ -124,7 +125,8 @@ def _response(redirect: Redirect, place: Place, request: Request) -> Response:
     path, mark, query = request.path.partition("?")
     if redirect.path is not None:
         path = redirect.path.apply(path, place.match.path.value)
-    return Response(redirect.code, f"{scheme}://{host}{path}{mark}{query}")
+    told = path if "?" in path else f"{path}{mark}{query}"
+    return Response(redirect.code, f"{scheme}://{host}{told}")
 
 
 def _split(authority: str) -> tuple[str, str]:
