@@ -166,3 +166,34 @@ async def test_a_service_that_goes_and_comes_back(world: World, recorders: Recor
     assert await world.status("/") == 500
     await world.change(service("brief", [recorders["two"].address]))
     assert await world.name("/") == "two"
+
+
+SHARE = "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: share, value: NAME}]}}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        SHARE,
+        f"{SHARE}, {{type: URLRewrite, urlRewrite: {{hostname: NAME.test}}}}",
+    ],
+)
+async def test_one_service_twice_with_other_filters(world: World, recorders: Recorders, changes: str) -> None:
+    """envoyproxy/gateway#5230: a share's filters went with another share's endpoints."""
+    entries = [("one", 3, "first"), ("two", 4, "second"), ("one", 3, "third")]
+    refs = [
+        f"{{name: s-{name}, port: 8080, weight: {weight}, filters: [{changes.replace('NAME', label)}]}}"
+        for name, weight, label in entries
+    ]
+    services = [service(f"s-{name}", [recorders[name].address]) for name in ("one", "two")]
+    await world.serve(GATEWAY, *services, route(", ".join(refs)))
+    before = {name: len(recorders[name].heads) for name in ("one", "two")}
+    found = await shares(world)
+    assert about(found, one=60, two=40)
+    labels = {
+        name: Counter(line[7:] for head in recorders[name].heads[count:] for line in head if line.startswith("share: "))
+        for name, count in before.items()
+    }
+    assert labels["two"] == Counter(second=found["two"])
+    assert labels["one"].keys() == {"first", "third"}
+    assert abs(labels["one"]["first"] - COUNT * 0.3) <= POINTS

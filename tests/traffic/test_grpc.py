@@ -195,3 +195,30 @@ async def test_several_gateways(world: World, backends: Backends) -> None:
             assert (await call("/echo/Echo")).told["name"] == "one"
             assert (await call("/echo/EchoTwo")).told["name"] == backend
             assert (await call("/echo/EchoThree")).code is StatusCode.UNIMPLEMENTED
+
+
+async def test_calls_by_an_http_route(world: World, backends: Backends) -> None:
+    """contour#3233, traefik#4181: trailers arrive, those of failures too, where the Service says that it speaks HTTP/2."""
+    http = "kind: HTTPRoute\nmetadata: {name: http}\nspec: {rules: [{backendRefs: [{name: rpc, port: 8080}]}]}\n"
+    await world.serve(GATEWAY, http, service("rpc", [backends["one"].address], protocol="kubernetes.io/h2c"))
+    async with client(world.port()) as call:
+        assert (await call("/shop.Cart/Add")).told["name"] == "one"
+        failed = await call("/shop.Cart/Fail")
+        assert (failed.code, failed.details) == (StatusCode.NOT_FOUND, "not here")
+        stream = call.channel.stream_stream("/shop.Cart/Stream")(timeout=10)
+        await stream.write(b"1")
+        assert await stream.read() == b"1!"
+        await stream.done_writing()
+        assert await stream.code() is StatusCode.OK
+
+
+async def test_a_call_has_no_limit_but_its_callers(world: World, backends: Backends) -> None:
+    """envoyproxy/gateway#5446: 15 s after its last request Envoy ends a stream if nobody says otherwise."""
+    await world.serve(GATEWAY, route(to("one")))
+    (dump,) = await world.envoy.resources("dynamic_route_configs")
+    (one,) = dump["route_config"]["virtual_hosts"][0]["routes"]
+    assert (one["route"]["timeout"], one["route"]["idle_timeout"]) == ("0s", "3600s")
+    async with client(world.port()) as call:
+        stream = call.channel.stream_stream("/shop.Cart/Stream")(timeout=0.3)
+        await stream.write(b"1")
+        assert await stream.code() is StatusCode.DEADLINE_EXCEEDED

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.traffic.harness import World
+from tests.traffic.client import connected
+from tests.traffic.harness import World, service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -172,3 +173,47 @@ async def test_extension_ref_costs_its_rule_alone(world: World) -> None:
     )
     assert await world.status("/unknown") == 500
     assert await world.name("/") == "b"
+
+
+async def test_values_with_commas_and_cookies_stay_whole(world: World) -> None:
+    """envoyproxy/gateway#5733: a value that is split loses a part. kuma#10156, contour#5855: each cookie has a line."""
+    await world.serve(
+        GATEWAY,
+        route("""
+  - filters:
+    - type: ResponseHeaderModifier
+      responseHeaderModifier:
+        set: [{name: Cache-Control, value: "private, no-store"}]
+        add: [{name: Set-Cookie, value: "id=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"}]
+    backendRefs: [{name: a, port: 8080}]
+"""),
+    )
+    async with connected(world.port()) as connection:
+        wish = "X-Echo-Set-Header: set-cookie:a=1, set-cookie:b=2, cache-control:public\r\n"
+        await connection.send(f"GET / HTTP/1.1\r\nHost: example.com\r\n{wish}\r\n".encode())
+        lines = (await connection.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    assert [line for line in lines if line.startswith("cache-control")] == ["cache-control: private, no-store"]
+    assert [line for line in lines if line.startswith("set-cookie")] == [
+        "set-cookie: a=1", "set-cookie: b=2", "set-cookie: id=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"
+    ]  # fmt: skip
+
+
+async def test_redirects_and_failures_of_endpoints_carry_them(world: World) -> None:
+    """istio#25206: Strict-Transport-Security is wanted above all where one is sent to HTTPS."""
+    await world.serve(
+        GATEWAY,
+        service("idle", []),
+        route("""
+  - matches: [{path: {value: /moved}}]
+    filters:
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: Strict-Transport-Security, value: max-age=9}]}}
+    - {type: RequestRedirect, requestRedirect: {scheme: https}}
+  - matches: [{path: {value: /idle}}]
+    filters:
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: Strict-Transport-Security, value: max-age=9}]}}
+    backendRefs: [{name: idle, port: 8080}]
+"""),
+    )
+    for path, host, status in (("/moved", "x", 302), ("/moved", "x:80", 302), ("/idle", "x", 503)):
+        answer = await world.get(path, host=host)
+        assert (answer.status, answer.headers["strict-transport-security"]) == (status, "max-age=9")

@@ -1,5 +1,8 @@
 """RequestMirror: what copies are like, and how many there are."""
 
+import io
+
+import aiohttp
 import pytest
 
 from tests.traffic.backend import recording
@@ -133,3 +136,47 @@ async def test_a_mirror_that_cannot_be_used_harms_nothing(world: World) -> None:
     )
     assert await world.name("/missing") == "a"
     assert await world.name("/empty") == "b"
+
+
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+async def test_large_bodies_are_copied(world: World, size: int) -> None:
+    """istio#58870, contour#5869: with Envoys that keep bodies for it, copies end at a megabyte."""
+    async with recording() as copies:
+        await world.serve(
+            GATEWAY,
+            service("copies", [copies.address]),
+            route(f"  - filters: [{mirror('copies')}]\n    backendRefs: [{{name: a, port: 8080}}]"),
+        )
+        answer = await world.request("POST", "/", data=io.BytesIO(b"x" * size))
+        assert answer.told["body_bytes"] == size
+        assert await copies.count(1) == 1
+        assert len(copies.heads[0][-1]) == size
+
+
+async def test_a_copy_is_rewritten_and_a_websocket_is_not_disturbed(world: World) -> None:
+    """envoy#9326: whom a rewrite sends to another host, its copy follows."""
+    async with recording() as copies:
+        await world.serve(
+            GATEWAY,
+            service("copies", [copies.address]),
+            route(f"""
+  - matches: [{{path: {{value: /old}}}}]
+    filters:
+    - {{type: URLRewrite, urlRewrite: {{hostname: new.test, path: {{type: ReplacePrefixMatch, replacePrefixMatch: /new}}}}}}
+    - {mirror("copies")}
+    backendRefs: [{{name: a, port: 8080}}]
+"""),
+        )
+        told = (await world.get("/old/x?q")).told
+        assert (told["host"], told["path"]) == ("new.test", "/new/x?q")
+        await copies.count(1)
+        assert copies.heads[0][:2] == ["GET /new/x?q HTTP/1.1", "host: new.test"]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"http://127.0.0.1:{world.port()}/old", headers={"Host": "x"}) as socket,
+        ):
+            await socket.send_str("hello")
+            assert await socket.receive_str(timeout=5) == "hello"
+            assert await copies.count(2) == 2
+            await socket.send_str("still here")
+            assert await socket.receive_str(timeout=5) == "still here"

@@ -7,6 +7,7 @@ import pytest
 
 from tests.traffic.client import connected, http2
 from tests.traffic.harness import World, service
+from tests.traffic.tls import trusting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,6 +17,22 @@ metadata: {name: gateway}
 spec:
   gatewayClassName: x
   listeners: [{name: http, port: 80, protocol: HTTP}]
+"""
+
+
+SECURE = """
+kind: Secret
+metadata: {name: cert}
+type: kubernetes.io/tls
+stringData: {tls.crt: "${cert:example.com}", tls.key: "${key:example.com}"}
+---
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: x
+  listeners:
+  - {name: http, port: 80, protocol: HTTP}
+  - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
 """
 
 
@@ -117,3 +134,24 @@ async def test_a_websocket_outlives_the_timeouts_of_requests(world: World) -> No
     (dump,) = await world.envoy.resources("dynamic_route_configs")
     (virtual_host,) = dump["route_config"]["virtual_hosts"]
     assert virtual_host["routes"][0]["route"]["idle_timeout"] == "3600s"
+
+
+async def test_websocket_over_tls(world: World) -> None:
+    """envoyproxy/gateway#2632. A client of HTTP/2 is not offered WebSockets there, so that it opens a connection of
+    HTTP/1.1 for them: istio#33534, envoy#38645.
+    """
+    await world.serve(SECURE, route("{name: a, port: 8080}"))
+    context = trusting("example.com")
+    context.set_alpn_protocols(["http/1.1"])
+    url = f"https://127.0.0.1:{world.port(443)}/ws"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, headers={"Host": "example.com"}, ssl=context, server_hostname="example.com") as socket,
+    ):
+        await socket.send_str("hello")
+        assert await socket.receive_str(timeout=5) == "hello"
+    context = trusting("example.com")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with http2(world.port(443), tls=context, server_name="example.com") as client:
+        assert (await client.get()).told["headers"]["X-Forwarded-Proto"] == "https"
+        assert client.protocol.remote_settings.enable_connect_protocol == 0

@@ -3,10 +3,11 @@
 import asyncio
 import time
 
+import aiohttp
 import pytest
 
-from tests.traffic.client import http2
-from tests.traffic.harness import World
+from tests.traffic.client import connected, http2
+from tests.traffic.harness import World, service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,3 +79,45 @@ async def test_there_is_no_limit_unless_asked_for(world: World) -> None:
     assert timeouts == {
         "/request": "0.300s", "/backend": "0.300s", "/both": "0.300s", "/zero": "0s", "/zero-backend": "0.300s", "/": "0s"
     }  # fmt: skip
+
+
+async def test_the_whole_answer_counts_and_the_upload_does_not(world: World) -> None:
+    """What agentgateway#3285 and envoyproxy/gateway#5446 ask: an answer that goes on beyond the limit is broken off, so
+    streams need a rule without one. How long a client takes to send its request is its own affair. Once a try that may
+    be followed by others has begun to answer, only the limit of all of them counts.
+    """
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if b"content-length: 10" in head:
+            await reader.readexactly(10)
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 10\r\n\r\n")
+        for _ in range(1 if b"post" in head else 10):
+            writer.write(b"x" * (10 if b"post" in head else 1))
+            await asyncio.sleep(0.08)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    address = "{}:{}".format(*server.sockets[0].getsockname())
+    rules = (
+        ROUTE.replace("name: a,", "name: drip,").replace("name: b,", "name: drip,")
+        + """
+  - matches: [{path: {value: /tries}}]
+    timeouts: {backendRequest: 300ms}
+    retry: {attempts: 1, codes: [503]}
+    backendRefs: [{name: drip, port: 8080}]
+"""
+    )
+    async with server:
+        await world.serve(GATEWAY, service("drip", [address]), rules)
+        for path in ("/request", "/backend", "/both", "/zero-backend"):
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await world.get(path)
+        for path in ("/zero", "/none", "/tries"):
+            assert (await world.get(path)).body == b"x" * 10
+        async with connected(world.port()) as connection:
+            await connection.send(b"POST /request HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+            for _ in range(10):
+                await connection.send(b"x")
+                await asyncio.sleep(0.08)
+            assert (await connection.answer()).status == 200
