@@ -110,9 +110,12 @@ def test_the_image_that_the_gateway_asks_for() -> None:
         ({"memory": 1000}, 900),
         ({"cpu": "1"}, None),
         ({"memory": "lots"}, None),
+        ({"memory": {"a": 1}}, None),
+        ("lots", None),
+        ({"memory": "100E"}, 2**63 - 1),
     ],
 )
-def test_the_heap_follows_the_limit_of_memory(limits: dict[str, Any], heap: int | None) -> None:
+def test_the_heap_follows_the_limit_of_memory(limits: Any, heap: int | None) -> None:
     envoy = {"name": "envoy", "resources": {"limits": limits}}
     found = objects(of({"deployment": {"spec": {"template": {"spec": {"containers": [envoy]}}}}}))
     (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]

@@ -61,6 +61,28 @@ def test_neither_argument_is_changed() -> None:
             {"spec": {"template": {"spec": {"containers": [{"name": "envoy", "$patch": "merge"}]}}}},
             "containers[name=envoy].$patch must be delete or replace",
         ),
+        (
+            {"spec": {"template": {"spec": {"containers": [{"name": {"a": "b"}}]}}}},
+            "containers must be a list of mappings with name",
+        ),
+        (
+            {"spec": {"template": {"spec": {"volumes": [{"name": None}]}}}},
+            "volumes must be a list of mappings with name",
+        ),
+        (
+            {"spec": {"template": {"spec": {"volumes": [{"name": "a", "$retainKeys": ["emptyDir"]}]}}}},
+            "volumes must be a list of mappings with name",
+        ),
+        (
+            {
+                "spec": {
+                    "template": {
+                        "spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1, "protocol": []}]}]}
+                    }
+                }
+            },
+            "ports[containerPort=1].protocol must be TCP, UDP or SCTP",
+        ),
         ({"spec": {"$patch": "remove"}}, "spec.$patch must be delete, replace or merge"),
         ({"spec": {"$retainKeys": "type"}}, "spec.$retainKeys must be a list"),
         ({"spec": {"$setElementOrder/containers": []}}, "is no directive that is known here"),
@@ -70,6 +92,38 @@ def test_what_cannot_be_merged_is_told_with_its_place(fragment: dict[str, Any], 
     with pytest.raises(OverlayError) as caught:
         merge("Deployment", samples()["deployment"], fragment)
     assert told in str(caught.value)
+
+
+TCP = {"name": "dns", "port": 53, "protocol": "TCP", "targetPort": 53}
+UDP = {"name": "dns-udp", "port": 53, "protocol": "UDP", "targetPort": 53}
+WEB = {"name": "web", "port": 80, "protocol": "TCP", "targetPort": 80}
+NODE = {"nodePort": 30053}
+
+
+@pytest.mark.parametrize(
+    ("base", "fragment", "merged"),
+    [
+        ([TCP, UDP, WEB], [{"port": 80} | NODE], [TCP, UDP, WEB | NODE]),
+        ([TCP, UDP], [{"port": 53, "protocol": "UDP"} | NODE], [TCP, UDP | NODE]),
+        ([TCP, UDP], [{"port": 53} | NODE], [TCP | NODE, UDP]),
+        ([UDP], [{"port": 53} | NODE], [UDP | NODE]),
+        ([UDP], [{"port": 53, "protocol": "UDP"} | NODE, {"port": 53}], [UDP | NODE, {"port": 53}]),
+        ([WEB], [UDP, TCP], [UDP, TCP, WEB]),
+        ([TCP, UDP, WEB], [{"port": 53, "$patch": "delete"}], [WEB]),
+        ([TCP, UDP, WEB], [{"port": 53, "protocol": "UDP", "$patch": "delete"}], [TCP, WEB]),
+    ],
+)
+def test_ports_of_one_number_are_told_apart_by_their_protocol(
+    base: list[Any], fragment: list[Any], merged: list[Any]
+) -> None:
+    assert merge("Service", {"spec": {"ports": base}}, {"spec": {"ports": fragment}})["spec"]["ports"] == merged
+
+
+def test_named_ports_of_one_number_stay_two_in_a_container_of_yours() -> None:
+    ports = [{"name": "dns", "containerPort": 53}, {"name": "dns-udp", "containerPort": 53, "protocol": "UDP"}]
+    fragment = {"spec": {"template": {"spec": {"containers": [{"name": "beside", "ports": ports}]}}}}
+    merged = merge("Deployment", samples()["deployment"], fragment)
+    assert merged["spec"]["template"]["spec"]["containers"][0]["ports"] == ports
 
 
 @given(OBJECTS, OBJECTS)

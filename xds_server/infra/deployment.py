@@ -23,6 +23,8 @@ _DRAIN_SECONDS: Final = 30
 """After which Envoy cuts connections that drain, whatever is under way on them: no sooner than a pod has to end."""
 _HEAP_SHARE: Final = 0.9
 """Of the memory that the container may have."""
+_MOST_BYTES: Final = 2**63 - 1
+"""A greater quantity is this one to Kubernetes."""
 _STARTING_SECONDS: Final = 3600
 """A proxy that no control plane answers waits, and is not restarted over it."""
 
@@ -55,13 +57,16 @@ def deployment(made: Metadata, *, image: str, bootstrap: Mapping[str, Any], auth
 
 
 def most_heap(value: Mapping[str, Any]) -> int | None:
-    """What Envoy's heap may come to, in bytes, by the limit of its container's memory; None without one. The rest is
-    for what the kernel counts besides: stacks, buffers of sockets, the program.
+    """What Envoy's heap may come to, in bytes, by the limit of its container's memory; None without one, or where the
+    API server will refuse what stands there. The rest is for what the kernel counts besides: stacks, buffers of
+    sockets, the program.
     """
     containers = value["spec"]["template"]["spec"]["containers"]
-    container = next(one for one in containers if one["name"] == names.CONTAINER)
-    limit = quantity(((container.get("resources") or {}).get("limits") or {}).get("memory"))
-    return int(limit * _HEAP_SHARE) if limit else None
+    told: Any = next(one for one in containers if one["name"] == names.CONTAINER)
+    for name in ("resources", "limits", "memory"):
+        told = told.get(name) if isinstance(told, dict) else None
+    limit = quantity(told)
+    return min(int(limit * _HEAP_SHARE), _MOST_BYTES) if limit else None
 
 
 def _pod(made: Metadata, image: str, bootstrap: Mapping[str, Any], authority: str) -> dict[str, Any]:

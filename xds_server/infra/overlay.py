@@ -2,13 +2,15 @@
 
 Mappings merge key by key, and null removes a key. Lists are replaced, but for those in MERGE_KEYS: there entries of the
 same key are merged, others are added. `$patch: delete` and `$patch: replace` remove or replace a mapping, or an entry;
-`$retainKeys` names what else may stay in a mapping. Neither argument is changed.
+`$retainKeys` names what else may stay in a mapping. Neither argument is changed. Ports are different in one thing:
+those of the same number are told apart by their protocol, as server-side apply does; a strategic merge patch mixes them
+up.
 Source: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md
 and the `patchMergeKey` tags of k8s.io/api at v0.34; a test compares with an API server.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 _CONTAINER: Final = {
     "env": "name",
@@ -40,7 +42,19 @@ _PATCH: Final = "$patch"
 _RETAIN: Final = "$retainKeys"
 _DELETE, _REPLACE, _MERGE = "delete", "replace", "merge"
 
+_PORTS: Final = ("port", "containerPort")
+"""Keys of entries that have a protocol."""
+_PROTOCOL: Final = "protocol"
+_DEFAULT_PROTOCOL: Final = "TCP"
+
 Object = Mapping[str, Any]
+
+
+class _Id(NamedTuple):
+    """What tells an entry of a list from others; `protocol` is empty for what is no port."""
+
+    value: str | int
+    protocol: str = ""
 
 
 class OverlayError(Exception):
@@ -98,7 +112,9 @@ def _keyed(
     base: Sequence[Object], items: Sequence[Any], key: str, *, path: tuple[str, ...], keys: Mapping[str, str]
 ) -> list[Any]:
     """A list of mappings that have a key."""
-    removed, replaced, wanted = set(), False, []
+    ids = [_id(item, key) for item in base]
+    removed: set[_Id] = set()
+    replaced, wanted = False, []
     for item in items:
         if not isinstance(item, dict):
             raise OverlayError(_text(path), f"must be a list of mappings with {key}")
@@ -106,23 +122,52 @@ def _keyed(
         if directive == _REPLACE:
             replaced = True
             continue
-        if key not in item:
-            raise OverlayError(_text(path), f"must be a list of mappings with {key}")
+        _checked(item, key, path)
         if directive == _DELETE:
-            removed.add(item[key])
+            removed.update(one for one in ids if _is_meant(one, item, key))
         elif directive is not None:
             raise OverlayError(f"{_text(path)}[{key}={item[key]}].{_PATCH}", "must be delete or replace")
         else:
             wanted.append(item)
     if replaced:
-        return [_mapping({}, item, path, keys) for item in wanted]
-    merged = {item[key]: item for item in base if item[key] not in removed}
+        return [_checked(_mapping({}, item, path, keys), key, path) for item in wanted]
+    merged = {one: item for one, item in zip(ids, base, strict=True) if one not in removed}
+    named = {_id(item, key) for item in wanted if _PROTOCOL in item}
+    found = []
     for item in wanted:
-        merged[item[key]] = _mapping(merged.get(item[key], {}), item, path, keys)
-    return list(_arranged(merged, [item[key] for item in base], list(dict.fromkeys(item[key] for item in wanted))))
+        one = _entry(item, key, [other for other in merged if other not in named])
+        merged[one] = _checked(_mapping(merged.get(one, {}), item, path, keys), key, path)
+        found.append(one)
+    return list(_arranged(merged, ids, list(dict.fromkeys(found))))
 
 
-def _arranged(merged: Mapping[Any, Any], base: Sequence[Any], wanted: Sequence[Any]) -> Iterator[Any]:
+def _checked(item: Object, key: str, path: tuple[str, ...]) -> Object:
+    """The entry, which has a key that others can be compared with."""
+    if isinstance(item.get(key), dict | list) or item.get(key) is None:
+        raise OverlayError(_text(path), f"must be a list of mappings with {key}")
+    if key in _PORTS and not isinstance(item.get(_PROTOCOL, ""), str):
+        raise OverlayError(f"{_text(path)}[{key}={item[key]}].{_PROTOCOL}", "must be TCP, UDP or SCTP")
+    return item
+
+
+def _id(item: Object, key: str) -> _Id:
+    return _Id(item[key], item.get(_PROTOCOL, _DEFAULT_PROTOCOL) if key in _PORTS else "")
+
+
+def _is_meant(one: _Id, item: Object, key: str) -> bool:
+    """Is it what an entry of a fragment names? Without a protocol it names all ports of its number."""
+    return one == _id(item, key) or (key in _PORTS and _PROTOCOL not in item and one.value == item[key])
+
+
+def _entry(item: Object, key: str, there: Collection[_Id]) -> _Id:
+    """Which entry one of a fragment is merged into. Without a protocol a port is the one of its number, if one alone is
+    there.
+    """
+    meant = [one for one in there if _is_meant(one, item, key)]
+    return meant[0] if len(meant) == 1 else _id(item, key)
+
+
+def _arranged(merged: Mapping[_Id, Any], base: Sequence[_Id], wanted: Sequence[_Id]) -> Iterator[Any]:
     """Entries in the order of the fragment; each of the others before the first of those that it was before."""
     others = [key for key in base if key in merged and key not in wanted]
     for key in wanted:
