@@ -59,6 +59,7 @@ def test_a_missing_profile_and_a_provisional_failure_are_told() -> None:
 
 
 def test_the_end_of_a_test_is_read_from_the_output() -> None:
+    assert verdict("\x16--- SKIP: TestConformance/MeshBasic (0.00s)\n") == Verdict("MeshBasic", "SKIP", 0.0)
     assert verdict("    --- FAIL: TestConformance/HTTPRouteCORS (1.50s)\n") == Verdict("HTTPRouteCORS", "FAIL", 1.5)
     assert verdict("        --- PASS: TestConformance/HTTPRouteCORS/part (0.10s)\n") is None
     assert verdict("=== RUN   TestConformance/HTTPRouteCORS\n") is None

@@ -17,7 +17,9 @@ FOLDER = Path(__file__).parent
 MODULE = "sigs.k8s.io/gateway-api/conformance"
 BUILD_SECONDS = 1800.0
 RUN_SECONDS = 1500.0
-_ENDED = re.compile(r"^ {4}--- (PASS|FAIL|SKIP): TestConformance/(\S+) \(([0-9.]+)s\)$")
+_ENDED = re.compile(r"\s*--- (PASS|FAIL|SKIP): TestConformance/([^\s/]+) \(([0-9.]+)s\)")
+_MARK = "\x16"
+"""Precedes what the test binary says itself, for programs that read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def verdict(line: str) -> Verdict | None:
     """What a line of the output tells about one of the suite's tests; None for all other lines, those of a test's
     parts among them.
     """
-    found = _ENDED.match(line.rstrip("\n"))
+    found = _ENDED.fullmatch(line.rstrip("\n").removeprefix(_MARK))
     return None if found is None else Verdict(found[2], found[1], float(found[3]))
 
 
@@ -75,7 +77,7 @@ def run(binary: Path, log: Path, flags: Mapping[str, str], told: Callable[[Verdi
     words = [f"-{name}={value}" for name, value in flags.items() if value]
     command = [
         str(binary),
-        "-test.v",
+        "-test.v=test2json",
         "-test.run=^TestConformance$",
         f"-test.timeout={RUN_SECONDS:.0f}s",
         f"-conformance-profiles={','.join(PROFILES)}",
@@ -89,7 +91,7 @@ def run(binary: Path, log: Path, flags: Mapping[str, str], told: Callable[[Verdi
         late = threading.Timer(RUN_SECONDS + 30, process.kill)
         late.start()
         for line in process.stdout or ():
-            kept.write(line)
+            kept.write(line.replace(_MARK, ""))
             if one := verdict(line):
                 verdicts.append(one)
                 told(one)
