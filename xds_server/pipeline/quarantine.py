@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from xds_server.model.meta import Key
-from xds_server.pipeline.holds import Hold, HoldId
+from xds_server.pipeline.holds import Hold, HoldId, serve
 from xds_server.wire.part import Part, changed_leaves, leaves
 from xds_server.xds.encoding import named_in, unbound_in
 from xds_server.xds.events import Rejected
@@ -323,8 +323,9 @@ def _convict(case: _Case, culprits: Iterable[_Suspect]) -> None:
 
 
 def _refresh(case: _Case, leaf: Callable[[str], Part | None]) -> list[str]:
-    """Takes away the holds whose leaf is another by now, and says which. A search that this touches knows no more
-    which half its culprit is in; what it holds back is tried as a whole.
+    """Takes away the holds whose leaf is another by now, and says which. A search that this touches, or of which what
+    is sent is another (a leaf, or its fallback), knows no more which half its culprit is in; what it holds back is
+    tried as a whole.
     """
     outdated = []
     for id_, hold in case.holds.items():
@@ -333,13 +334,15 @@ def _refresh(case: _Case, leaf: Callable[[str], Part | None]) -> list[str]:
             outdated.append(id_)
     for id_ in outdated:
         del case.holds[id_]
-    if outdated or any(_is_another(leaf(one.leaf.id), one) for one in case.sent if one.leaf.id not in case.holds):
+    if outdated or any(_is_another(leaf(one.leaf.id), case.holds.get(one.leaf.id), one) for one in case.sent):
         case.rest = case.held + case.rest
         case.sent, case.held = [], []
     return outdated
 
 
-def _is_another(now: Part | None, suspect: _Suspect) -> bool:
+def _is_another(leaf: Part | None, hold: Hold | None, suspect: _Suspect) -> bool:
+    """Whether something else is sent of the leaf by now than the suspect."""
+    now = serve(leaf, hold) if leaf else None
     return now is None or now.hash != suspect.leaf.hash
 
 
