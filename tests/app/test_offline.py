@@ -12,6 +12,7 @@ from xds_server.model.document import Fault, Ignored, Object
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
 from xds_server.routing.audience import ForGateway
+from xds_server.settings import CONTROLLER_NAME
 from xds_server.xds.resource import ResourceType
 
 GW = Key("default", "gw")
@@ -74,3 +75,27 @@ def test_offline_serves_any_class_until_one_is_given() -> None:
 
 def test_offline_of_nothing_is_nothing() -> None:
     assert offline([]).resources == ()
+
+
+def test_parameters_for_many_are_where_the_servers_are() -> None:
+    """Whose pods tell where that is; without any it is the usual namespace."""
+    template = {"xds-server.dev/template": "true"}
+    world = (
+        doc.document("GatewayClass", "any", {"controllerName": CONTROLLER_NAME}, ""),
+        doc.gateway("gw", doc.listener("web"), annotations={"inject.istio.io/templates": "two"}),
+    )
+    server = doc.document("Pod", "one", {"containers": []}, "edge", labels={"app.kubernetes.io/name": "xds-server"})
+
+    def accepted(*more: doc.Document) -> str:
+        found = offline(objects(*world, *more), controller_name=CONTROLLER_NAME)
+        status = found.pipeline.statuses.gateways.get(GW)
+        assert status is not None
+        return next(one.status for one in status.conditions if one.type == "Accepted")
+
+    def of(namespace: str) -> doc.Document:
+        return doc.document("ConfigMap", "two", None, namespace, labels=template)
+
+    assert accepted() == "False"
+    assert accepted(of("xds-system")) == "True"
+    assert accepted(of("edge")) == "False"
+    assert accepted(of("edge"), server) == "True"

@@ -23,6 +23,9 @@ from tests.pipeline.documents import (
     slice_,
 )
 from tests.scenarios.certificates import filled_in, pem
+from xds_server.cli.diff import Difference, _side, difference
+from xds_server.model.parse import parse
+from xds_server.settings import CONTROLLER_NAME
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "diff.md"
 
@@ -358,3 +361,33 @@ def test_with_files_to_apply_there_is_nothing_to_compare_besides(tmp_path: Path)
         "error: -f compares with the cluster: OLD and NEW have no place beside it\n",
     )
     assert invoke("diff", tmp_path).status == 2
+
+
+def of_cluster(old: list[Document], new: list[Document]) -> Difference:
+    """What differs between a cluster with a class of ours and the same with other objects."""
+    class_ = document("GatewayClass", "any", {"controllerName": CONTROLLER_NAME}, "")
+    sides = [
+        _side(
+            "", [parse(one) for one in (class_, *documents)], [], external_names=False, controller_name=CONTROLLER_NAME
+        )  # type: ignore[misc]
+        for documents in (old, new)
+    ]
+    return difference(*sides)
+
+
+def test_in_a_cluster_envoys_bind_what_their_service_leads_to() -> None:
+    on_ingress = gateway("gw", listener("http"))
+    on_ingress["spec"]["addresses"] = [{"type": "Hostname", "value": "ingress"}]
+    ingress = [
+        document("Service", "ingress", {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": target}]})
+        for target in (8080, 8081)
+    ]
+    (found,) = of_cluster([on_ingress, ingress[0]], [on_ingress, ingress[1]]).gateways
+    assert [(one.change.value, one.name) for one in found.resources] == [("removed", "tcp-8080"), ("added", "tcp-8081")]
+    assert [one.listener for one in found.drains] == ["tcp-8080"]
+
+
+def test_a_new_gateway_that_waits_for_its_address_turns_nothing_bad() -> None:
+    found = of_cluster([], [gateway("gw", listener("http"))])
+    assert [one.gateway for one in found.gateways] == ["default/gw"]
+    assert found.statuses == ()

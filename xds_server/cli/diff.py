@@ -24,7 +24,7 @@ from xds_server.cli.table import TableFormat
 from xds_server.cli.verdicts import Row, verdicts
 from xds_server.flow.table import Table
 from xds_server.model.document import Fault, Object
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline.difference import (
     GatewayChange,
     ResourceChange,
@@ -50,6 +50,8 @@ Exit status: 0 nothing would change, 1 something would, 2 wrong usage, 3 the inp
 
 Examples: xds-server diff OLDDIR NEWDIR | xds-server diff -f route.yaml | kubectl xds diff -n shop -f DIR --delete
 """
+_ON_ADDRESSES = ("Programmed", "AddressesAssigned")
+"""Conditions of a Gateway that nobody can foresee while it is being given its addresses."""
 _PARENTS = ("Gateway", "ListenerSet")
 _PATH = "File or directory with YAML or JSON; - is standard input."
 
@@ -178,13 +180,19 @@ def _of_cluster(
 def _side(
     name: str, found: Sequence[Object], faults: list[Fault], external_names: bool, controller_name: str | None = None
 ) -> Side:
-    translated = offline(found, allow_external_names=external_names, controller_name=controller_name)
+    translated = offline(found, allow_external_names=external_names, controller_name=controller_name, deployed=True)
+    placements = translated.pipeline.places.placements
+    pending = {ObjectRef("Gateway", *key) for key, placement in placements.items() if placement.pending}
     return Side(
         name=name,
         faults=faults,
         gateways=world(translated.pipeline.gateways(), translated.resources),
         owners=_owners(translated.pipeline.inputs.kinds),
-        verdicts=tuple(_verdict(row) for row in verdicts(translated, faults)),
+        verdicts=tuple(
+            _verdict(row)
+            for row in verdicts(translated, faults)
+            if row.condition not in _ON_ADDRESSES or row.ref not in pending
+        ),
     )
 
 

@@ -69,7 +69,12 @@ class Placement:
     @property
     def settles(self) -> bool:
         """Is something that was asked for just being asked for, as far as one can tell?"""
-        return bool(self.asked) and any(problem.soon for _, problem, _ in self._problems())
+        return bool(self.asked) and self.pending
+
+    @property
+    def pending(self) -> bool:
+        """May something be there in a moment that is not there yet?"""
+        return any(problem.soon for _, problem, _ in self._problems())
 
     def assigned(self) -> Condition:
         """The AddressesAssigned condition."""
