@@ -140,3 +140,53 @@ def test_a_route_that_is_not_attached_is_told_of() -> None:
     gateway = only(tree(asked(*WORLD, lost, Gateway_gw=GOOD), [GATEWAY]))
     assert (gateway.children[-1].name, gateway.children[-1].detail) == ("default/lost", "not attached")
     assert "NoMatchingParent" in gateway.children[-1].problems[0]
+
+
+def parent(name: str, *conditions: dict[str, Any], **reference: Any) -> dict[str, Any]:
+    """An entry of a route's status."""
+    return {"parentRef": {"name": name} | reference, "controllerName": CONTROLLER, "conditions": list(conditions)}
+
+
+def test_what_is_wrong_at_another_gateway_is_not_told_of_this_one() -> None:
+    other = doc.gateway("gw2", doc.listener("web"))
+    route = {"parents": [parent("gw", condition("Accepted")), parent("gw2", condition("Accepted", "False", "No"))]}
+    both = doc.route("cart", rules=[doc.rule("/cart", doc.backend("cart"))])
+    both["spec"]["parentRefs"].append({"name": "gw2"})
+    world = (*WORLD[:2], *WORLD[3:], other, both)
+    gateway = only(tree(asked(*world, Gateway_gw=GOOD, HTTPRoute_cart=route), [GATEWAY]))
+    assert gateway.good
+    (found,) = tree(asked(*world, Gateway_gw2=GOOD, HTTPRoute_cart=route), [Key("default", "gw2")])
+    assert found.children[0].children[0].children[0].problems == ("Accepted False: No: ",)
+
+
+def listener_set(name: str) -> doc.Document:
+    listeners = [doc.listener("more", 81)]
+    return doc.document("ListenerSet", name, {"parentRef": {"name": "gw"}, "listeners": listeners})
+
+
+def test_what_is_wrong_with_a_route_of_a_listener_set_is_told() -> None:
+    gateway = doc.gateway("gw", doc.listener("web"))
+    gateway["spec"]["allowedListeners"] = {"namespaces": {"from": "Same"}}
+    route = doc.route("cart", rules=[doc.rule("/cart", doc.backend("cart"))])
+    route["spec"]["parentRefs"] = [{"kind": "ListenerSet", "name": "set"}]
+    status = {"parents": [parent("set", condition("ResolvedRefs", "False", "BackendNotFound"), kind="ListenerSet")]}
+    world = (WORLD[0], gateway, listener_set("set"), route, *WORLD[3:])
+    found = only(tree(asked(*world, Gateway_gw=GOOD, HTTPRoute_cart=status), [GATEWAY]))
+    (of_set,) = found.children[0].children
+    assert (of_set.name, of_set.problems) == ("default/cart", ("ResolvedRefs False: BackendNotFound: ",))
+
+
+def test_a_listener_set_that_the_gateway_does_not_take_is_told_of() -> None:
+    status = {"conditions": [condition("Accepted", "False", "NotAllowed", "not here")]}
+    found = only(tree(asked(*WORLD, listener_set("set"), Gateway_gw=GOOD, ListenerSet_set=status), [GATEWAY]))
+    assert (found.children[-1].kind, found.children[-1].problems) == (
+        "ListenerSet",
+        ("Accepted False: NotAllowed: not here",),
+    )
+
+
+def test_a_pod_of_two_families_is_one_endpoint() -> None:
+    second = doc.slice_("cart", "2001:db8::1", "2001:db8::2")
+    second["metadata"]["name"], second["addressType"] = "cart-v6", "IPv6"
+    gateway = only(tree(asked(*WORLD, second, Gateway_gw=GOOD), [GATEWAY]))
+    assert gateway.children[0].children[0].children[0].detail == "2/2 endpoints ready"

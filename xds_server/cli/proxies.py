@@ -74,13 +74,15 @@ class Unconnected:
     gateway: str
 
 
-async def unconnected(client: "KubeClient", controller_name: str, found: Connected) -> list[Unconnected]:
-    """The Envoys that are there and connected to none of the servers. Raises KubeError."""
+async def unconnected(
+    client: "KubeClient", controller_name: str, found: Connected, namespace: str = ""
+) -> list[Unconnected]:
+    """The Envoys that are there, in a namespace or in all, and connected to none of the servers. Raises KubeError."""
     from xds_server.infra.names import selector
     from xds_server.shell.kube.lists import objects
     from xds_server.shell.kube.watcher import Watched
 
-    pods = await objects(client, Watched("v1", "pods", "", selector(controller_name)))
+    pods = await objects(client, Watched("v1", "pods", namespace, selector(controller_name)))
     known = {one.pod for one in found.connections}
     return [one for pod in pods if (one := _lonely(pod)) is not None and one.pod not in known]
 

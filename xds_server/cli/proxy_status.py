@@ -65,7 +65,8 @@ def register(app: typer.Typer) -> None:
                 return one == wanted if wanted is not None else namespace in ("", one.namespace)
 
             found = await connected(client, name, server)
-            lonely = [] if found.problems else await unconnected(client, controller_name, found)
+            place = wanted.namespace if wanted is not None else namespace
+            lonely = [] if found.problems else await unconnected(client, controller_name, found, place)
             connections = tuple(one for one in found.connections if chosen(one.pod))
             return replace(found, connections=connections), [one for one in lonely if chosen(one.pod)]
 

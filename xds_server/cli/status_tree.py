@@ -69,10 +69,8 @@ class Asked:
     live: LiveObjects
     servers: Connected | None
 
-    def problems(self, kind: str, key: Key, part: str = "", *, within: bool = False) -> tuple[str, ...]:
-        """What the object's status says is not good: of the object as a whole, or of a part of it. `within`: of every
-        part that begins so.
-        """
+    def problems(self, kind: str, key: Key, part: str = "") -> tuple[str, ...]:
+        """What the object's status says is not good: of the object as a whole, or of a part of it."""
         found = self.live.get(kind, key)
         controller = self.world.pipeline.tables.world.controller_name
         if found is None:
@@ -80,9 +78,7 @@ class Asked:
         bad = [
             f"{row.condition} {row.status}: {row.reason}: {row.message}"
             for row, _ in of_object(kind, key, found, controller)
-            if not row.good
-            and row.condition != "Ready"
-            and (row.part == part or (within and row.part.startswith(part)))
+            if not row.good and row.condition != "Ready" and row.part == part
         ]
         return tuple(dict.fromkeys(bad))
 
@@ -128,7 +124,14 @@ def _gateway(key: Key, parents: Sequence[Parent], asked: Asked) -> Node:
             routes.setdefault(listener, []).append(parent)
     listeners = tuple(_listener(point, routes.get(point.id, ()), asked) for point in points)
     lost = tuple(_lost(id_, verdict, asked) for id_, verdict in parents if not verdict.listeners)
-    return Node("Gateway", str(key), ", ".join(words), problems, (*listeners, *lost), facts)
+    return Node("Gateway", str(key), ", ".join(words), problems, (*listeners, *_sets(key, asked), *lost), facts)
+
+
+def _sets(gateway: Key, asked: Asked) -> Iterator[Node]:
+    """The ListenerSets that are not good as a whole; the listeners of others stand among the Gateway's."""
+    for row in asked.world.pipeline.tables.world.listener_sets_by_gateway.rows(gateway):
+        if problems := asked.problems("ListenerSet", row.metadata.key):
+            yield Node("ListenerSet", str(row.metadata.key), "", problems)
 
 
 def _envoys(key: Key, asked: Asked) -> tuple[int, tuple[int, int] | None]:
@@ -180,7 +183,7 @@ def _route(id_: RouteKey, verdict: ParentVerdict, asked: Asked) -> Node:
     for backend in rules.backends if rules is not None else ():
         backends.setdefault((backend.kind, backend.service, backend.port), backend)
     children = tuple(_backend(one, asked) for one in backends.values())
-    problems = asked.problems(kind, key, f"parent {verdict.gateway}", within=True)
+    problems = asked.problems(kind, key, _part(key, verdict))
     return Node(kind, str(key), ", ".join(hostnames), problems, children, {"hostnames": list(hostnames)})
 
 
@@ -188,20 +191,27 @@ def _lost(id_: RouteKey, verdict: ParentVerdict, asked: Asked) -> Node:
     """A route that names the Gateway and is attached to none of its listeners."""
     kind, key = id_
     said = f"{verdict.accepted.type} {verdict.accepted.status}: {verdict.accepted.reason}: {verdict.accepted.message}"
-    problems = asked.problems(kind, key, f"parent {verdict.gateway}", within=True) or (said,)
-    return Node(kind, str(key), "not attached", problems)
+    return Node(kind, str(key), "not attached", asked.problems(kind, key, _part(key, verdict)) or (said,))
+
+
+def _part(route: Key, verdict: ParentVerdict) -> str:
+    """What statuses call the parent: the Gateway or the ListenerSet that the route names."""
+    reference = verdict.reference
+    return f"parent {reference.namespace or route.namespace}/{reference.name}"
 
 
 def _backend(backend: Backend, asked: Asked) -> Node:
     name = f"{backend.service}:{backend.port}"
     if backend.kind != "Service":
         return Node(backend.kind, name)
-    endpoints = [
-        one
-        for slice_ in asked.world.pipeline.inputs.slices_by_service.rows(backend.service)
-        for one in slice_.endpoints or ()
-    ]
-    ready = sum(one.conditions.ready is not False for one in endpoints)
+    families: dict[str, dict[str, bool]] = {}
+    for slice_ in asked.world.pipeline.inputs.slices_by_service.rows(backend.service):
+        found = families.setdefault(slice_.address_type, {})
+        found.update(
+            (one.addresses[0], one.conditions.ready is not False) for one in slice_.endpoints or () if one.addresses
+        )
+    endpoints = max(families.values(), key=len, default={})  # a pod of two families is in a slice of each
+    ready = sum(endpoints.values())
     problems = () if ready else ("none of its endpoints is ready",)
     facts = {"endpoints_ready": ready, "endpoints": len(endpoints)}
     return Node("Service", name, f"{ready}/{len(endpoints)} endpoints ready", problems, (), facts)

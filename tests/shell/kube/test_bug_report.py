@@ -2,9 +2,13 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, cast
 
-from xds_server.shell.kube.bug_report import _cleaned, _config_map, _secret, logs_of
+from xds_server.shell.kube.bug_report import _cleaned, _config_map, _secret, collect, logs_of
+from xds_server.shell.kube.client import KubeClient
+from xds_server.shell.kube.errors import refused
 from xds_server.shell.pki import new_authority
 
 
@@ -29,12 +33,15 @@ def test_a_certificate_that_is_none_is_told_without_its_bytes() -> None:
 
 
 def test_of_a_config_map_there_are_keys_and_lengths() -> None:
-    told = _config_map({"metadata": {"name": "one"}, "data": {"password": "hunter2"}})
+    metadata = {"name": "one", "annotations": {"tool": "password: hunter2"}}
+    told = _config_map({"metadata": metadata, "data": {"password": "hunter2"}})
     assert told["data"] == {"password": "7 characters"}
+    assert "hunter2" not in json.dumps(told)
 
 
 def test_copies_of_an_object_in_itself_are_left_out() -> None:
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
+    copies = ("kubectl.kubernetes.io/last-applied-configuration", "kapp.k14s.io/original")
+    annotations = dict.fromkeys(copies, "{}") | {"a": "b"}
     told = _cleaned({"metadata": {"name": "one", "managedFields": [{}], "annotations": annotations}})
     assert told["metadata"] == {"name": "one", "annotations": {"a": "b"}}
 
@@ -60,3 +67,40 @@ def test_logs_of_every_container_and_of_what_ended() -> None:
         ("shop/one-envoy-previous", {"container": "envoy", "previous": "true"}),
         ("shop/one-other", {"container": "other"}),
     ]
+
+
+class ApiServer:
+    """It has these pods, by name their labels, and nothing else."""
+
+    server = "https://a.test"
+
+    def __init__(self, **pods: dict[str, str]) -> None:
+        self.pods = pods
+
+    async def get(self, where: str, params: Mapping[str, str] | None = None, **_: Any) -> bytes:
+        if where != "/api/v1/pods":
+            raise refused(404, "NotFound", where)
+        wanted = [one.partition("=") for one in (params or {})["labelSelector"].split(",")]
+        found = [
+            {"metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": {"containers": []}}
+            for name, labels in self.pods.items()
+            if all(key in labels and value in ("", labels[key]) for key, _, value in wanted)
+        ]
+        return json.dumps({"metadata": {"resourceVersion": "1"}, "items": found}).encode()
+
+    async def get_object(self, where: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(await self.get(where, params))
+        return found
+
+    def websocket(self, where: str, *_: Any) -> Any:
+        raise refused(404, "NotFound", where)
+
+
+async def test_gateways_of_other_controllers_are_nobody_elses_business() -> None:
+    """Their pods carry the Gateway API's labels, as ours do."""
+    gateway = {"gateway.networking.k8s.io/gateway-name": "web"}
+    server = ApiServer(ours=gateway | {"app.kubernetes.io/managed-by": "xds-server"}, theirs=gateway)
+    report = await collect(cast("KubeClient", server), "xds-server", None, 10)
+    assert [pod["metadata"]["name"] for pod in json.loads(report.files["pods.json"])] == ["ours"]
+    assert any(one.startswith("configuration of shop/ours") for one in report.problems)
+    assert not any("theirs" in one for one in report.problems)

@@ -36,6 +36,8 @@ def test_a_replica_whose_pod_does_not_run_is_not_asked() -> None:
         (("serve", "--name=edge"), "edge", True),
         (("serve", "--name", "edge"), "edge", True),
         (("serve", "--name=edge"), "xds-server", False),
+        (("serve", "--name=xds-server", "--name=edge"), "edge", True),
+        (("serve", "--name=xds-server", "--name", "edge"), "xds-server", False),
         (("cleanup",), "xds-server", False),
     ],
 )

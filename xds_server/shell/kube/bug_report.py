@@ -39,7 +39,16 @@ _MADE: Final = (
 )
 REDACTED: Final = "[redacted]"
 _NOISE: Final = ("managedFields",)
-_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_COPIES: Final = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kapp.k14s.io/original",
+    "kapp.k14s.io/original-diff",
+    "objectset.rio.cattle.io/applied",
+)
+"""Annotations in which tools keep what they applied, encoded or not: what is taken out of an object stands there still.
+"""
+_PROXIES: Final = f"{names.MANAGED_LABEL}={names.MANAGED},{names.GATEWAY_LABEL}"
+"""Pods that are made for Gateways here. Those of other controllers have the second label, too."""
 _AT_ONCE: Final = 8
 
 
@@ -78,7 +87,7 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
 
     await tried("servers", find_servers())
     pods: list[dict[str, Any]] = []
-    for what, selector in (("pods of servers", LABEL), ("pods of proxies", names.GATEWAY_LABEL)):
+    for what, selector in (("pods of servers", LABEL), ("pods of proxies", _PROXIES)):
         await tried(what, _pods(client, selector, pods))
     report.add("pods.json", [_cleaned(pod) for pod in pods])
     report.add("versions.json", await _versions(client, report))
@@ -179,7 +188,7 @@ def _cleaned(value: Mapping[str, Any]) -> dict[str, Any]:
     """Without what only tells who wrote which field, copies of the object in itself, and values of environments."""
     metadata = {key: one for key, one in value["metadata"].items() if key not in _NOISE}
     if annotations := metadata.get("annotations"):
-        metadata["annotations"] = {key: one for key, one in annotations.items() if key != _LAST_APPLIED}
+        metadata["annotations"] = {key: one for key, one in annotations.items() if key not in _COPIES}
     told: dict[str, Any] = _without_environments({**value, "metadata": metadata})
     return told
 
@@ -201,6 +210,7 @@ def _without_environments(value: Any) -> Any:
 def _config_map(value: Mapping[str, Any]) -> dict[str, Any]:
     """The names of its keys, and their lengths."""
     told = _cleaned(value)
+    told["metadata"].pop("annotations", None)  # tools keep copies of it there
     for part in ("data", "binaryData"):
         if part in told:
             told[part] = {key: f"{len(content)} characters" for key, content in told[part].items()}

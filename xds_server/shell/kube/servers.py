@@ -94,14 +94,14 @@ def _words(pod: Mapping[str, Any]) -> list[str]:
 
 
 def _option(pod: Mapping[str, Any], option: str, default: str) -> str:
-    """The value of an option of the server's command line."""
-    words = _words(pod)
+    """The value of an option of the server's command line: of several the last, as the server reads them."""
+    words, found = _words(pod), default
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == option:
-            return following
-        if word.startswith(f"{option}="):
-            return word.partition("=")[2]
-    return default
+            found = following
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
 
 
 async def page(client: KubeClient, replica: Replica, where: str, query: Mapping[str, str] | None = None) -> Any:
