@@ -148,14 +148,18 @@ EVENTFUL = st.lists(BAD | DELIVERIES | st.just("reconnect") | st.sampled_from([0
 CALM = st.lists(BAD_ROUTES | DELIVERIES, max_size=30)
 
 
-def only(version: int) -> World:
-    """Nothing but the listeners and one cluster, whose endpoints are missing."""
-    return World((0, 0, version), (0, 0), (1, 1), (0, 0), 0)
+def only(version: int, first: int = 0, **bad: str) -> World:
+    """Nothing but the listeners and clusters, whose endpoints are missing: c, and maybe a."""
+    faults = {(CLUSTER, name): fault for name, fault in bad.items()}
+    return World((first, 0, version), (0, 0), (1, 1), (0, 0), 0, faults)
 
 
 @given(EVENTFUL, GOOD, st.booleans(), st.booleans())
 @example(steps=[only(1), "response", only(2), "reconnect", "request", 1.5], last=only(1), delta=True, new=False).via(
     "a client says what it has while a later version is on its way, and the earlier one is to be had again"
+)
+@example(steps=[only(0), only(1, c="ghost"), 6.0, only(1, 1, a="decode")], last=only(1), delta=True, new=False).via(
+    "a ghost whose mended version was rejected for another's fault"
 )
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_schedule_ends_with_the_view(

@@ -21,6 +21,7 @@ from xds_server.xds.draining import Draining, Mark
 from xds_server.xds.encoding import unbound_in
 from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
+from xds_server.xds.flight import underway
 from xds_server.xds.ledger import Ledger
 from xds_server.xds.limits import Limits
 from xds_server.xds.resource import BY_URL, Resource, ResourceType
@@ -319,18 +320,22 @@ class Stream(ABC):
 
         Envoy withholds its answer while a cluster warms, and a rejected one may stay among those that warm for ever. It
         is told by what Envoy does not do: having read the response it asks for the endpoints of every cluster but that.
+        Another version that came since is taken back with it: where it was rejected too, the ghost is still there.
         """
         if ResourceType.CLUSTER not in self._stirred or not self._ledgers[ResourceType.LISTENER].requested:
             return
         clusters, endpoints = self._ledgers[ResourceType.CLUSTER], self._ledgers[ResourceType.ENDPOINT].subscription
-        for flight in clusters.overdue(now):
+        overdue = clusters.overdue(now)
+        latest = underway(overdue)
+        for flight in overdue:
             if int(flight.nonce) >= self._read_up_to:
                 continue
             for name, resource in flight.resources.items():
                 wanted = [n for type_, n in resource.references if type_ is ResourceType.ENDPOINT]
-                new = name not in flight.before and clusters.held.get(name) is resource
-                if new and not all(endpoints.covers(n) or n in endpoints.mentioned for n in wanted):
-                    clusters.take_back(name, resource)
+                held = clusters.held.get(name)
+                new = name not in flight.before and held is latest[name]
+                if held and new and not all(endpoints.covers(n) or n in endpoints.mentioned for n in wanted):
+                    clusters.take_back(name, held)
 
     def _awaits_clusters(self) -> bool:
         return self._returns and not self._clusters_open()
