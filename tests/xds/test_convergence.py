@@ -161,6 +161,12 @@ def only(version: int, first: int = 0, **bad: str) -> World:
 @example(steps=[only(0), only(1, c="ghost"), 6.0, only(1, 1, a="decode")], last=only(1), delta=True, new=False).via(
     "a ghost whose mended version was rejected for another's fault"
 )
+@example(
+    steps=[World(clusters=(0, 0, 1), bad={(ROUTE, "rl"): "decode"}), 2.5],
+    last=World(clusters=(0, 0, 1)),
+    delta=False,
+    new=False,
+).via("a rejection that comes when a later response is sent")
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_schedule_ends_with_the_view(
     steps: list["World | str | float"], last: World, delta: bool, new: bool

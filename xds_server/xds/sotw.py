@@ -1,10 +1,10 @@
 """SotwStream: the state-of-the-world variant of xDS on one ADS stream, without I/O.
 
 In: DiscoveryRequests, Views, the time. Out: events and DiscoveryResponses. A request lists all names of its type. One
-that bears another nonce than the latest of its type is stale: it answers and asks for nothing, but what it leaves out
-is dropped. One with the latest nonce and other names is a subscription. Clusters and listeners are answered in full,
-and what an answer leaves out is removed; of the other types an answer carries what is new, and leaving out means
-nothing.
+that bears another nonce than the latest of its type is stale: it asks for nothing and accepts nothing, but what it
+leaves out is dropped, and what it rejects is rejected. One with the latest nonce and other names is a subscription.
+Clusters and listeners are answered in full, and what an answer leaves out is removed; of the other types an answer
+carries what is new, and leaving out means nothing.
 Source: xDS protocol, "Basic Protocol Overview"; reading of Envoy 1.40's behaviour.
 """
 
@@ -36,7 +36,9 @@ class SotwStream(Stream):
         self._check(len(request.resource_names))
         if request.response_nonce and ledger.last_nonce not in {"", request.response_nonce}:
             ledger.changed(ledger.subscription.narrowed(request.resource_names))
-            return []
+            events = self._overtaken(ledger, request)
+            self._note_unbound(events, now)
+            return events
         events = self._answered(ledger, request)
         self._note_unbound(events, now)
         change = ledger.subscription.complete(request.resource_names)
@@ -46,6 +48,14 @@ class SotwStream(Stream):
             ledger.begin(change, {})
             self._returns = self._returns or bool(request.version_info)
         return [*events, Subscribed(ledger.type, change.news)] if change.news else events
+
+    def _overtaken(self, ledger: Ledger, request: discovery_pb2.DiscoveryRequest) -> list[Event]:
+        """A rejection of what a later response has followed already: the answer to that one does not speak for it."""
+        nonces = list(ledger.flights)
+        if request.response_nonce not in nonces or not request.HasField("error_detail"):
+            return []
+        flights = list(ledger.flights.values())[: nonces.index(request.response_nonce) + 1]
+        return ledger.overtaken(flights, request.error_detail.message, doubt=ledger.type not in _IN_FULL)
 
     def _answered(self, ledger: Ledger, request: discovery_pb2.DiscoveryRequest) -> list[Event]:
         """Envoy keeps one request per type: while it may not send it, a rejection and a later acceptance merge.
