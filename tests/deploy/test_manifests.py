@@ -208,7 +208,20 @@ def test_helm_takes_every_value() -> None:
     assert "edge-xds-server-authority" in json.dumps(found["Role", name])
 
 
-@pytest.mark.parametrize("value", ["replicas=-1", "foo=1", "log.level=loud", "image.pull=Always", "namespaces={A}"])
+def test_helm_names_the_image_by_its_digest() -> None:
+    digest = f"sha256:{'0a' * 32}"
+    found = templated(f"--set=image.repository=registry.example/xds-server,image.tag=v1,image.digest={digest}")
+    images = [
+        container["image"]
+        for id_ in (("Deployment", "xds-server"), CLEANUP)
+        for container in found[id_]["spec"]["template"]["spec"]["containers"]
+    ]
+    assert images == [f"registry.example/xds-server@{digest}"] * 2
+
+
+@pytest.mark.parametrize(
+    "value", ["image.digest=0a", "replicas=-1", "foo=1", "log.level=loud", "image.pull=Always", "namespaces={A}"]
+)
 def test_helm_refuses_what_is_no_value(value: str) -> None:
     done = subprocess.run(
         (tool("helm"), "template", "xds-server", str(CHART), f"--set={value}"),

@@ -20,7 +20,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "xds-server.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag }}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* What every container of ours may do: nothing but run. */}}
