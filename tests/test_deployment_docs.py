@@ -1,14 +1,15 @@
 """The examples of docs/deployment.md: each is accepted, and is what it is said to be. e2e/test_deployment.py applies them."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from xds_server.app.deploying import installation
 from xds_server.infra import names
-from xds_server.infra.desired import Installation
 from xds_server.model.document import Fault, Ignored
 from xds_server.model.gateway import GatewayClass, GatewayClassSpec
 from xds_server.model.kinds import kind_of
@@ -17,7 +18,8 @@ from xds_server.model.parse import parse
 from xds_server.model.validate import faults
 from xds_server.pipeline import program
 from xds_server.pipeline.options import Options
-from xds_server.settings import CONTROLLER_NAME
+from xds_server.settings import CONTROLLER_NAME, ServeSettings
+from xds_server.shell.envoy import find_envoy
 
 DOCUMENT = Path(__file__).parents[1] / "docs/deployment.md"
 
@@ -31,7 +33,8 @@ def examples() -> dict[str, list[dict[str, Any]]]:
 
 def made(name: str) -> dict[str, Any]:
     """What the example makes, by kind."""
-    pipeline = program.build(Options(strict=True, deployed=True, installation=Installation(envoy_image="envoy:1")))
+    settings = ServeSettings(namespace="xds-system", advertise="127.0.0.1:1", insecure_ads=True)
+    pipeline = program.build(Options(strict=True, deployed=True, installation=installation(settings)))
     class_ = GatewayClass(Metadata("xds-server"), GatewayClassSpec(CONTROLLER_NAME))
     pipeline.inputs.put("GatewayClass", Key("", "xds-server"), class_)
     for document in examples()[name]:
@@ -75,6 +78,14 @@ def test_as_many_as_the_load_asks_for() -> None:
     assert found["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == 10
     assert found["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
     assert "replicas" not in found["Deployment"]["spec"]
+
+
+def test_envoy_takes_other_options_beside_its_bootstrap() -> None:
+    (container,) = pod(made("talkative"))["spec"]["containers"]
+    words = [*container["command"], *container["args"], "--mode", "validate"]
+    done = subprocess.run((str(find_envoy()), *words[1:]), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[info]" in done.stderr
 
 
 def test_a_container_beside() -> None:

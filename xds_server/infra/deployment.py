@@ -111,7 +111,8 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
         "name": names.CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["envoy"],
+        # What people may want otherwise is here: who replaces it in the parameters keeps the bootstrap.
+        "command": ["envoy", "--log-level", "warning"],
         "args": [
             "--config-yaml",
             msgspec.json.encode(bootstrap, order="sorted").decode(),
@@ -121,8 +122,6 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
             # Clients are told with their next response; else a growing share of them, over all that time.
             "--drain-strategy",
             "immediate",
-            "--log-level",
-            "warning",
         ],
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [{"name": "status", "containerPort": names.STATUS_PORT, "protocol": "TCP"}],
