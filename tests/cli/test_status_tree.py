@@ -1,5 +1,6 @@
 """The state of a cluster as a tree."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -190,3 +191,12 @@ def test_a_pod_of_two_families_is_one_endpoint() -> None:
     second["metadata"]["name"], second["addressType"] = "cart-v6", "IPv6"
     gateway = only(tree(asked(*WORLD, second, Gateway_gw=GOOD), [GATEWAY]))
     assert gateway.children[0].children[0].children[0].detail == "2/2 endpoints ready"
+
+
+def test_what_may_not_be_read_is_not_taken_for_missing() -> None:
+    known = replace(asked(*WORLD[1:4], Gateway_gw=GOOD), unknown=("Pod", "EndpointSlice"))
+    gateway = only(tree(known, [GATEWAY]))
+    assert gateway.good
+    assert gateway.detail == "192.0.2.1, pods not known"
+    assert gateway.facts["pods_ready"] is None
+    assert gateway.children[0].children[0].children[0].detail == "endpoints not known"

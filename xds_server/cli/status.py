@@ -90,7 +90,7 @@ def _nodes(found: "Snapshot", servers: Connected, controller_name: str, namespac
             fail(f"there is no Gateway {only} of controller {controller_name}")
     else:
         wanted = [key for key in gateways if namespace in ("", key.namespace)]
-    return tree(Asked(world, found.live, servers if servers.replicas else None), wanted)
+    return tree(Asked(world, found.live, servers if servers.replicas else None, found.refused), wanted)
 
 
 def _print(nodes: "list[Node]", namespace: str) -> None:

@@ -4,7 +4,7 @@ In: the objects, put through the pipeline; the statuses that the cluster has; wh
 Out: nodes, to be printed or dumped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,11 +63,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What nodes are made from. `servers` is None where no server could be asked."""
+    """What nodes are made from. `servers` is None where no server could be asked; `unknown` are the kinds that may not
+    be read, or in one namespace alone.
+    """
 
     world: Offline
     live: LiveObjects
     servers: Connected | None
+    unknown: Collection[str] = ()
 
     def problems(self, kind: str, key: Key, part: str = "") -> tuple[str, ...]:
         """What the object's status says is not good: of the object as a whole, or of a part of it."""
@@ -107,14 +110,17 @@ def _gateway(key: Key, parents: Sequence[Parent], asked: Asked) -> Node:
     status: dict[str, Any] = msgspec.json.decode(live.status) if live is not None else {}
     addresses = [one["value"] for one in status.get("addresses") or () if one.get("value")]
     ready, in_sync = _envoys(key, asked)
-    facts: dict[str, Any] = {"addresses": addresses, "pods_ready": ready}
+    pods_known = "Pod" not in asked.unknown or ready > 0
+    facts: dict[str, Any] = {"addresses": addresses, "pods_ready": ready if pods_known else None}
     words = [", ".join(addresses) or "no address"]
-    if in_sync is None:
+    if in_sync is None and not pods_known:
+        words.append("pods not known")
+    elif in_sync is None:
         words.append(f"{ready} ready pod{'' if ready == 1 else 's'}")
     else:
         facts["envoys_in_sync"], facts["envoys_connected"] = in_sync
         words.append(f"served by {in_sync[0]} of {max(in_sync[1], ready)} Envoys")
-    problems = (*asked.problems("Gateway", key), *_lacking(ready, in_sync))
+    problems = (*asked.problems("Gateway", key), *_lacking(ready, in_sync, pods_known=pods_known))
     if not status.get("conditions"):
         problems = ("nobody has written its status yet", *problems)
     points = asked.world.pipeline.tables.listeners_by_gateway.rows(key)
@@ -144,9 +150,9 @@ def _envoys(key: Key, asked: Asked) -> tuple[int, tuple[int, int] | None]:
     return ready, (sum(one.in_sync for one in serving), len(serving))
 
 
-def _lacking(ready: int, in_sync: tuple[int, int] | None) -> Iterator[str]:
+def _lacking(ready: int, in_sync: tuple[int, int] | None, *, pods_known: bool) -> Iterator[str]:
     """What is wrong with the Envoys."""
-    if not ready:
+    if not ready and pods_known:
         yield "no Envoy is ready"
     elif in_sync is not None and (late := max(in_sync[1], ready) - in_sync[0]):
         have = "Envoy has" if late == 1 else "Envoys have"
@@ -212,6 +218,8 @@ def _backend(backend: Backend, asked: Asked) -> Node:
         )
     endpoints = max(families.values(), key=len, default={})  # a pod of two families is in a slice of each
     ready = sum(endpoints.values())
+    if not endpoints and "EndpointSlice" in asked.unknown:
+        return Node("Service", name, "endpoints not known")
     problems = () if ready else ("none of its endpoints is ready",)
     facts = {"endpoints_ready": ready, "endpoints": len(endpoints)}
     return Node("Service", name, f"{ready}/{len(endpoints)} endpoints ready", problems, (), facts)

@@ -31,9 +31,11 @@ def named(ports: Iterable[tuple[Port, str]], known: Mapping[Port, str]) -> dict[
     for port, listener in ports:
         first.setdefault(port, listener)
     found = {port: known[port] for port in first if known.get(port)}
+    taken = set(found.values())
     for port, listener in first.items():
         if port not in found:
-            found[port] = _name(port, listener, set(found.values()))
+            found[port] = _name(port, listener, taken)
+            taken.add(found[port])
     return {port: found[port] for port in sorted(found)}
 
 

@@ -88,14 +88,13 @@ def by_name(service: Service) -> bool:
 
 def own(wanted: Iterable[Port], service: Service | None) -> Ports:
     """Of a Gateway with proxies of its own: its ports as they are, unless its parameters lead its Service elsewhere."""
-    bound: dict[Port, int] = {}
-    unbound: dict[Port, str] = {}
+    places = _Places()
     for port in wanted:
         found = _find(service, port) if service is not None else None
         target = found.target_port if found is not None else None
         number = target if isinstance(target, int) and target else port.number
-        _bind(port, number, f"port {port}", bound, unbound)
-    return Ports(bound, unbound)
+        places.bind(port, number, f"port {port}")
+    return Ports(places.bound, places.unbound)
 
 
 def shared(
@@ -104,8 +103,7 @@ def shared(
     """Of a Gateway that names Services: their target ports. The first Service that has a port says what it comes to;
     `otherwise` is why there is no Service at all. Pods need be given of Services with `by_name`.
     """
-    bound: dict[Port, int] = {}
-    unbound: dict[Port, str] = {}
+    places = _Places()
     lacking: dict[Key, dict[Port, str]] = {key: {} for key in services}
     for port in wanted:
         whys: dict[Key, str] = {}
@@ -122,14 +120,14 @@ def shared(
                 whys[key] = f"Service {key} leads port {port} to {target}, and Service {first} to {targets[first]}"
         if targets:
             key, number = next(iter(targets.items()))
-            _bind(port, number, f"port {port} of Service {key} leads to port {number}, which", bound, unbound)
-            if port in unbound:
-                whys[key] = unbound[port]
+            places.bind(port, number, f"port {port} of Service {key} leads to port {number}, which")
+            if port in places.unbound:
+                whys[key] = places.unbound[port]
         else:
-            unbound[port] = "; ".join(whys.values()) or otherwise
+            places.unbound[port] = "; ".join(whys.values()) or otherwise
         for key, why in whys.items():
             lacking[key][port] = why
-    return Ports(bound, unbound, lacking)
+    return Ports(places.bound, places.unbound, lacking)
 
 
 def without_taken(ports: Ports, older: Iterable[tuple[Key, Ports]]) -> Ports:
@@ -155,14 +153,22 @@ def without_taken(ports: Ports, older: Iterable[tuple[Key, Ports]]) -> Ports:
     )
 
 
-def _bind(port: Port, number: int, what: str, bound: dict[Port, int], unbound: dict[Port, str]) -> None:
-    other = next((one for one, at in bound.items() if (one.transport, at) == (port.transport, number)), None)
-    if number in OWN_PORTS and port.transport == "tcp":
-        unbound[port] = f"{what} is one that Envoy itself uses here"
-    elif other is not None:
-        unbound[port] = f"{what} is where port {other} leads already"
-    else:
-        bound[port] = number
+@dataclass(slots=True)
+class _Places:
+    """Ports that are given their places on a proxy, one after the other."""
+
+    bound: dict[Port, int] = field(default_factory=dict)
+    unbound: dict[Port, str] = field(default_factory=dict)
+    _by_place: dict[tuple[Transport, int], Port] = field(default_factory=dict)
+
+    def bind(self, port: Port, number: int, what: str) -> None:
+        """Gives a port a place, unless Envoy or another one has it. `what` is what is told of it then."""
+        if number in OWN_PORTS and port.transport == "tcp":
+            self.unbound[port] = f"{what} is one that Envoy itself uses here"
+        elif (other := self._by_place.setdefault((port.transport, number), port)) != port:
+            self.unbound[port] = f"{what} is where port {other} leads already"
+        else:
+            self.bound[port] = number
 
 
 def _find(service: Service, port: Port) -> ServicePort | None:
