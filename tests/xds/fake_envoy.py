@@ -14,6 +14,7 @@ from typing import Any
 from tests.xds.fills import EMPTY, read_delta, read_sotw
 from xds_server.pb import discovery_pb2
 from xds_server.wire.part import digest
+from xds_server.xds.encoding import stand_in
 from xds_server.xds.resource import BY_URL, ResourceType
 
 CLUSTER, ENDPOINT, LISTENER, SECRET, ROUTE = ResourceType
@@ -254,18 +255,20 @@ class FakeEnvoy:
         """What a rejected response left that a new stream will not say: ghosts, and in delta what it did not record."""
         if not self.delta:
             return self.ghosts
-        held = {(type_, name, digest(f"{name}={b.text}".encode())) for type_ in ORDER for name, b in self._named(type_)}
+        held = {(type_, name, _version(type_, name, b)) for type_ in ORDER for name, b in self.held[type_].items()}
         recorded = {(type_, *pair) for type_ in ORDER for pair in self.recorded[type_].items()}
         return self.ghosts | {name for _, name, _ in held - recorded}
-
-    def _named(self, type_: ResourceType) -> list[tuple[str, Body]]:
-        return [(name, body) for name, body in self.held[type_].items() if body.text != EMPTY]
 
     def broken_routes(self) -> set[str]:
         """Clusters that routes in use name and that cannot be sent to: each request there is a 503."""
         used = {route for body in self.held[LISTENER].values() for route in body.words("routes")}
         targets = {name for route in used & self.held[ROUTE].keys() for name in self.held[ROUTE][route].words("to")}
         return targets - self.active
+
+
+def _version(type_: ResourceType, name: str, body: Body) -> str:
+    empty = stand_in(type_, name) if body.text == EMPTY else None
+    return empty.version if empty else digest(f"{name}={body.text}".encode())
 
 
 def _versions(data: bytes) -> dict[str, str]:
