@@ -23,6 +23,7 @@ from xds_server.cli.output import Format, dump
 from xds_server.cli.table import TableFormat
 from xds_server.cli.verdicts import Row, verdicts
 from xds_server.flow.table import Table
+from xds_server.infra.desired import Desired
 from xds_server.model.document import Fault, Object
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline.difference import (
@@ -35,6 +36,7 @@ from xds_server.pipeline.difference import (
     status_changes,
     world,
 )
+from xds_server.pipeline.made_difference import made_changes
 from xds_server.semantics.listener_sets import parent_of
 from xds_server.settings import CONTROLLER_NAME
 from xds_server.shell.admin_json import admin_json
@@ -66,6 +68,8 @@ class Side:
     owners: dict[str, Key]
     """The Gateway of each Gateway and ListenerSet, as verdicts name those."""
     verdicts: tuple[Verdict, ...]
+    made: Mapping[Key, Desired]
+    """What is made for Gateways; nothing where they are from files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def register(app: typer.Typer) -> None:
 def difference(old: Side, new: Side, only: Key | None = None, *, details: bool = False) -> Difference:
     """What differs; with `only`, what differs at that Gateway."""
     before, after = (_of(side.gateways, only) for side in (old, new))
-    gateways = gateway_changes(before, after)
+    gateways = gateway_changes(before, after, made_changes(old.made, new.made))
     owners = old.owners | new.owners
     judged = ([one for one in side.verdicts if only in (None, *_gateways(one, owners, only))] for side in (old, new))
     texts: dict[tuple[str, str, str], str] = {}
@@ -181,7 +185,7 @@ def _side(
     name: str, found: Sequence[Object], faults: list[Fault], external_names: bool, controller_name: str | None = None
 ) -> Side:
     translated = offline(found, allow_external_names=external_names, controller_name=controller_name, deployed=True)
-    placements = translated.pipeline.places.placements
+    placements, deployments = translated.pipeline.places.placements, translated.pipeline.deployments
     pending = {ObjectRef("Gateway", *key) for key, placement in placements.items() if placement.pending}
     return Side(
         name=name,
@@ -193,6 +197,7 @@ def _side(
             for row in verdicts(translated, faults)
             if row.condition not in _ON_ADDRESSES or row.ref not in pending
         ),
+        made=dict(deployments.desired.items()) if deployments is not None else {},
     )
 
 

@@ -43,15 +43,21 @@ def summary(gateways: Sequence[GatewayChange], statuses: Sequence[StatusChange])
     told = []
     if gateways:
         counts = sum((_counts(gateway.resources) for gateway in gateways), Counter[str]())
+        counts += Counter(one.kind for gateway in gateways for one in gateway.made)
         what = _listed(counts)
         change = "1 Gateway changes" if len(gateways) == 1 else f"{len(gateways)} Gateways change"
-        told += [f"{change}: {what}" if what else change, _drained(gateways)]
+        told += [f"{change}: {what}" if what else change, *_replaced(gateways), _drained(gateways)]
     else:
         told.append("no Gateway changes")
     for turned in ("bad", "good"):
         if count := sum(one.turned == turned for one in statuses):
             told.append(f"1 condition turns {turned}" if count == 1 else f"{count} conditions turn {turned}")
     return "; ".join(told)
+
+
+def _replaced(gateways: Iterable[GatewayChange]) -> Iterator[str]:
+    if count := sum(any(one.replaces for one in gateway.made) for gateway in gateways):
+        yield "the Envoys of 1 Gateway are replaced" if count == 1 else f"the Envoys of {count} Gateways are replaced"
 
 
 def _drained(gateways: Iterable[GatewayChange]) -> str:
@@ -100,6 +106,9 @@ def _rows(gateway: GatewayChange) -> Iterator[Row]:
                 yield one.change, f"endpoints {one.name}", _endpoints(one), _some(one.fields)
             case type_:
                 yield one.change, f"{_SINGULAR[type_]} {one.name}", "", _some(one.fields)
+    for made in gateway.made:
+        note = "its Envoys end" if made.change is Change.REMOVED else "its Envoys are replaced"
+        yield made.change, f"{made.kind} {made.name}", _some(made.fields), note if made.replaces else ""
 
 
 def _routes(one: ResourceChange) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from xds_server.model.meta import Key
 from xds_server.pipeline.host_difference import HostChange, host_changes
+from xds_server.pipeline.made_difference import MadeChange
 from xds_server.routing.audience import ForGateway
 from xds_server.wire.changed import Change, change_of, changed_fields
 from xds_server.wire.decode import to_json
@@ -89,6 +90,8 @@ class GatewayChange:
     change: Change
     resources: tuple[ResourceChange, ...]
     drains: tuple[Drain, ...]
+    made: tuple[MadeChange, ...] = ()
+    """Of what is made for it in a cluster."""
 
 
 class Verdict(NamedTuple):
@@ -127,9 +130,12 @@ def world(gateways: Iterable[Key], resources: Iterable[Resource]) -> World:
     return found
 
 
-def gateway_changes(old: World, new: World) -> tuple[GatewayChange, ...]:
-    """Every Gateway with a difference, sorted by key."""
+def gateway_changes(
+    old: World, new: World, made: Mapping[Key, tuple[MadeChange, ...]] | None = None
+) -> tuple[GatewayChange, ...]:
+    """Every Gateway with a difference, sorted by key. `made` is told of those that are served before and after."""
     found = []
+    made = made or {}
     for key in sorted({*old, *new}):
         before, after = old.get(key, {}), new.get(key, {})
         pairs = [(before.get(id_), after.get(id_)) for id_ in _in_order({*before, *after})]
@@ -140,8 +146,9 @@ def gateway_changes(old: World, new: World) -> tuple[GatewayChange, ...]:
                 resources.append(change)
                 drains += _drains(change, other)
         how = change_of(old.get(key), new.get(key))
-        if resources or how is not Change.CHANGED:
-            found.append(GatewayChange(str(key), how, tuple(resources), tuple(drains)))
+        objects = made.get(key, ()) if how is Change.CHANGED else ()
+        if resources or objects or how is not Change.CHANGED:
+            found.append(GatewayChange(str(key), how, tuple(resources), tuple(drains), objects))
     return tuple(found)
 
 
