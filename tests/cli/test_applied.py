@@ -1,5 +1,6 @@
 """A cluster as it would be."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,28 @@ def test_an_object_takes_the_place_of_its_like_and_stays_as_old(files: Survey) -
     gateway = after["Gateway shop/gw"]
     assert gateway.spec.listeners[0].port == 8080
     assert (gateway.metadata.uid, gateway.metadata.creation_timestamp) == ("u-1", "2026-01-01T00:00:00Z")
+
+
+def test_what_others_put_on_an_object_stays(files: Survey) -> None:
+    """What was applied before, and is in the file no more, does not."""
+    last = json.dumps({"metadata": {"annotations": {"mine": "1"}, "labels": None}})
+    annotations = {"mine": "1", "theirs": "2", "kubectl.kubernetes.io/last-applied-configuration": last}
+    there = parse(doc.gateway("gw", doc.listener("web"), namespace="shop", annotations=annotations, labels={"a": "b"}))
+    assert not isinstance(there, Fault | Ignored)
+    gateway = told(applied([there], files, "shop"))["Gateway shop/gw"]
+    assert gateway.metadata.annotations.keys() - {"kubectl.kubernetes.io/last-applied-configuration"} == {"theirs"}
+    assert gateway.metadata.labels == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    "last", ["{", "[]", '{"metadata": []}', '{"metadata": null}', '{"metadata": {"annotations": 5}}']
+)
+def test_what_was_applied_before_may_be_anything(files: Survey, last: str) -> None:
+    annotations = {"theirs": "2", "kubectl.kubernetes.io/last-applied-configuration": last}
+    there = parse(doc.gateway("gw", doc.listener("web"), namespace="shop", annotations=annotations))
+    assert not isinstance(there, Fault | Ignored)
+    gateway = told(applied([there], files, "shop"))["Gateway shop/gw"]
+    assert gateway.metadata.annotations["theirs"] == "2"
 
 
 def test_what_names_no_namespace_is_put_where_kubectl_would_put_it(files: Survey) -> None:

@@ -1,7 +1,8 @@
 """A cluster's objects as they would be if files were applied to it, or their objects deleted from it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from xds_server.model.document import Object, text_at
@@ -11,6 +12,7 @@ from xds_server.shell.survey import Survey
 
 _KEPT = ("uid", "generation", "creation_timestamp")
 """What an object keeps when it is applied again: it stays as old as it is."""
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Objects = dict[tuple[str, Key], Object]
 
 
@@ -40,10 +42,26 @@ def _placed(files: Survey, namespace: str) -> Iterator[Object]:
 
 
 def _aged(value: Object, before: Object | None) -> Object:
-    """As old as the one that it takes the place of."""
+    """As old as the one that it takes the place of, with the labels and annotations that others put on that."""
     if before is None:
         return value
-    return _with(value, **{name: getattr(before.metadata, name) for name in _KEPT})
+    there = before.metadata
+    return _with(
+        value,
+        **{name: getattr(there, name) for name in _KEPT},
+        labels=_of_others(there.labels, there.annotations, "labels") | value.metadata.labels,
+        annotations=_of_others(there.annotations, there.annotations, "annotations") | value.metadata.annotations,
+    )
+
+
+def _of_others(there: Mapping[str, str], annotations: Mapping[str, str], field: str) -> dict[str, str]:
+    """Those that were not applied before: what was, and is in the file no more, goes."""
+    try:
+        last = msgspec.json.decode(annotations.get(_LAST_APPLIED, "{}"))
+        ours = set((last.get("metadata") or {}).get(field) or ())
+    except (msgspec.DecodeError, AttributeError, TypeError):  # somebody wrote something else there
+        ours = set()
+    return {name: text for name, text in there.items() if name not in ours}
 
 
 def _with(value: Object, **metadata: object) -> Object:
