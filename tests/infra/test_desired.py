@@ -112,7 +112,8 @@ def test_the_image_that_the_gateway_asks_for() -> None:
         ({"memory": "lots"}, None),
         ({"memory": {"a": 1}}, None),
         ("lots", None),
-        ({"memory": "100E"}, 2**63 - 1),
+        ({"memory": "100E"}, int((2**63 - 1) * 0.9)),
+        ({"memory": "9" * 400}, int((2**63 - 1) * 0.9)),
     ],
 )
 def test_the_heap_follows_the_limit_of_memory(limits: Any, heap: int | None) -> None:

@@ -66,7 +66,7 @@ def most_heap(value: Mapping[str, Any]) -> int | None:
     for name in ("resources", "limits", "memory"):
         told = told.get(name) if isinstance(told, dict) else None
     limit = quantity(told)
-    return min(int(limit * _HEAP_SHARE), _MOST_BYTES) if limit else None
+    return int(min(limit, _MOST_BYTES) * _HEAP_SHARE) if limit else None
 
 
 def _pod(made: Metadata, image: str, bootstrap: Mapping[str, Any], authority: str) -> dict[str, Any]:
