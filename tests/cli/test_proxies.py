@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import typer
 
-from xds_server.cli.proxies import Connection, Unconnected, _lonely, nacks, pod_key, pod_of
+from xds_server.cli.proxies import Connection, Unconnected, _lonely, nacks, pod_key
 from xds_server.model.meta import Key
 from xds_server.shell.kube.servers import Replica
 
@@ -40,7 +40,6 @@ def test_a_connection_tells_of_its_record() -> None:
     found = Connection(Replica("one"), record)
     assert (found.pod, found.gateways, found.in_sync) == (Key("shop", "gw-1"), ("shop/gw",), False)
     assert list(nacks(record)) == [("listeners", nack)]
-    assert pod_of("gateway~gw.v1.shop") == Key("shop", "gw.v1")
 
 
 def test_ready_pods_of_gateways_may_be_unconnected() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds_server.infra import names
+from xds_server.model.meta import Key
 from xds_server.model.rules import syntax
 
 SUBDOMAIN = st.from_regex(
@@ -50,3 +51,7 @@ def test_installations_are_told_apart_by_controller() -> None:
     assert syntax.label_value(long) == ""
     assert long != names.controller("example.com/" + "x" * 101)
     assert syntax.label_value(names.controller("example.com/~x~")) == ""
+
+
+def test_a_pods_name_may_have_dots_in_a_node_id() -> None:
+    assert names.pod_of("gateway~gw.v1.shop") == Key("shop", "gw.v1")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xds_server.cli.cluster import no_servers_note
 from xds_server.cli.input import fail
+from xds_server.infra.names import pod_of
 from xds_server.model.meta import Key
 
 if TYPE_CHECKING:
@@ -97,12 +98,6 @@ def _lonely(pod: Mapping[str, Any]) -> Unconnected | None:
     if not ready or not gateway or metadata.get("deletionTimestamp"):
         return None
     return Unconnected(Key(metadata["namespace"], metadata["name"]), f"{metadata['namespace']}/{gateway}")
-
-
-def pod_of(node: str) -> Key:
-    """The pod of a node.id, `gateway~POD.NAMESPACE`."""
-    name, _, namespace = node.partition("~")[2].rpartition(".")
-    return Key(namespace, name)
 
 
 def pod_key(text: str, namespace: str) -> Key:

@@ -9,6 +9,8 @@ import re
 from hashlib import sha256
 from typing import Final
 
+from xds_server.model.meta import Key
+
 GATEWAY_LABEL: Final = "gateway.networking.k8s.io/gateway-name"
 CLASS_LABEL: Final = "gateway.networking.k8s.io/gateway-class-name"
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
@@ -57,6 +59,12 @@ def controller(controller_name: str) -> str:
     plain = re.sub(r"[^-A-Za-z0-9_.]", "_", controller_name)
     fits = len(plain) <= _LONGEST and plain[0].isalnum() and plain[-1].isalnum()
     return plain if fits else _hashed(plain.lstrip("-_."), controller_name)
+
+
+def pod_of(node: str) -> Key:
+    """The pod of a proxy's node.id, `gateway~POD.NAMESPACE`."""
+    name, _, namespace = node.partition("~")[2].rpartition(".")
+    return Key(namespace, name)
 
 
 def authority_config_map(installation: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from xds_server.shell.kube.bug_report import _cleaned, _config_map, _secret, collect, logs_of
+from xds_server.model.meta import Key
+from xds_server.shell.kube.bug_report import Report, _cleaned, _config_map, _proxies, _secret, collect, logs_of
 from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.errors import refused
 from xds_server.shell.pki import new_authority
@@ -104,3 +105,14 @@ async def test_gateways_of_other_controllers_are_nobody_elses_business() -> None
     assert [pod["metadata"]["name"] for pod in json.loads(report.files["pods.json"])] == ["ours"]
     assert any(one.startswith("configuration of shop/ours") for one in report.problems)
     assert not any("theirs" in one for one in report.problems)
+
+
+def test_proxies_are_those_that_were_made_and_those_that_are_connected() -> None:
+    clients = {"clients": [{"node": "gateway~own.shop", "in_sync": True}, {"node": "gateway~gone.shop"}]}
+    report = Report({"servers/a/clients.json": json.dumps(clients).encode(), "servers/b/clients.json": b"<html>"})
+    made = {"gateway.networking.k8s.io/gateway-name": "web"}
+    pods = {
+        Key("shop", name): {"metadata": {"name": name, "namespace": "shop", "labels": labels}}
+        for name, labels in (("own", {"app": "ingress"}), ("made", made), ("server", {}))
+    }
+    assert _proxies(pods, report) == [Key("shop", "own"), Key("shop", "made")]

@@ -7,7 +7,7 @@ what still looks like a key or a token is taken out of everything.
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -52,6 +52,16 @@ _PROXIES: Final = f"{names.MANAGED_LABEL}={names.MANAGED},{names.GATEWAY_LABEL}"
 _AT_ONCE: Final = 8
 
 
+class _Client(msgspec.Struct):
+    node: str
+
+
+class _Clients(msgspec.Struct):
+    """Of the page /debug/clients."""
+
+    clients: tuple[_Client, ...]
+
+
 @dataclass(slots=True)
 class Report:
     """Files, by name, and what could not be had."""
@@ -80,35 +90,31 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
             except KubeError as error:
                 report.problems.append(f"{what}: {error}")
 
+    async def all_of(work: Iterable[tuple[str, Awaitable[None]]]) -> None:
+        await asyncio.gather(*(tried(what, one) for what, one in work))
+
     servers: list[Replica] = []
+    pods: dict[Key, dict[str, Any]] = {}
 
     async def find_servers() -> None:
         servers.extend(await replicas(client, installation, addresses or ()))
 
     await tried("servers", find_servers())
-    pods: list[dict[str, Any]] = []
-    for what, selector in (("pods of servers", LABEL), ("pods of proxies", _PROXIES)):
-        await tried(what, _pods(client, selector, pods))
-    report.add("pods.json", [_cleaned(pod) for pod in pods])
+    await all_of(
+        (what, _pods(client, selector, pods))
+        for what, selector in (("pods of servers", LABEL), ("pods of proxies", _PROXIES))
+    )
+    await all_of(_pages(client, servers, report))
+    await all_of((f"pod {key}", _pod(client, key, pods)) for key in sorted(_connected(report) - pods.keys()))
+    report.add("pods.json", [_cleaned(pod) for pod in pods.values()])
     report.add("versions.json", await _versions(client, report))
-    work = [tried(row.kind, _kind(client, row, report)) for row in KINDS if row.kind != "Pod"]
-    work += [tried(plural, _made(client, api, plural, report)) for api, plural in _MADE]
-    work.append(tried("events", _events(client, report)))
-    work += [
-        tried(f"{one.name} {page}", _page(client, one, f"/debug/{page}", f"servers/{one.name}/{page}.json", report))
-        for one in servers
-        for page in PAGES
-    ]
-    work += [
-        tried(f"{one.name} metrics", _page(client, one, "/metrics", f"servers/{one.name}/metrics.txt", report))
-        for one in servers
-    ]
-    keys = [Key(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
-    logs = [(key, *log) for key, pod in zip(keys, pods, strict=True) for log in logs_of(pod)]
-    work += [tried(f"log {one[1]}", _log(client, *one, lines=lines, report=report)) for one in logs]
-    proxies = [key for key, pod in zip(keys, pods, strict=True) if names.GATEWAY_LABEL in pod["metadata"]["labels"]]
-    work += [tried(f"configuration of {key}", _dump(client, key, report)) for key in proxies]
-    await asyncio.gather(*work)
+    work = [(row.kind, _kind(client, row, report)) for row in KINDS if row.kind != "Pod"]
+    work += [(plural, _made(client, api, plural, report)) for api, plural in _MADE]
+    work.append(("events", _events(client, report)))
+    logs = [(key, *log) for key, pod in pods.items() for log in logs_of(pod)]
+    work += [(f"log {one[1]}", _log(client, *one, lines=lines, report=report)) for one in logs]
+    work += [(f"configuration of {key}", _dump(client, key, report)) for key in _proxies(pods, report)]
+    await all_of(work)
     for name, content in report.files.items():
         report.files[name], found = scrub(content)
         if found:
@@ -116,8 +122,43 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
     return report
 
 
-async def _pods(client: KubeClient, selector: str, found: list[dict[str, Any]]) -> None:
-    found += [dict(pod) for pod in await objects(client, Watched("v1", "pods", "", selector))]
+def _pages(
+    client: KubeClient, servers: Iterable[Replica], report: Report
+) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    for one in servers:
+        for page in PAGES:
+            where, name = f"/debug/{page}", f"servers/{one.name}/{page}.json"
+            yield f"{one.name} {page}", _page(client, one, where, name, report)
+        yield f"{one.name} metrics", _page(client, one, "/metrics", f"servers/{one.name}/metrics.txt", report)
+
+
+def _connected(report: Report) -> set[Key]:
+    """The pods of the proxies that servers know, those that nobody here deployed too."""
+    found: set[Key] = set()
+    for name, content in report.files.items():
+        if name.endswith("/clients.json"):
+            with suppress(msgspec.DecodeError):  # what listens there may be no server
+                clients = msgspec.json.decode(content, type=_Clients).clients
+                found.update(names.pod_of(one.node) for one in clients)
+    return found
+
+
+def _proxies(pods: Mapping[Key, Mapping[str, Any]], report: Report) -> list[Key]:
+    connected = _connected(report)
+    return [
+        key
+        for key, pod in pods.items()
+        if key in connected or names.GATEWAY_LABEL in (pod["metadata"].get("labels") or {})
+    ]
+
+
+async def _pod(client: KubeClient, key: Key, found: dict[Key, dict[str, Any]]) -> None:
+    found[key] = await client.get_object(path("v1", "pods", *key))
+
+
+async def _pods(client: KubeClient, selector: str, found: dict[Key, dict[str, Any]]) -> None:
+    for pod in await objects(client, Watched("v1", "pods", "", selector)):
+        found[Key(pod["metadata"]["namespace"], pod["metadata"]["name"])] = pod
 
 
 async def _versions(client: KubeClient, report: Report) -> dict[str, Any]:
