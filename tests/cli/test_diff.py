@@ -391,3 +391,5 @@ def test_a_new_gateway_that_waits_for_its_address_turns_nothing_bad() -> None:
     found = of_cluster([], [gateway("gw", listener("http"))])
     assert [one.gateway for one in found.gateways] == ["default/gw"]
     assert found.statuses == ()
+    taken = of_cluster([service("gw")], [service("gw"), gateway("gw", listener("http"))])
+    assert {one.message for one in taken.statuses} == {"Service default/gw was not made for the Gateway"}

@@ -5,7 +5,7 @@ documented in docs/diff.md.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -23,7 +23,9 @@ from xds_server.cli.output import Format, dump
 from xds_server.cli.table import TableFormat
 from xds_server.cli.verdicts import Row, verdicts
 from xds_server.flow.table import Table
+from xds_server.infra import names
 from xds_server.infra.desired import Desired
+from xds_server.infra.manual import not_made_for
 from xds_server.model.document import Fault, Object
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline.difference import (
@@ -37,6 +39,7 @@ from xds_server.pipeline.difference import (
     world,
 )
 from xds_server.pipeline.made_difference import made_changes
+from xds_server.pipeline.program import Pipeline
 from xds_server.semantics.listener_sets import parent_of
 from xds_server.settings import CONTROLLER_NAME
 from xds_server.shell.admin_json import admin_json
@@ -185,8 +188,8 @@ def _side(
     name: str, found: Sequence[Object], faults: list[Fault], external_names: bool, controller_name: str | None = None
 ) -> Side:
     translated = offline(found, allow_external_names=external_names, controller_name=controller_name, deployed=True)
-    placements, deployments = translated.pipeline.places.placements, translated.pipeline.deployments
-    pending = {ObjectRef("Gateway", *key) for key, placement in placements.items() if placement.pending}
+    deployments = translated.pipeline.deployments
+    pending = {ObjectRef("Gateway", *key) for key in _pending(translated.pipeline)}
     return Side(
         name=name,
         faults=faults,
@@ -199,6 +202,17 @@ def _side(
         ),
         made=dict(deployments.desired.items()) if deployments is not None else {},
     )
+
+
+def _pending(pipeline: Pipeline) -> Iterator[Key]:
+    """Gateways that nobody has given their addresses yet, and that may be given them: no other has their name."""
+    kinds = pipeline.inputs.kinds
+    for key, placement in pipeline.places.placements.items():
+        name = Key(key.namespace, names.child(key.name))
+        service, gateway = kinds["Service"].get(name), kinds["Gateway"].get(key)
+        taken = service is not None and gateway is not None and not_made_for(gateway, name, service)
+        if placement.pending and not taken:
+            yield key
 
 
 def _verdict(row: Row) -> Verdict:
