@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple
 from xds_server.infra.metadata import Metadata
 from xds_server.model.gateway import GatewayAddress
 from xds_server.model.rules.syntax import is_ip
-from xds_server.semantics.addresses import SENTINEL
+from xds_server.semantics.addresses import CLUSTER, SENTINEL
 
 _LONGEST: Final = 63
-CLUSTER: Final = "Cluster"
 
 
 class Port(NamedTuple):

@@ -1,5 +1,6 @@
 """What is not an installation's own; what is, and that it goes, e2e/test_install.py shows."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,17 +13,25 @@ CONTROLLER = "a.test/controller"
 
 
 class ApiServer:
-    """It has these ConfigMaps, and nothing else."""
+    """It has these ConfigMaps, and nothing else. It tells two at a time, and once forgets what it told before."""
 
     def __init__(self, *config_maps: dict[str, Any]) -> None:
         self.config_maps = config_maps
+        self.expired = False
 
-    async def get(self, where: str) -> bytes:
-        raise refused(404, "NotFound", where)
+    async def get(self, where: str, params: Mapping[str, str] | None = None, *, accept: str = "") -> bytes:
+        if not where.endswith("/configmaps"):
+            raise refused(404, "NotFound", where)
+        begin = int((params or {}).get("continue", "0"))
+        if begin and not self.expired:
+            self.expired = True
+            raise refused(410, "Expired", accept)
+        page = {"items": self.config_maps[begin : begin + 2], "metadata": {"resourceVersion": "1"}}
+        if begin + 2 < len(self.config_maps):
+            page["metadata"]["continue"] = str(begin + 2)
+        return json.dumps(page).encode()
 
-    async def get_object(self, where: str, _: Mapping[str, str] | None = None) -> dict[str, Any]:
-        if where.endswith("/configmaps"):
-            return {"items": list(self.config_maps)}
+    async def get_object(self, where: str) -> dict[str, Any]:
         raise refused(404, "NotFound", where)
 
 

@@ -17,14 +17,15 @@ from xds_server.infra import names
 from xds_server.model.kinds import KINDS, Kind
 from xds_server.model.meta import Key
 from xds_server.semantics.status_merge import LAYOUTS, Told, is_written_by, manager, merged, released
-from xds_server.shell.kube.client import KubeClient, path
+from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.discovery import newest_served
 from xds_server.shell.kube.errors import ConflictError, KubeError, NotFoundError
+from xds_server.shell.kube.lists import objects
 from xds_server.shell.kube.provisioned import MADE, Made
+from xds_server.shell.kube.watcher import Watched
 
 Json = Mapping[str, Any]
 
-_CHUNK: Final = "500"
 _TRIES: Final = 5
 _RENEWALS: Final = 3
 """More of these after the Deployment's pods have ended are another server's."""
@@ -106,9 +107,8 @@ async def stop(client: KubeClient, installed: Installed, *, seconds: float = 90.
 
 
 async def _until_no_pods(client: KubeClient, installed: Installed, labels: Json, end: float) -> None:
-    params = {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())}
-    where = path("v1", "pods", installed.namespace)
-    while running := [one["metadata"]["name"] async for one in _listed(client, where, params) if _runs(one)]:
+    pods = Watched("v1", "pods", installed.namespace, ",".join(f"{name}={value}" for name, value in labels.items()))
+    while running := [one["metadata"]["name"] for one in await _all(client, pods) if _runs(one)]:
         if monotonic() > end:
             raise StillServingError(f"pods that do not end: {', '.join(running)}")
         await asyncio.sleep(_PAUSE)
@@ -140,11 +140,11 @@ async def _until_nobody_leads(client: KubeClient, installed: Installed) -> None:
 
 async def _made(client: KubeClient, installed: Installed, made: Made) -> AsyncIterator[Remnant]:
     """What carries our label, of this installation: by its controllerName, or by the name that it has alone."""
-    params = {"labelSelector": f"{names.MANAGED_LABEL}={names.MANAGED}"}
+    selector = f"{names.MANAGED_LABEL}={names.MANAGED}"
     label = names.controller(installed.controller_name)
     places = _places(installed) if made.kind != "ConfigMap" else _places(installed, installed.namespace)
     for namespace in places:
-        async for value in _listed(client, made.path(namespace), params):
+        for value in await _all(client, Watched(made.api_version, made.plural, namespace, selector)):
             metadata = value["metadata"]
             ours = (metadata.get("labels") or {}).get(names.CONTROLLER_LABEL) == label
             home = (metadata.get("annotations") or {}).get(names.HOME_ANNOTATION, installed.namespace)
@@ -175,7 +175,7 @@ async def _told(client: KubeClient, installed: Installed, row: Kind) -> AsyncIte
     if api_version is None:
         return
     for namespace in _places(installed) if row.namespaced else ("",):
-        async for value in _listed(client, path(api_version, row.plural, namespace), {}):
+        for value in await _all(client, Watched(api_version, row.plural, namespace)):
             if _without_us(installed, row.kind, value) is not None:
                 yield _remnant(Made(row.kind, api_version, row.plural), value["metadata"], status=True)
 
@@ -230,16 +230,9 @@ async def _get(client: KubeClient, where: str) -> dict[str, Any] | None:
         return None
 
 
-async def _listed(client: KubeClient, where: str, params: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
-    """All objects of a list, which comes in chunks. A kind that is not served has none."""
-    query = {**params, "limit": _CHUNK}
-    while True:
-        try:
-            page = await client.get_object(where, query)
-        except NotFoundError:
-            return
-        for one in page.get("items") or ():
-            yield one
-        query["continue"] = (page.get("metadata") or {}).get("continue") or ""
-        if not query["continue"]:
-            return
+async def _all(client: KubeClient, what: Watched) -> list[dict[str, Any]]:
+    """All objects. A kind that is not served has none."""
+    try:
+        return await objects(client, what)
+    except NotFoundError:
+        return []
