@@ -205,3 +205,20 @@ def test_what_kept_it_from_being_deployed_is_told(problem: Provision | None) -> 
         if problem
         else ("AddressNotAssigned", f"Service {GATEWAY}, which is to be made for the Gateway, is not there yet")
     )
+
+
+def test_what_kept_it_from_being_deployed_is_told_of_its_listener_sets() -> None:
+    allowed = {"namespaces": {"from": "Same"}}
+    listeners = [{"name": "more", "port": 81, "protocol": "HTTP"}]
+    more = value("ListenerSet", "more", spec={"parentRef": {"name": "web"}, "listeners": listeners})
+    pipeline = settled(class_(), gateway(allowedListeners=allowed), more)
+    pipeline.inputs.provisions.put(GATEWAY, Provision("NoResources", "Service shop/web is there already"))
+    pipeline.settle()
+    status = pipeline.statuses.listener_sets.get(Key("shop", "more"))
+    assert status is not None
+    programmed = next(one for one in status.conditions if one.type == "Programmed")
+    assert (programmed.status, programmed.reason, programmed.message) == (
+        "False",
+        "ParentNotProgrammed",
+        "The Gateway is not programmed: Service shop/web is there already",
+    )

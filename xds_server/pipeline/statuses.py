@@ -148,11 +148,7 @@ def _gateway(key: Key, row: Gateway, look: Lookup, asked: _Asked) -> Iterable[tu
         return
     served = look.get(asked.inputs.served, key) or NOT_SERVED
     shown = look.get(asked.tables.secured.certificates, key)
-    found = replace(
-        _found(ObjectRef("Gateway", *key), key, look, asked),
-        resolved=shown.resolved if shown else None,
-        undeployed=asked.deployments.problem(key, look) if asked.deployments else None,
-    )
+    found = replace(_found(ObjectRef("Gateway", *key), key, look, asked), resolved=shown.resolved if shown else None)
     status = statuses.gateway_status(row, verdict, served, found)
     if status is not None:
         yield key, status
@@ -192,7 +188,8 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
     }
     unplaced = frozenset(point.id.name for point in absent).difference(unbound)
     placement = look.get(asked.where.placements, gateway)
-    return statuses.Found(counts, rejections, unbound, placement, unplaced=unplaced)
+    undeployed = asked.deployments.problem(gateway, look) if asked.deployments else None
+    return statuses.Found(counts, rejections, unbound, placement, unplaced=unplaced, undeployed=undeployed)
 
 
 def _unbound(why: str | None) -> str:

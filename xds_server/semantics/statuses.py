@@ -186,7 +186,7 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
         programmed = conditions.not_programmed(verdict.accepted.reason, verdict.accepted.message)
     elif verdict.accepted.reason == "ParentNotAccepted":
         programmed = conditions.not_programmed("ParentNotProgrammed", verdict.accepted.message)
-    elif (of_gateway := found.placement.not_programmed() if found.placement else None) is not None:
+    elif of_gateway := found.undeployed or (found.placement.not_programmed() if found.placement else None):
         told = f"The Gateway is not programmed: {of_gateway.message}"
         programmed = conditions.not_programmed("ParentNotProgrammed", told)
     else:
