@@ -1,5 +1,6 @@
 """The examples of docs/deployment.md: each is accepted, and is what it is said to be. e2e/test_deployment.py applies them."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -101,3 +102,12 @@ def test_a_template() -> None:
 
 def test_the_name_that_is_shown() -> None:
     assert f"`{names.child('shop.example')}`" in DOCUMENT.read_text()
+
+
+def test_the_limit_of_connections_that_is_shown() -> None:
+    found = pod(made("internal"))["spec"]["containers"][0]["args"]
+    monitors = json.loads(found[found.index("--config-yaml") + 1])["overloadManager"]["resourceMonitors"]
+    (limit,) = (
+        one["typedConfig"]["maxActiveDownstreamConnections"] for one in monitors if "connections" in one["name"]
+    )
+    assert f"{int(limit):,} connections" in DOCUMENT.read_text()
