@@ -14,6 +14,7 @@ import yaml
 
 from deploy import generate
 from xds_server.cli import build
+from xds_server.infra.desired import samples
 from xds_server.settings import ServeSettings
 
 ROOT = generate.ROOT
@@ -125,7 +126,30 @@ def test_kubectl_makes_the_same_of_the_base(installed: dict[Id, dict[str, Any]])
 
 def test_overlays_add_to_the_base(installed: dict[Id, dict[str, Any]]) -> None:
     assert kustomized(OVERLAYS / "istio-class").keys() - installed.keys() == {("GatewayClass", "istio")}
-    assert kustomized(OVERLAYS / "prometheus").keys() - installed.keys() == {("ServiceMonitor", "xds-server")}
+    prometheus = kustomized(OVERLAYS / "prometheus")
+    assert prometheus.keys() - installed.keys() == {
+        ("ServiceMonitor", "xds-server"),
+        ("PodMonitor", "xds-server-envoys"),
+    }
+    assert (
+        templated("--set=podMonitor.enabled=true")["PodMonitor", "xds-server-envoys"]
+        == (prometheus["PodMonitor", "xds-server-envoys"])
+    )
+
+
+def test_the_envoys_that_are_scraped_are_those_that_are_made() -> None:
+    spec = kustomized(OVERLAYS / "prometheus")["PodMonitor", "xds-server-envoys"]["spec"]
+    template = samples()["deployment"]["spec"]["template"]
+    [key] = [one["key"] for one in spec["selector"]["matchExpressions"]]
+    assert spec["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert key in template["metadata"]["labels"]
+    [endpoint], [container] = spec["podMetricsEndpoints"], template["spec"]["containers"]
+    assert endpoint["port"] in [port["name"] for port in container["ports"]]
+    assert endpoint["path"] == template["metadata"]["annotations"]["prometheus.io/path"]
+    found = templated("--set=podMonitor.enabled=true,namespaces={shop},podMonitor.labels.release=prometheus")
+    monitor = found["PodMonitor", "xds-server-envoys"]
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["shop"]}
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
 def test_the_overlay_for_namespaces_has_rights_in_them_alone(installed: dict[Id, dict[str, Any]]) -> None:
