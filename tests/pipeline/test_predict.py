@@ -34,9 +34,9 @@ GW = Key("default", "gw")
 WEB = gateway("gw", listener("web"))
 
 
-def ask(*documents: Document, url: str = "http://a.io/", **more: Any) -> Prediction:
+def ask(*documents: Document, url: str = "http://a.io/", deployed: bool = False, **more: Any) -> Prediction:
     """The prediction for a URL without a port."""
-    pipeline = program.build(Options(any_class=True, strict=True))
+    pipeline = program.build(Options(any_class=True, strict=True, deployed=deployed))
     put(pipeline, *documents)
     pipeline.settle()
     scheme, _, rest = url.partition("://")
@@ -375,3 +375,14 @@ def test_cors_is_described_as_it_is_written() -> None:
     found = ask(WEB, route("r", rules=[made]), service("s"), slice_("s", "10.0.0.1"))
     assert found.rule is not None
     assert found.rule.filters[0].does == "origins https://*.acme.test https://a.io, methods GET, headers none"
+
+
+def test_a_port_that_the_service_of_a_gateway_lacks_is_not_served() -> None:
+    """In a cluster: the listener is as it should be, and no Envoy binds it."""
+    on_ingress = gateway("gw", listener("web"), listener("more", 81))
+    on_ingress["spec"]["addresses"] = [{"type": "Hostname", "value": "ingress"}]
+    ingress = document("Service", "ingress", {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": 8080}]})
+    world = (on_ingress, ingress, route("r", rules=[rule("/", backend("s"))]), service("s"), slice_("s", "10.0.0.1"))
+    assert ask(*world, deployed=True).answer.good
+    found = ask(*world, deployed=True, port=81).answer
+    assert (found.kind, found.why) == ("closed", "port 81 is not served (Service default/ingress has no port 81)")

@@ -114,7 +114,7 @@ def _of_cluster(where: Where, controller_name: str, external_names: bool) -> tup
     """What a cluster has, what cannot be read of it, and where its Gateways are."""
     found, _ = where.read()
     note_refused(found)
-    world = offline(found.objects, allow_external_names=external_names, controller_name=controller_name)
+    world = offline(found.objects, allow_external_names=external_names, controller_name=controller_name, deployed=True)
     return world, list(found.faults), {key: addresses_of(found, key) for key in world.pipeline.gateways()}
 
 

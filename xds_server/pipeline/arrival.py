@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xds_server.envoy import arriving
+from xds_server.infra.target_ports import Port
 from xds_server.model.meta import Key
 from xds_server.pipeline.prediction import Answer
 from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.route_configurations import HOST_HEADERS
 from xds_server.routing.hostname import ANY, ancestors, covers, specificity
-from xds_server.routing.listener import ListenerId, Scope
+from xds_server.routing.listener import ListenerId, Scope, Transport
 from xds_server.routing.request import HTTP_SCHEMES, Request
 from xds_server.semantics.listeners import AttachPoint
 
@@ -39,12 +40,14 @@ class Arrival:
 
 def arrive(pipeline: Pipeline, gateway: Key, request: Request) -> Arrival:
     """Where the request arrives."""
-    transport = "udp" if request.scheme == "udp" else "tcp"
+    transport: Transport = "udp" if request.scheme == "udp" else "tcp"
     points = pipeline.tables.listeners_by_gateway.rows(gateway)
     on_port = [point for point in points if (point.port, point.transport) == (request.port, transport)]
     serving = [point for point in on_port if point.served is not None]
     if not serving:
         return Arrival(answer=_closed(_why_no_port(pipeline, gateway, request.port, transport, points)))
+    if why := _why_unbound(pipeline, gateway, Port(transport, request.port)):
+        return Arrival(answer=_closed(f"port {request.port} is not served ({why})"))
     protocols = {point.served.protocol for point in serving if point.served}
     if protocols & set(_SECURE):
         return _over_tls(pipeline, serving, on_port, request)
@@ -125,6 +128,15 @@ def _why_no_port(pipeline: Pipeline, gateway: Key, port: int, transport: str, po
         return f"port {port} is not served ({'; '.join(told)})"
     ports = ", ".join(dict.fromkeys(f"{point.port}" for point in points if point.transport == transport)) or "none"
     return f"Gateway {gateway} has no listener of {transport.upper()} port {port} (it has: {ports})"
+
+
+def _why_unbound(pipeline: Pipeline, gateway: Key, port: Port) -> str:
+    """Why proxies do not bind the port of listeners that could be served; empty where they do, as far as is known."""
+    bind, places = pipeline.places.binds.get(gateway), pipeline.places.places
+    if bind is None or not bind.lacks(port.number, port.transport):
+        return ""
+    place = places.get(gateway) if places is not None else None
+    return (place.unbound.get(port) if place else None) or "it cannot be bound now"
 
 
 def why_not_served(pipeline: Pipeline, point: AttachPoint) -> str:
