@@ -28,6 +28,7 @@ def test_listeners_with_their_state() -> None:
                     "warming_state": {"version_info": "b", "listener": listener},
                     "error_state": {"details": "no such filter"},
                 },
+                {"name": "tcp-82", "draining_state": {"version_info": "c", "listener": listener}},
             ],
             static_listeners=[{"listener": {"name": "nap", "address": {"pipe": {"path": "@nap"}}}}],
         ),
@@ -35,7 +36,8 @@ def test_listeners_with_their_state() -> None:
     )
     assert found == {
         "tcp-80": Held("[::]:80", "a", parts=parts),
-        "tcp-81": Held("[::]:80, warming", "b", error="no such filter", parts=parts),
+        "tcp-81": Held("[::]:80, warming", "b", error="no such filter", parts=parts, state="warming"),
+        "tcp-82": Held("[::]:80, draining", "c", parts=parts, state="draining"),
         "nap": Held("@nap", static=True),
     }
 
@@ -56,7 +58,7 @@ def test_routes_count_hosts_and_routes() -> None:
 def test_clusters_that_warm() -> None:
     cluster = {"name": "shop/cart:80/auto", "type": "EDS"}
     section = dump("ClustersConfigDump", dynamic_warming_clusters=[{"version_info": "a", "cluster": cluster}])
-    assert held(section, "clusters") == {"shop/cart:80/auto": Held("eds, warming", "a")}
+    assert held(section, "clusters") == {"shop/cart:80/auto": Held("eds, warming", "a", state="warming")}
 
 
 def test_endpoints_that_are_healthy() -> None:

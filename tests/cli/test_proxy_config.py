@@ -17,9 +17,15 @@ def test_what_differs_is_told() -> None:
         "not there": Line("one", None, SENT),
         "not meant any more": Line("one", Held("", "v1"), None),
         "rejected: no such filter": Line("one", Held("", "v1", error="no such filter"), SENT),
+        "waits for something that it needs": Line("one", Held("", "v2", state="warming"), SENT),
         "of no version": Line("one", Held("", ""), SENT),
     }
     assert {line.difference: line.good for line in differences.values()} == dict.fromkeys(differences, False)
+
+
+def test_a_listener_that_drains_goes_as_it_is_meant_to() -> None:
+    line = Line("one", Held("", "v1", state="draining"), None)
+    assert (line.difference, line.good) == ("drains, and goes", True)
 
 
 def test_what_is_of_the_bootstrap_is_nobodys_fault() -> None:

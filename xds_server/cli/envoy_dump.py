@@ -10,6 +10,8 @@ from typing import Any, Final
 from xds_server.cli.envoy_parts import Part, chains, destinations, endpoints, matches, object_of, socket_name
 
 Json = Mapping[str, Any]
+WARMING: Final = "warming"
+DRAINING: Final = "draining"
 _FILES: Final = ("ca", "token")
 """Secrets that an Envoy in a cluster has from files of its pod."""
 
@@ -17,7 +19,8 @@ _FILES: Final = ("ca", "token")
 @dataclass(frozen=True, slots=True)
 class Held:
     """A resource that an Envoy has. `static`: from its bootstrap, or files of its pod. `error` is why it rejected a
-    newer one. `content` is what there is to compare where Envoy tells no version.
+    newer one. `content` is what there is to compare where Envoy tells no version. `state` is WARMING for what is not
+    used yet, since something that it needs is not there, and DRAINING for what is about to go.
     """
 
     detail: str
@@ -26,6 +29,7 @@ class Held:
     error: str = ""
     parts: tuple[Part, ...] = ()
     content: frozenset[str] | None = None
+    state: str = ""
 
 
 def held(dump: Json, type_: str) -> dict[str, Held]:
@@ -48,12 +52,14 @@ _SECTIONS: Final = {
 
 def _listeners(section: Json) -> Iterator[tuple[str, Held]]:
     for one in section.get("dynamic_listeners") or ():
-        phase = next((name for name in ("active", "warming", "draining") if f"{name}_state" in one), "")
+        phase = next((name for name in ("active", WARMING, DRAINING) if f"{name}_state" in one), "")
         state = one.get(f"{phase}_state") or {}
         listener = state.get("listener") or {}
         place = socket_name(listener.get("address"))
         detail = place if phase == "active" else f"{place}, {phase or 'never accepted'}"
-        yield one["name"], Held(detail, _version(state), error=_error(one), parts=tuple(chains(listener)))
+        of_phase = phase if phase in (WARMING, DRAINING) else ""
+        parts = tuple(chains(listener))
+        yield one["name"], Held(detail, _version(state), error=_error(one), parts=parts, state=of_phase)
     for one in section.get("static_listeners") or ():
         listener = one.get("listener") or {}
         parts = tuple(chains(listener))
@@ -80,9 +86,10 @@ def _clusters(section: Json) -> Iterator[tuple[str, Held]]:
             cluster = one.get("cluster") or {}
             words = [(cluster.get("type") or "static").lower()]
             words += ["TLS"] if (cluster.get("transport_socket") or {}).get("name", "").endswith(".tls") else []
-            words += ["warming"] if "warming" in field else []
+            state = WARMING if WARMING in field else ""
+            words += [state] if state else []
             static = field.startswith("static")
-            yield cluster.get("name", ""), Held(", ".join(words), _version(one), static, _error(one))
+            yield cluster.get("name", ""), Held(", ".join(words), _version(one), static, _error(one), state=state)
 
 
 def _endpoints(section: Json) -> Iterator[tuple[str, Held]]:
@@ -102,9 +109,11 @@ def _secrets(section: Json) -> Iterator[tuple[str, Held]]:
             secret = one.get("secret") or {}
             kinds = ("tls_certificate", "validation_context", "generic_secret", "session_ticket_keys")
             what = next((word.replace("_", " ") for word in kinds if word in secret), "nothing yet")
-            detail = f"{what}, warming" if "warming" in field else what
+            state = WARMING if WARMING in field else ""
+            detail = f"{what}, {state}" if state else what
             static = field.startswith("static") or secret.get("name", "") in _FILES
-            yield one.get("name", ""), Held(detail, "" if static else _version(one), static, _error(one))
+            version = "" if static else _version(one)
+            yield one.get("name", ""), Held(detail, version, static, _error(one), state=state)
 
 
 _READ: Final[Mapping[str, Callable[[Json], Iterator[tuple[str, Held]]]]] = {

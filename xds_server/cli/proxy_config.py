@@ -13,7 +13,7 @@ import typer
 
 from xds_server.cli.cluster import Context, Kubeconfig, Namespace, ServerName, Servers, Where
 from xds_server.cli.config_dump import AdminPort, Pod, config_dump
-from xds_server.cli.envoy_dump import Held, held
+from xds_server.cli.envoy_dump import DRAINING, WARMING, Held, held
 from xds_server.cli.input import FAULTY
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import connected, pod_key
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xds_server.model.meta import Key
     from xds_server.shell.kube.client import KubeClient
 
+_GOES = "drains, and goes"
 _HEAD = ("NAME", "WHAT", "VERSION", "AGAINST WHAT WAS SENT", "OBJECTS")
 
 
@@ -78,11 +79,16 @@ class Line:
         if self.has.error:
             return f"rejected: {self.has.error}"
         if self.meant is None:
-            return "of its bootstrap" if self.has.static else "not meant any more"
-        if self.has.version:
-            same = self.has.version == self.meant.version
-            return "" if same else f"is {self.has.version}, was sent {self.meant.version}"
-        return self._other_content()
+            return "of its bootstrap" if self.has.static else _GOES if self._goes else "not meant any more"
+        if self.has.version and self.has.version != self.meant.version:
+            return f"is {self.has.version}, was sent {self.meant.version}"
+        if self.has.state == WARMING:
+            return "waits for something that it needs"
+        return "" if self.has.version else self._other_content()
+
+    @property
+    def _goes(self) -> bool:
+        return self.meant is None and self.has is not None and self.has.state == DRAINING
 
     def _other_content(self) -> str:
         """Envoy tells no version of endpoints, so that these are compared themselves."""
@@ -96,7 +102,8 @@ class Line:
     @property
     def good(self) -> bool:
         """Is it as it is meant to be?"""
-        return not self.difference or (self.has is not None and self.has.static and not self.has.error)
+        nobodys = self.has is not None and (self.has.static or self._goes) and not self.has.error
+        return not self.difference or nobodys
 
 
 def register(app: typer.Typer) -> None:
