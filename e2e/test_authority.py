@@ -12,6 +12,7 @@ from cryptography import x509
 
 from xds_server.envoy.file_secrets import documents
 from xds_server.infra import names
+from xds_server.shell.kube import authority
 from xds_server.shell.kube.authority import ROTATE, AuthorityKeeper, ServerIdentity
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import NotFoundError
@@ -95,7 +96,7 @@ def trusts(bundle: str, certificate: bytes) -> bool:
     return False
 
 
-async def test_the_leader_makes_it_and_every_replica_signs_by_it(world: World) -> None:
+async def test_the_leader_makes_it_and_every_replica_signs_by_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world.replica(leads=True) as (leader, keeper), world.replica(leads=False) as (other, _):
         await until(lambda: world.told(world.shop))
         for namespace in (world.home, world.shop):
@@ -103,6 +104,7 @@ async def test_the_leader_makes_it_and_every_replica_signs_by_it(world: World) -
             assert set(told) == {"ca.crt", "ca.yaml", "token.yaml"}
             assert all(one.leaf and trusts(told["ca.crt"], one.leaf.certificate) for one in (leader, other))
             assert "PRIVATE KEY" not in told["ca.crt"]
+        monkeypatch.setattr(authority, "_ENDING_SECONDS", 0.0)
         world.places = set()
         keeper.wake.set()
 

@@ -1,7 +1,7 @@
 """Two installations of one name; how one keeps its authority, e2e/test_authority.py shows with a real API server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -90,7 +90,7 @@ class ApiServer:
 
 
 @asynccontextmanager
-async def leader(server: ApiServer, home: str, *places: str) -> AsyncIterator[AuthorityKeeper]:
+async def leader(server: ApiServer, home: str, places: Sequence[str] = ()) -> AsyncIterator[AuthorityKeeper]:
     identity = ServerIdentity(cast("KubeClient", server), home, "xds-server", (f"xds-server.{home}.svc",))
     keeper = AuthorityKeeper(identity, CONTROLLER, lambda: places, {"ca.yaml": "a"})
     task = asyncio.create_task(keeper.run())
@@ -117,11 +117,11 @@ async def test_the_second_of_one_name_leaves_the_first_alone_and_says_so(*, late
     """Also where it is told of the other's ConfigMap only when it writes over it."""
     server = ApiServer()
     with capture_logs() as lines:
-        async with leader(server, "one", "shop") as first:
+        async with leader(server, "one", ["shop"]) as first:
             await until(lambda: server.keeper_of(SHOP) == "one")
             written = server.objects[SHOP]
             server.late = late
-            async with leader(server, "two", "shop") as second:
+            async with leader(server, "two", ["shop"]) as second:
                 await until(lambda: bool(second.refused))
                 second.wake.set()
                 await asyncio.sleep(0.2)
@@ -135,9 +135,9 @@ async def test_the_second_of_one_name_leaves_the_first_alone_and_says_so(*, late
 
 async def test_it_is_published_once_the_other_is_gone() -> None:
     server = ApiServer()
-    async with leader(server, "one", "shop"):
+    async with leader(server, "one", ["shop"]):
         await until(lambda: server.keeper_of(SHOP) == "one")
-    async with leader(server, "two", "shop") as second:
+    async with leader(server, "two", ["shop"]) as second:
         await until(lambda: bool(second.refused))
         await server.delete(SHOP)
         await until(lambda: server.keeper_of(SHOP) == "two")
@@ -147,21 +147,40 @@ async def test_it_is_published_once_the_other_is_gone() -> None:
 async def test_one_that_does_not_say_whose_it_is_is_taken_on_and_then_says_it() -> None:
     """It was made by an earlier version."""
     server = ApiServer()
-    async with leader(server, "one", "shop"):
+    async with leader(server, "one", ["shop"]):
         await until(lambda: server.keeper_of(SHOP) == "one")
     before = server.objects[SHOP]
     server.write(SHOP, {**before, "metadata": {**before["metadata"], "annotations": {}}})
-    async with leader(server, "one", "shop"):
+    async with leader(server, "one", ["shop"]):
         await until(lambda: server.keeper_of(SHOP) == "one")
         assert server.objects[SHOP]["data"] == before["data"]
 
 
 async def test_what_the_other_keeps_stays_when_ours_ends() -> None:
     server = ApiServer()
-    async with leader(server, "one", "shop"):
+    async with leader(server, "one", ["shop"]):
         await until(lambda: server.keeper_of(SHOP) == "one")
     async with leader(server, "two") as second:
         await until(lambda: bool(second._there))
         second.wake.set()
         await asyncio.sleep(0.1)
         assert server.keeper_of(SHOP) == "one"
+
+
+async def test_it_stays_for_the_pods_that_end_after_their_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They mount it: without it their node would not let them end in time."""
+    server, places = ApiServer(), ["shop"]
+    monkeypatch.setattr(authority, "_ENDING_SECONDS", 0.3)
+    monkeypatch.setattr(authority, "_LOOK_SECONDS", 0.05)
+    async with leader(server, "one", places) as keeper:
+        await until(lambda: server.keeper_of(SHOP) == "one")
+        places.clear()
+        keeper.wake.set()
+        await asyncio.sleep(0.15)
+        assert server.keeper_of(SHOP) == "one"
+        places.append("shop")  # another Gateway: the time begins anew
+        await asyncio.sleep(0.25)
+        places.clear()
+        await asyncio.sleep(0.15)
+        assert server.keeper_of(SHOP) == "one"
+        await until(lambda: SHOP not in server.objects)

@@ -36,6 +36,8 @@ log = structlog.get_logger()
 ROTATE: Final = "xds-server.dev/rotate"
 """An annotation of the Secret, with any value: a successor is made soon, however young the authority is."""
 _LOOK_SECONDS: Final = 60.0
+_ENDING_SECONDS: Final = 45.0
+"""What pods are given to end in: 30 seconds of grace, and what their nodes take."""
 _RETRY_SECONDS: Final = 2.0
 """After the first trouble; twice that after each further one, up to _LOOK_SECONDS."""
 
@@ -143,6 +145,8 @@ class AuthorityKeeper:
     """To be set when `namespaces` may have changed."""
     _there: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The ConfigMaps of that name, by namespace."""
+    _since: dict[str, float] = field(default_factory=dict)
+    """When namespaces were seen to have no Gateway any more, by the event loop's clock."""
     refused: set[str] = field(default_factory=set)
     """The namespaces whose ConfigMap of that name is somebody else's: proxies there cannot connect."""
 
@@ -179,9 +183,16 @@ class AuthorityKeeper:
             return False
         self.refused.intersection_update(self._wanted())
         done = [await self._published(namespace, authority) for namespace in sorted(self._wanted())]
-        for namespace in sorted(self._there.keys() - self._wanted()):
+        for namespace in self._left():
             await self._withdraw(namespace)
         return all(done)
+
+    def _left(self) -> list[str]:
+        """The namespaces that have had no Gateway for so long that no proxy is left: one that ends still mounts it."""
+        now = asyncio.get_running_loop().time()
+        unwanted = self._there.keys() - self._wanted()
+        self._since = {one: self._since.get(one, now) for one in unwanted}
+        return sorted(one for one, since in self._since.items() if now >= since + _ENDING_SECONDS)
 
     async def _published(self, namespace: str, authority: Authority) -> bool:
         """One namespace's trouble is none of another's."""
