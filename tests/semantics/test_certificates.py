@@ -1,5 +1,6 @@
 """Secrets to certificates: what is usable, why another one is not, and what stays in service."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -19,6 +20,7 @@ from xds_server.semantics.certificates import Certificate, KeptSecret, Unusable,
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER = ec.generate_private_key(ec.SECP256R1())
+DATES = datetime(2019, 1, 1, tzinfo=UTC), datetime(2119, 1, 1, tzinfo=UTC)
 CHAIN = certificate_pem("a.example.com,*.b.example.com", KEY)
 
 
@@ -76,6 +78,39 @@ def test_keys_that_envoy_refuses(make: Callable[[], Any], hashed: bool, reason: 
     found = of_key(make(), hashed=hashed)
     assert isinstance(found, Unusable)
     assert found.reason.startswith(reason)
+
+
+def damaged(old: bytes, new: bytes, *, alternative: bool = True) -> bytes:
+    """A certificate that a faulty program wrote: some of its bytes are others."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.example.com")])
+    builder = x509.CertificateBuilder(name, name, KEY.public_key(), 1, *DATES)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    if alternative:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example.com")]), critical=False)
+    der = builder.sign(KEY, SHA256()).public_bytes(Encoding.DER)
+    assert old in der
+    text = b64encode(der.replace(old, new)).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n".encode()
+
+
+def test_what_cannot_be_read_of_a_certificate_is_told_or_does_not_matter() -> None:
+    of_version_19 = damaged(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x12")
+    assert parse(secret(of_version_19)) == Unusable("tls.crt does not parse as certificates in PEM")
+    nameless = damaged(b"\x0c\x0da.example.com", b"\x0c\x0d\xff.example.com", alternative=False)
+    assert parse(secret(nameless)) == Unusable(
+        "tls.crt does not parse as certificates in PEM: whom the first one names cannot be read"
+    )
+    of_x400 = damaged(b"\x82\x0da.example.com", b"\xa3\x0da.example.com")
+    found = parse(secret(of_x400))
+    assert isinstance(found, Certificate)
+    assert found.names == ()
+
+
+def test_an_extension_that_stands_there_twice_does_not_matter() -> None:
+    constraints, alternative_names = b"\x55\x1d\x13", b"\x55\x1d\x11"
+    found = parse(secret(damaged(alternative_names, constraints)))
+    assert isinstance(found, Certificate)
+    assert found.names == ()
 
 
 @pytest.mark.parametrize(

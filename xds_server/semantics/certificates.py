@@ -30,6 +30,8 @@ LEAST_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _COUNTED = (x509.DNSName, x509.IPAddress, x509.UniformResourceIdentifier, x509.OtherName)
 """Alternative names by which Envoy takes a certificate for somebody's."""
+_UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""Extensions are read when they are asked for, and so are names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,13 @@ def _key_problem(private: PrivateKeyTypes) -> str | None:
 
 def _names_problem(leaf: x509.Certificate) -> str | None:
     """Why Envoy would refuse the certificate for whom it names."""
-    named = any(isinstance(name, _COUNTED) for name in _alternative_names(leaf))
-    if named or leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+    if any(isinstance(name, _COUNTED) for name in _alternative_names(leaf)):
         return None
+    try:
+        if leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+            return None
+    except ValueError:
+        return "tls.crt does not parse as certificates in PEM: whom the first one names cannot be read"
     return "the certificate names nobody: it has no common name, and no DNS name, IP address or URI"
 
 
@@ -142,6 +148,6 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
 def _alternative_names(leaf: x509.Certificate) -> Iterable[x509.GeneralName]:
     try:
         extension = leaf.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return ()
     return extension if isinstance(extension, x509.SubjectAlternativeName) else ()

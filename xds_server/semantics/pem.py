@@ -17,7 +17,7 @@ def certificates(text: bytes) -> tuple[x509.Certificate, ...] | str:
     """Every certificate of a bundle, at least one; or why it cannot be used."""
     try:
         found = tuple(x509.load_pem_x509_certificates(text))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return "does not parse as certificates in PEM"
     begun = len(_BEGIN.findall(text))
     if len(found) < begun:
