@@ -28,6 +28,15 @@ def test_the_other_is_left_alone_ever_longer(clock: list[float]) -> None:
     assert contests.pause("b", b"x") == 0
 
 
+def test_it_may_go_on_for_days(clock: list[float]) -> None:
+    contests = Contests[str]()
+    for _ in range(3 * 1440):
+        contests.wrote("a", b"x")
+        clock[0] += 60
+    assert contests.pause("a", b"x") == 0
+    assert len(contests) == 1
+
+
 def test_what_is_wanted_otherwise_is_written_at_once(clock: list[float]) -> None:
     contests = Contests[str]()
     for _ in range(5):

@@ -17,6 +17,8 @@ K = TypeVar("K", bound=Hashable)
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
+_DOUBLINGS: Final = 10
+"""More than it takes from the first pause to the longest."""
 _TOLD: Final = 3
 """How often in a row the same has to be written again until a person is told."""
 _PEACE_SECONDS: Final = 1200.0
@@ -51,7 +53,11 @@ class Contests(Generic[K]):
     def pause(self, id_: K, wanted: Hashable) -> float:
         """How long to leave the other one alone before this is written once more; 0 or less for no longer."""
         before = self._before(id_, wanted)
-        return before.at + min(_FIRST_PAUSE * 2**before.times, _LONGEST_PAUSE) - monotonic() if before else 0.0
+        if before is None:
+            return 0.0
+        doublings = min(before.times, _DOUBLINGS)  # those of a day would be no float any more
+        pause: float = min(_FIRST_PAUSE * 2**doublings, _LONGEST_PAUSE)
+        return before.at + pause - monotonic()
 
     def is_news(self, id_: K, wanted: Hashable) -> bool:
         """Is a person to be told, once this has to be written once more?"""
