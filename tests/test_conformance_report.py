@@ -63,6 +63,8 @@ def test_the_end_of_a_test_is_read_from_the_output() -> None:
     assert verdict("    --- FAIL: TestConformance/HTTPRouteCORS (1.50s)\n") == Verdict("HTTPRouteCORS", "FAIL", 1.5)
     assert verdict("        --- PASS: TestConformance/HTTPRouteCORS/part (0.10s)\n") is None
     assert verdict("=== RUN   TestConformance/HTTPRouteCORS\n") is None
+    skipped = verdict("\x16        --- SKIP: TestConformance/HTTPRouteCORS/part/of_it (0.00s)\n")
+    assert skipped == Verdict("HTTPRouteCORS/part/of_it", "SKIP", 0.0)
 
 
 def test_the_report_is_where_it_is_looked_for() -> None:

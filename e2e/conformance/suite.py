@@ -16,15 +16,17 @@ from e2e.crds import go
 FOLDER = Path(__file__).parent
 MODULE = "sigs.k8s.io/gateway-api/conformance"
 BUILD_SECONDS = 1800.0
-RUN_SECONDS = 1500.0
-_ENDED = re.compile(r"\s*--- (PASS|FAIL|SKIP): TestConformance/([^\s/]+) \(([0-9.]+)s\)")
+RUN_SECONDS = 900.0
+_ENDED = re.compile(
+    r"\s*--- (?:(PASS|FAIL|SKIP): TestConformance/([^\s/]+)|(SKIP): TestConformance/(\S+)) \(([0-9.]+)s\)"
+)
 _MARK = "\x16"
 """Precedes what the test binary says itself, for programs that read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a test ended: PASS, FAIL or SKIP, after so many seconds."""
+    """How a test ended: PASS, FAIL or SKIP, after so many seconds; or that a part of one was skipped, TEST/PART."""
 
     name: str
     result: str
@@ -33,22 +35,25 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run ended: the process's exit code, and each test's end in order."""
+    """How a run ended: the process's exit code, and each test's end and each part that was skipped, in order."""
 
     code: int
     verdicts: tuple[Verdict, ...]
 
     def named(self, result: str) -> set[str]:
-        """The tests that ended so."""
+        """The tests that ended so, and the parts of tests."""
         return {one.name for one in self.verdicts if one.result == result}
 
 
 def verdict(line: str) -> Verdict | None:
     """What a line of the output tells about one of the suite's tests; None for all other lines, those of a test's
-    parts among them.
+    parts among them: with a part that fails its test does, but not with one that is skipped.
     """
     found = _ENDED.fullmatch(line.rstrip("\n").removeprefix(_MARK))
-    return None if found is None else Verdict(found[2], found[1], float(found[3]))
+    if found is None:
+        return None
+    result, name, skip, part, seconds = found.groups()
+    return Verdict(name or part, result or skip, float(seconds))
 
 
 def module_folder() -> Path:
