@@ -7,8 +7,9 @@ clock, no queue: a slow client is simply asked less often.
 Make before break (xDS protocol, "Eventual consistency considerations"; measured with Envoy 1.40): clusters,
 their endpoints, secrets that are asked for already, listeners, the secrets that these name, routes; then what is
 gone: listeners, clusters, the rest. Listeners and routes wait until the clusters and endpoints that they may
-name are sent. Endpoints and secrets wait for nothing, since a warming cluster waits for them. Removals wait
-until everything else is accepted. Every wait has a bound in Limits.
+name are sent. Endpoints and secrets wait for nothing, since a warming cluster waits for them. A cluster that changes
+waits for its secrets, but where clusters are always sent all together. Removals wait until everything else is accepted.
+Every wait has a bound in Limits, but for what the client rejects: that waits, and so does a cluster that names it.
 """
 
 from abc import ABC, abstractmethod
