@@ -107,7 +107,7 @@ def eventually(check: Callable[[], T], seconds: float = 30.0, pause: float = 0.2
 
 def condition(value: Object, type_: str) -> dict[str, Any]:
     """A condition of an object's status, {} where there is none."""
-    conditions = value.get("status", {}).get("conditions", [])
+    conditions = (value.get("status") or {}).get("conditions") or []  # null in a CRD that was just made
     return next((one for one in conditions if one["type"] == type_), {})
 
 
