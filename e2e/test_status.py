@@ -8,6 +8,7 @@ import gc
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from xds_server.shell.kube.status import StatusWriter
 from xds_server.xds.node import GATEWAY, Node
 
 THEIRS = "example.com/other"
+MOST_EDITS = 600
+"""Until two writers have met."""
 TIMES = Times(duration=3, deadline=2.0, renew=0.3, retry=0.2, request=1.0)
 
 
@@ -279,16 +282,18 @@ async def test_two_that_write_at_the_same_time_lose_nothing(site: Site) -> None:
     """One writes its own entry as fast as it can, the other is us, with a spec that changes."""
     await site.gateway()
     await site.route()
+    done = asyncio.Event()
 
-    async def other(times: int) -> None:
-        for number in range(times):
+    async def other() -> str:
+        """Returns what it wrote last."""
+        for number in map(str, count()):
             while True:
                 live = await site.get("httproutes", "r")
                 entries = [one for one in live.get("status", {}).get("parents", []) if one["controllerName"] != THEIRS]
                 entry = {
                     "controllerName": THEIRS,
                     "parentRef": {"name": "elsewhere"},
-                    "conditions": [{**FOREIGN, "message": str(number)}],
+                    "conditions": [{**FOREIGN, "message": number}],
                 }
                 value = {**live, "status": {"parents": [*entries, entry]}}
                 try:
@@ -296,19 +301,25 @@ async def test_two_that_write_at_the_same_time_lose_nothing(site: Site) -> None:
                 except ConflictError:
                     continue
                 break
+            if done.is_set():
+                return number
+        raise AssertionError
 
     async with serving(site) as server:
         await settled(site, server)
-        writing = asyncio.create_task(other(150))
-        for number in range(30):
+        writing = asyncio.create_task(other())
+        for number in range(MOST_EDITS):
             await site.route("r", host=f"h{number}.example.com")
             await asyncio.sleep(0.02)
-        await writing
+            if number >= 30 and any(result == "conflict" for _, result in server.results):
+                break
+        done.set()
+        last = await writing
         found = await site.until(
             "httproutes", "r", lambda found: generation_of(ours(found, site)) == found["metadata"]["generation"]
         )
         theirs = [one for one in found["status"]["parents"] if one["controllerName"] == THEIRS]
-        assert [one["conditions"][0]["message"] for one in theirs] == ["149"]
+        assert [one["conditions"][0]["message"] for one in theirs] == [last]
         assert any(result == "conflict" for _, result in server.results)
 
 
