@@ -13,7 +13,7 @@ from e2e.installation import Installation
 from e2e.kubectl import Kubectl, eventually
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cluster"
-PAGE, HTTPBIN = EXAMPLE / "gateway.yaml", EXAMPLE / "httpbin.yaml"
+PAGE, HTTPBIN = EXAMPLE / "2-gateway.yaml", EXAMPLE / "1-httpbin.yaml"
 KUBE_PROXY_SECONDS = 5
 """What it may take nodes to learn of the first pod behind an address; until then they refuse connections."""
 HERE = "--namespace=istio-ingress"
@@ -26,13 +26,15 @@ class Page(NamedTuple):
 
 
 @pytest.fixture
-def workload(installed: Installation, kubectl: Kubectl) -> Iterator[None]:
-    """The page's sample: httpbin in the namespace default, on port 8000; and the namespace of the Gateway."""
+def example(installed: Installation, kubectl: Kubectl, tmp_path: Path) -> Iterator[Path]:
+    """The folder of the README's tour, with the image that is there: httpbin, on port 8000 of the namespace default; the
+    namespace of the Gateway; the page's Gateway and HTTPRoute.
+    """
     kubectl.delete("namespace", "istio-ingress")
-    sample = HTTPBIN.read_text().replace("localhost/xds-server:latest", installed.images.echo)
-    kubectl("apply", "-f", "-", stdin=sample)
-    kubectl.rolled_out("httpbin", "default")
-    yield
+    for file in (HTTPBIN, PAGE):
+        text = file.read_text().replace("localhost/xds-server:latest", installed.images.echo)
+        (tmp_path / file.name).write_text(text)
+    yield tmp_path
     kubectl.delete("-f", str(PAGE))
     kubectl.delete("deployment,service", "httpbin", "--namespace=default")
     kubectl.delete("namespace", "istio-ingress")
@@ -49,16 +51,23 @@ def curl(host: str, path: str) -> Page:
     return Page(int(first.split()[1]), headers, body)
 
 
-@pytest.mark.usefixtures("workload")
-def test_the_task_page(kubectl: Kubectl) -> None:
+def answered(host: str, path: str) -> Page:
+    """A page of the backend, whose pod became ready a moment ago."""
+    page = curl(host, path)
+    assert page.status != 503
+    return page
+
+
+def test_the_task_page(kubectl: Kubectl, example: Path) -> None:
     kubectl.wait("gatewayclass/istio", "condition=Accepted", seconds=20)
-    kubectl("apply", "-f", str(PAGE))
+    kubectl("apply", "-f", str(example))
     kubectl("wait", HERE, "--for=condition=programmed", "gateways.gateway.networking.k8s.io", "gateway", seconds=60)
     kubectl("wait", HERE, "--for=condition=ready", "gateways.gateway.networking.k8s.io", "gateway", seconds=60)
+    kubectl.rolled_out("httpbin", "default")
     address = kubectl("get", "gateway", "gateway", HERE, "-o", "jsonpath={.status.addresses[*].value}")
     assert len(address.split()) == 1
 
-    found = eventually(lambda: curl(address, "/get"), KUBE_PROXY_SECONDS)
+    found = eventually(lambda: answered(address, "/get"), KUBE_PROXY_SECONDS)
     assert found.status == 200
     assert found.headers["server"] == "istio-envoy"
     assert json.loads(found.body)["headers"]["My-Added-Header"] == "added-value"
@@ -76,15 +85,14 @@ def test_the_task_page(kubectl: Kubectl) -> None:
     assert statuses == {"Accepted": "True", "ResolvedRefs": "True"}
 
 
-@pytest.mark.usefixtures("workload")
-def test_what_is_made_for_a_gateway_goes_with_it(kubectl: Kubectl) -> None:
+def test_what_is_made_for_a_gateway_goes_with_it(kubectl: Kubectl, example: Path) -> None:
     """Within five seconds while nobody is connected and the cluster has nothing else to remove; a busy machine is given
     another try.
     """
     eventually(lambda: not _namespaces_that_go(kubectl), 180, pause=2)
     took = []
     for _ in range(3):
-        kubectl("apply", "-f", str(PAGE))
+        kubectl("apply", "-f", str(example))
         kubectl("wait", HERE, "--for=condition=programmed", "gateways.gateway.networking.k8s.io", "gateway", seconds=60)
         for kind in ("deployment", "service", "serviceaccount"):
             assert kubectl.get(kind, "gateway", "istio-ingress")["metadata"]["ownerReferences"][0]["kind"] == "Gateway"
