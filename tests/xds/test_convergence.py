@@ -28,6 +28,7 @@ class World:
     bad: dict[tuple[ResourceType, str], str] = field(default_factory=dict)
     audience: ForGateway = GATEWAY
     named: tuple[str, ...] = LISTENERS
+    secured: tuple[str, ...] = ()
 
     def resources(self) -> list[Resource]:
         found: list[Resource] = []
@@ -42,7 +43,9 @@ class World:
             # b and c share an assignment.
             eds = "e" if name == "a" else "f"
             if version:
-                add(CLUSTER, name, f"{version} eds={eds}", (ENDPOINT, eds))
+                tls = self.secret and name in self.secured
+                secrets = ((SECRET, "s"),) if tls else ()
+                add(CLUSTER, name, f"{version} eds={eds}{' secret=s' if tls else ''}", (ENDPOINT, eds), *secrets)
         for name, version in zip("ef", self.endpoints, strict=True):
             if version:
                 add(ENDPOINT, name, str(version))
@@ -67,7 +70,17 @@ def versions(count: int) -> st.SearchStrategy[tuple[int, ...]]:
 
 def worlds(bad: st.SearchStrategy[dict[tuple[ResourceType, str], str]]) -> st.SearchStrategy[World]:
     listeners = st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 2), (0, 1), (1, 0)])
-    return st.builds(World, versions(3), versions(2), listeners, versions(2), st.sampled_from([0, 1, 1, 2]), bad)
+    secured = st.sampled_from([(), (), ("c",), ("a", "b")])
+    return st.builds(
+        World,
+        versions(3),
+        versions(2),
+        listeners,
+        versions(2),
+        st.sampled_from([0, 1, 1, 2]),
+        bad,
+        secured=secured,
+    )
 
 
 NAMES = [*((CLUSTER, name) for name in CLUSTERS), (LISTENER, "l"), (ENDPOINT, "e"), (ROUTE, "rl"), (SECRET, "s")]
@@ -154,6 +167,9 @@ def only(version: int, first: int = 0, **bad: str) -> World:
     return World((first, 0, version), (0, 0), (1, 1), (0, 0), 0, faults)
 
 
+ONE_MORE = World((0, 0, 1), (2, 1), (1, 1), (0, 0), 0)
+
+
 @given(EVENTFUL, GOOD, st.booleans(), st.booleans())
 @example(steps=[only(1), "response", only(2), "reconnect", "request", 1.5], last=only(1), delta=True, new=False).via(
     "a client says what it has while a later version is on its way, and the earlier one is to be had again"
@@ -167,6 +183,12 @@ def only(version: int, first: int = 0, **bad: str) -> World:
     delta=False,
     new=False,
 ).via("a rejection that comes when a later response is sent")
+@example(
+    steps=[ONE_MORE, replace(ONE_MORE, clusters=(0, 1, 0), endpoints=(0, 2)), 4.0],
+    last=replace(ONE_MORE, endpoints=(0, 1)),
+    delta=False,
+    new=False,
+).via("a response that was given up, and read by a slow client nevertheless")
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_schedule_ends_with_the_view(
     steps: list["World | str | float"], last: World, delta: bool, new: bool

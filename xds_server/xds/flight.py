@@ -25,6 +25,11 @@ class Flight:
     unasked: frozenset[str] = frozenset()
     whole: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all that it changes or removes."""
+        return (*self.resources, *self.removed)
+
 
 @dataclass(slots=True)
 class Rejection:
@@ -50,6 +55,13 @@ def underway(flights: Iterable[Flight]) -> dict[str, Resource | None]:
     for flight in flights:
         found |= {**flight.resources, **dict.fromkeys(flight.removed)}
     return found
+
+
+def give_up(flights: dict[str, Flight], nonce: str) -> None:
+    """The client is taken not to have read this one. If it has, no other tells what it has of these names."""
+    names = flights.pop(nonce).names
+    for other in flights.values():
+        other.unasked = other.unasked.difference(names)
 
 
 def accepted_of(

@@ -17,6 +17,7 @@ from xds_server.xds.flight import (
     Rejection,
     accepted_of,
     blamed_by,
+    give_up,
     rejection_of,
     repair_of,
     underway,
@@ -235,13 +236,13 @@ class Ledger:
     def sent(self, flight: Flight, holds: Mapping[str, Resource] | None = None) -> None:
         """A response was made. `holds` is all that the client has after it, when the response says that (SotW)."""
         covers = self.subscription.covers
-        named = (*flight.resources, *flight.removed)
+        flight.unasked = frozenset(name for name in self._volunteered & flight.resources.keys() if not covers(name))
+        self.told(flight.names)
         if holds is not None:
             # It carries again what is still unanswered.
             pending = {name for earlier in self.flights.values() for name in earlier.resources if name in holds}
             flight.resources = {**flight.resources, **{name: holds[name] for name in pending}}
         flight.before = accepted_of(flight.resources, self.held, self.flights.values())
-        flight.unasked = frozenset(name for name in self._volunteered & flight.resources.keys() if not covers(name))
         flight.whole = holds is not None
         if holds is not None:
             self.held = dict(holds)
@@ -249,7 +250,6 @@ class Ledger:
             self.held.update((name, r) for name, r in flight.resources.items() if name not in flight.unasked)
             for name in flight.removed:
                 self.held.pop(name, None)
-        self.told(named)
         self.answer_due = False
         # What was put back may be gone from the view.
         self._dirty.update(self.repair)
@@ -280,9 +280,9 @@ class Ledger:
     def forget_unheard(self, now: float) -> None:
         """Give up on responses about names alone that nobody asks for: Envoy drops such a response silently."""
         for nonce, flight in list(self.flights.items()):
-            names = (*flight.resources, *flight.removed)
-            if names and not any(map(self.subscription.covers, names)) and now >= self._expiry(flight):
-                del self.flights[nonce]
+            unheard = flight.names and not any(map(self.subscription.covers, flight.names))
+            if unheard and now >= self._expiry(flight):
+                give_up(self.flights, nonce)
 
     def overdue(self, now: float) -> list[Flight]:
         """Responses whose answer has been waited for long enough."""
