@@ -1,5 +1,6 @@
 """The report of the conformance suite that is part of the repository, and how reports and output are judged."""
 
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -31,6 +32,13 @@ def test_everything_is_supported_and_passed() -> None:
     published = set(supported(advertised, "experimental"))
     assert features(report) <= published
     assert published - features(report) == CORE | UNLISTED
+
+
+def test_it_says_what_it_was_made_from() -> None:
+    """A release, and a commit of this repository."""
+    told = read()["implementation"]
+    assert (told["organization"], told["project"]) == ("xds-server", "xds-server")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\+[0-9a-f]{7,40}", told["version"])
 
 
 def test_the_readme_shows_it() -> None:
