@@ -16,10 +16,12 @@ from xds_server.model.document import Fault, Ignored, Object
 from xds_server.model.kinds import kind_of
 from xds_server.model.meta import Key
 from xds_server.model.parse import parse
+from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
 from xds_server.routing.audience import ForGateway
 from xds_server.routing.listener import Bind
+from xds_server.wire.part import Owner
 from xds_server.xds.events import Acknowledged, Rejected
 from xds_server.xds.node import GATEWAY, Node, audiences
 from xds_server.xds.resource import Resource, ResourceType
@@ -366,6 +368,27 @@ async def test_a_settle_that_fails_costs_that_settle_alone() -> None:
         assert b"before" in body(world)
         world.put(cart("a", "/a", **with_header("after")))
         await world.until(lambda: b"after" in body(world))
+
+
+async def test_what_is_held_is_reported_whenever_the_report_says_that_it_changed() -> None:
+    """Whoever composes it anew on a change, and only then, misses nothing, whenever that is."""
+    hold_id = HoldId(GW, "1.40.0", ResourceType.ROUTE, "some-rule")
+    owner = Owner("HTTPRoute", "default", "r", "rules[0]")
+    async with running() as world:
+        world.put(GATEWAY_OBJECT)
+        await world.rest()
+        standing, seen, reported = world.control.standing, -1, world.control.report()
+        world.control._hold({hold_id: Hold(frozenset({"h"}), detail="no", owners=(owner,))})
+        world.put(SERVICE)
+        for _ in range(100):
+            if standing.changes != seen:
+                seen, reported = standing.changes, world.control.report()
+            await asyncio.sleep(0)
+        await world.rest()
+        if standing.changes != seen:
+            reported = world.control.report()
+        assert reported == world.control.report()
+        assert list(reported.gateways) == [str(GW)]
 
 
 async def test_a_search_that_ends_without_an_answer_lets_what_was_in_sync_count() -> None:

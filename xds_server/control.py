@@ -237,6 +237,7 @@ class Control:
         sets = self.pipeline.inputs.kinds["ListenerSet"]
         changed = ((key, sets.get(key)) for key in settled.keys(sets))
         parents = {parent for key, set_ in changed if set_ is not None and (parent := parent_of(key, set_))}
+        self.standing.changes += bool(settled.keys(self.pipeline.inputs.holds))  # from now on the report shows them
         self._touched |= touched | set(settled.keys(gateways)) | parents | self.pipeline.places.moved(settled)
         for watcher in self._watchers:
             try:
@@ -270,7 +271,6 @@ class Control:
         return changed
 
     def _hold(self, changes: Mapping[HoldId, Hold | None]) -> bool:
-        self.standing.changes += bool(changes)
         for id_, hold in changes.items():
             if hold is None:
                 self.pipeline.inputs.holds.remove(id_)
