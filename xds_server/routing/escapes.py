@@ -5,12 +5,14 @@ out of the paths of requests, leaves hex digits in the case they have, and decod
 """
 
 import re
+from string import punctuation
 
 from re2 import escape
 
 _UNRESERVED = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 _ESCAPE = re.compile(r"(%[0-9a-fA-F]{2})")
 _WITH_LETTER = re.compile(r"%(?:[0-9][A-F]|[A-F][0-9A-F])")
+_RAW = frozenset(punctuation) - frozenset("&#")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 
 
@@ -33,22 +35,38 @@ def any_case(path: str) -> str | None:
 
 def of_parameter(value: str) -> str | None:
     """A regular expression for the value of a query parameter, escaped or not where both can be; None where nobody
-    escapes it. A blank may also be a plus.
+    escapes it.
+
+    What is sent may be read as a form, where a plus is a blank; as a URI, where it is a plus; or, where the value has
+    escapes itself, as it is written. No reading mixes with another.
     """
     if _PLAIN.fullmatch(value):
         return None
-    return "".join(_spellings(character) for character in value)
+    readings = [_spelled(value, form=True)] if " " in value or "+" not in value else []
+    if "+" in value:
+        readings.append(_spelled(value, form=False))
+    if _ESCAPE.search(value):
+        readings.append(str(escape(value)))
+    return readings[0] if len(readings) == 1 else f"(?:{'|'.join(readings)})"
 
 
 def _either(escaped: str) -> str:
     return "%" + "".join(f"[{digit}{digit.lower()}]" if digit.isalpha() else digit for digit in escaped[1:])
 
 
-def _spellings(character: str) -> str:
+def _spelled(value: str, *, form: bool) -> str:
+    # What looks like an escape but is meant as it stands is escaped by everybody; a lone percent sign is not.
+    return "".join(
+        _spellings(character, raw=not _ESCAPE.match(value, index), form=form) for index, character in enumerate(value)
+    )
+
+
+def _spellings(character: str, raw: bool, form: bool) -> str:
     if _PLAIN.fullmatch(character):
         return str(escape(character))
     escaped = "".join(_either(f"%{byte:02X}") for byte in character.encode("utf-8", "surrogatepass"))
     if character == " ":
-        return rf"(?:{escaped}|\+)"
-    raw = character.isascii() and character.isprintable() and character not in "&#"
-    return f"(?:{escaped}|{escape(character)})" if raw else escaped
+        return rf"(?:{escaped}|\+)" if form else escaped
+    if raw and character in _RAW and not (form and character == "+"):
+        return f"(?:{escaped}|{escape(character)})"
+    return escaped
