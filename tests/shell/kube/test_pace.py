@@ -2,7 +2,7 @@
 
 import time
 
-from xds_server.shell.kube.pace import Bucket, Trouble
+from xds_server.shell.kube.pace import Bucket, Rests, Trouble
 
 
 def test_a_burst_goes_at_once_and_what_follows_waits() -> None:
@@ -41,3 +41,12 @@ async def test_what_the_server_asks_for_is_kept() -> None:
     began = time.monotonic()
     await trouble.wait()
     assert time.monotonic() - began >= 0.45
+
+
+def test_each_rests_twice_as_long_after_each_further_failure() -> None:
+    rests: Rests[str] = Rests(0.5, 30.0)
+    for wanted in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, *[30.0] * 1100):
+        assert 0.8 * wanted <= rests.failed("a") <= 1.2 * wanted
+    assert rests.failed("b") <= 0.6
+    rests.over("a")
+    assert rests.failed("a") <= 0.6

@@ -1,12 +1,18 @@
-"""Pace of requests: a bucket of tokens, and pauses that all wait for while the server has trouble."""
+"""Pace of requests: a bucket of tokens, pauses that all wait for while the server has trouble, and each one's own."""
 
 import asyncio
 import random
+from collections import Counter
+from collections.abc import Hashable
 from time import monotonic
-from typing import Final
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 10.0
+_DOUBLINGS: Final = 10
+"""More than it takes from the first rest to the longest."""
 
 
 class Bucket:
@@ -58,3 +64,28 @@ class Trouble:
         """Until it is worth trying."""
         if (left := self._until - monotonic()) > 0:
             await asyncio.sleep(left)
+
+
+class Rests(Generic[K]):
+    """How long each waits that fails by itself, whatever others do: twice as long after each further failure, none
+    exactly as long as another. `first` and `longest` are in seconds.
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first, self._longest = first, longest
+        self._failures: Counter[K] = Counter()
+
+    def failed(self, key: K) -> float:
+        """It failed once more; how long it is to rest."""
+        failures = self._failures[key]
+        self._failures[key] = min(failures + 1, _DOUBLINGS)
+        pause: float = min(self._first * 2**failures, self._longest)
+        return pause * random.uniform(0.8, 1.2)
+
+    def over(self, key: K) -> None:
+        """It succeeded, or is gone."""
+        self._failures.pop(key, None)
+
+    def clear(self) -> None:
+        """Forgets all of them."""
+        self._failures.clear()

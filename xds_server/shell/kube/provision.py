@@ -8,8 +8,6 @@ applied ever less often: see contest.py.
 """
 
 import asyncio
-import random
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +31,7 @@ from xds_server.shell.kube.errors import (
     RefusedError,
     UnreachableError,
 )
+from xds_server.shell.kube.pace import Rests
 from xds_server.shell.kube.provisioned import MADE, Found, Json, Made, ObjectId, Provisioned, applied, digest, found
 from xds_server.shell.kube.watcher import Absent, Changed, Event, Listed, Lost, Removed, Watched, watch
 from xds_server.shell.kube.work_queue import WorkQueue
@@ -90,7 +89,7 @@ class Provisioner:
         """By Gateway."""
         self._unlisted: set[tuple[str, str]] = set()
         self._listed = asyncio.Event()
-        self._tries: Counter[Key] = Counter()
+        self._rests: Rests[Key] = Rests(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._told: dict[Key, Provision] = {}
         self._active = False
         control.watch(self._settled)
@@ -105,7 +104,7 @@ class Provisioner:
         self._known, self._active = Provisioned(), True
         self._applied.clear()
         self.contests.clear()
-        self._tries.clear()
+        self._rests.clear()
         self._listed.clear()
         self.caught_up.clear()
         self._unlisted = {(kind, namespace) for kind in MADE for namespace in self._namespaces}
@@ -199,11 +198,9 @@ class Provisioner:
             self._tell(gateway, problems)
             again = bool(problems)
         if not again:
-            del self._tries[gateway]
+            self._rests.over(gateway)
             return
-        pause = min(_FIRST_PAUSE * 2 ** self._tries[gateway], _LONGEST_PAUSE) * random.uniform(0.8, 1.2)
-        self._tries[gateway] = min(self._tries[gateway] + 1, 10)
-        self.queue.put_later(gateway, pause)
+        self.queue.put_later(gateway, self._rests.failed(gateway))
 
     async def _bring(self, gateway: Key) -> list[Provision]:
         """Makes what is missing or differs, removes what is left over. What kept it from being done."""

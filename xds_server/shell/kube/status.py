@@ -6,8 +6,6 @@ written is what the tables say then, when the loop is at rest: a state on the wa
 """
 
 import asyncio
-import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
@@ -35,7 +33,7 @@ from xds_server.shell.kube.errors import (
     UnreachableError,
 )
 from xds_server.shell.kube.live import Live, LiveObjects
-from xds_server.shell.kube.pace import Bucket, Trouble
+from xds_server.shell.kube.pace import Bucket, Rests, Trouble
 from xds_server.shell.kube.status_queue import Id, StatusQueue
 
 log = structlog.get_logger()
@@ -93,8 +91,8 @@ class StatusWriter:
         """What writes were answered, where that has not yet been heard of otherwise."""
         self._in_vain: dict[Id, tuple[bytes, bytes]] = {}
         """What was wanted over which status that the API server refused, or keeps otherwise."""
-        self._busy: Counter[Id] = Counter()
-        """How often in a row a write was answered with 429 or 5xx."""
+        self._rests: Rests[Id] = Rests(_FIRST_BUSY_SECONDS, _MOST_BUSY_SECONDS)
+        """Of those whose write was answered with 429 or 5xx."""
         self._others: dict[Id, str] = {}
         """The objects that are wholly another controller's, with their uids."""
         control.watch(self._settled)
@@ -103,7 +101,7 @@ class StatusWriter:
     async def run(self) -> None:
         """Compares everything, then writes what differs, until cancelled."""
         self.queue.clear()
-        for memory in (self._fresh, self._in_vain, self._busy, self.contests):
+        for memory in (self._fresh, self._in_vain, self._rests, self.contests):
             memory.clear()
         self._writes = True
         try:
@@ -178,16 +176,10 @@ class StatusWriter:
         except BusyError as error:
             self._note(error, id_)
             self.wrote(id_[0], "failed", monotonic() - since)
-            return self._rest(id_, error), True
+            return max(self._rests.failed(id_), error.retry_after or 0.0), True
         except Exception:  # a status that cannot be written keeps no other from being written
             log.exception("writing a status failed", object=f"{id_[0]} {id_[1]}")
             return _FORBIDDEN_SECONDS, True
-
-    def _rest(self, id_: Id, error: BusyError) -> float:
-        """How long one waits whose write failed by itself, it may be: others' successes say nothing of it."""
-        pause: float = min(_FIRST_BUSY_SECONDS * 2 ** self._busy[id_], _MOST_BUSY_SECONDS) * random.uniform(0.8, 1.2)
-        self._busy[id_] = min(self._busy[id_] + 1, 10)
-        return max(pause, error.retry_after or 0.0)
 
     async def _try(self, id_: Id, since: float) -> tuple[float, bool]:
         live = self._known(id_)
@@ -299,7 +291,7 @@ class StatusWriter:
             self._in_vain[id_] = (wanted, written.status)
         else:
             self._in_vain.pop(id_, None)
-        self._busy.pop(id_, None)
+        self._rests.over(id_)
         if self.contests.wrote(id_, (written.uid, wanted)):
             log.warning("another writes over this status", object=f"{id_[0]} {id_[1]}")
             self.notice(id_, written.uid, "Contended", "somebody else writes over this status again and again")
@@ -323,6 +315,7 @@ class StatusWriter:
             log.warning("statuses wait for the API server", reason=str(error))
 
     def _forget(self, id_: Id) -> None:
-        for memory in (self._fresh, self._in_vain, self._busy, self._others):
+        for memory in (self._fresh, self._in_vain, self._others):
             memory.pop(id_, None)
+        self._rests.over(id_)
         self.contests.forget(id_)
