@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,17 @@ from tests.scenarios.certificates import pem
 from tests.traffic.harness import World, service
 
 SECONDS = 10.0
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _listening(serve: Serve, tls: ssl.SSLContext | None) -> AsyncIterator[str]:
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"
+    finally:
+        server.close()
 
 
 @asynccontextmanager
@@ -28,12 +39,8 @@ async def greeting(name: str, tls: ssl.SSLContext | None = None) -> AsyncIterato
         except ConnectionError:
             pass
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
-    finally:
-        server.close()
+    async with _listening(serve, tls) as address:
+        yield address
 
 
 @asynccontextmanager
@@ -47,12 +54,8 @@ async def counting(tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
         except ConnectionError:
             pass
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
-    finally:
-        server.close()
+    async with _listening(serve, tls) as address:
+        yield address
 
 
 def presenting(names: str, folder: Path) -> ssl.SSLContext:

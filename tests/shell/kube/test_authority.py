@@ -1,7 +1,7 @@
 """Two installations of one name; how one keeps its authority, e2e/test_authority.py shows with a real API server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from tests.shell.kube.waiting import until
 from xds_server.infra.names import HOME_ANNOTATION
 from xds_server.shell.kube import authority
 from xds_server.shell.kube.authority import AuthorityKeeper, ServerIdentity
@@ -99,12 +100,6 @@ async def leader(server: ApiServer, home: str, places: Sequence[str] = ()) -> As
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.pipeline.test_deployments import GATEWAY, class_, gateway
+from tests.shell.kube.waiting import until
 from xds_server.control import Changes, Control
 from xds_server.infra.desired import Installation
 from xds_server.pipeline.options import Options
@@ -109,10 +110,7 @@ class World:
     def count(self, where: str = SERVICE) -> int:
         return self.server.applied.count(where)
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not holds():
-                await asyncio.sleep(0.005)
+    until = staticmethod(until)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Why objects went: what the CRD is asked, and how often. How a real cluster is watched, e2e/test_watching.py shows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from tests.shell.kube.waiting import until
 from xds_server.control import Changes
 from xds_server.model.kinds import BY_KIND
 from xds_server.model.meta import Key
@@ -87,10 +88,7 @@ class World:
             found -= {key.name for _, key in changes.removals}
         return found
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not holds():
-                await asyncio.sleep(0.002)
+    until = staticmethod(until)
 
 
 @pytest.fixture

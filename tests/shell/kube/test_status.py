@@ -1,7 +1,7 @@
 """Statuses that cannot be written, and what is remembered; how real ones are written, e2e/test_status.py shows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from time import monotonic
@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.pipeline.test_deployments import V1, value
+from tests.shell.kube.waiting import until
 from xds_server.control import Changes, Control
 from xds_server.model.document import Object
 from xds_server.model.meta import Key
@@ -72,10 +73,7 @@ class World:
         meta = {"uid": name, "generation": generation}
         return "GatewayClass", Key("", name), value("GatewayClass", name, namespace="", metadata=meta, spec=spec)
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not holds():
-                await asyncio.sleep(0.005)
+    until = staticmethod(until)
 
 
 @pytest.fixture
