@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from xds_server.infra.names import LAST_APPLIED_ANNOTATION
 from xds_server.model.document import Object, text_at
 from xds_server.model.kinds import BY_KIND, kind_of
 from xds_server.model.meta import Key, ObjectRef
@@ -12,7 +13,6 @@ from xds_server.shell.survey import Survey
 
 _KEPT = ("uid", "generation", "creation_timestamp")
 """What an object keeps when it is applied again: it stays as old as it is."""
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Objects = dict[tuple[str, Key], Object]
 
 
@@ -57,7 +57,7 @@ def _aged(value: Object, before: Object | None) -> Object:
 def _of_others(there: Mapping[str, str], annotations: Mapping[str, str], field: str) -> dict[str, str]:
     """Those that were not applied before: what was, and is in the file no more, goes."""
     try:
-        last = msgspec.json.decode(annotations.get(_LAST_APPLIED, "{}"))
+        last = msgspec.json.decode(annotations.get(LAST_APPLIED_ANNOTATION, "{}"))
         ours = set((last.get("metadata") or {}).get(field) or ())
     except (msgspec.DecodeError, AttributeError, TypeError):  # somebody wrote something else there
         ours = set()

@@ -15,7 +15,7 @@ from xds_server.model.gateway import Gateway
 from xds_server.semantics.infrastructure import SERVICE_TYPE, TEMPLATES, Infrastructure
 
 _CLAIMS: Final = (
-    "kubectl.kubernetes.io/last-applied-configuration",
+    names.LAST_APPLIED_ANNOTATION,
     "app.kubernetes.io/instance",  # Argo CD, unless it is told otherwise
     names.MANAGED_LABEL,  # Helm
     SERVICE_TYPE,

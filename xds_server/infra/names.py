@@ -6,8 +6,9 @@ Source: Gateway API GEP-1762 for the labels of the group gateway.networking.k8s.
 """
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from xds_server.model.meta import Key
 
@@ -19,6 +20,8 @@ CONTROLLER_LABEL: Final = "xds-server.dev/controller"
 """Which of several installations made an object: the controllerName, as a label may spell it."""
 HOME_ANNOTATION: Final = "xds-server.dev/server-namespace"
 """The namespace of the server that keeps an object: installations of one name are told apart by it."""
+LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""The object as kubectl applied it last, in JSON."""
 GATEWAY_ANNOTATION: Final = "xds-server.dev/gateway-name"
 """The Gateway's whole name, where it is too long for a label."""
 CLASS_ANNOTATION: Final = "xds-server.dev/gateway-class-name"
@@ -65,6 +68,11 @@ def pod_of(node: str) -> Key:
     """The pod of a proxy's node.id, `gateway~POD.NAMESPACE`."""
     name, _, namespace = node.partition("~")[2].rpartition(".")
     return Key(namespace, name)
+
+
+def home(metadata: Mapping[str, Any]) -> str:
+    """The namespace of the server that keeps an object, by its metadata; empty where that does not say."""
+    return str((metadata.get("annotations") or {}).get(HOME_ANNOTATION, ""))
 
 
 def authority_config_map(installation: str) -> str:

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from xds_server.model.meta import Key
-from xds_server.shell.kube.bug_report import Report, _cleaned, _config_map, _proxies, _secret, collect, logs_of
+from xds_server.shell.kube.bug_report import (
+    Report,
+    _cleaned,
+    _config_map,
+    _connected,
+    _proxies,
+    _secret,
+    collect,
+    logs_of,
+)
 from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.errors import refused
 from xds_server.shell.pki import new_authority
@@ -115,4 +124,4 @@ def test_proxies_are_those_that_were_made_and_those_that_are_connected() -> None
         Key("shop", name): {"metadata": {"name": name, "namespace": "shop", "labels": labels}}
         for name, labels in (("own", {"app": "ingress"}), ("made", made), ("server", {}))
     }
-    assert _proxies(pods, report) == [Key("shop", "own"), Key("shop", "made")]
+    assert _proxies(pods, _connected(report)) == [Key("shop", "own"), Key("shop", "made")]

@@ -254,7 +254,7 @@ class AuthorityKeeper:
             if not self._is_ours(live):
                 self._refuse(namespace, live)
                 return False
-            if live.get("data") == data and _home(live):
+            if live.get("data") == data and names.home(live["metadata"]):
                 self.refused.discard(namespace)
                 return True
         body: dict[str, Any] = {
@@ -291,11 +291,12 @@ class AuthorityKeeper:
         if namespace in self.refused:
             return
         self.refused.add(namespace)
+        home = names.home(live["metadata"])
         log.error(
             "config map is not ours: proxies here cannot connect",
             namespace=namespace,
             name=live["metadata"]["name"],
-            kept_by=f"a server of this name in namespace {_home(live)}" if _home(live) else "somebody else",
+            kept_by=f"a server of this name in namespace {home}" if home else "somebody else",
         )
 
     async def _withdraw(self, namespace: str) -> None:
@@ -315,7 +316,7 @@ class AuthorityKeeper:
 
     def _is_ours(self, live: Mapping[str, Any]) -> bool:
         labelled = self._labels().items() <= (live["metadata"].get("labels") or {}).items()
-        return labelled and _home(live) in ("", self.identity.namespace)
+        return labelled and names.home(live["metadata"]) in ("", self.identity.namespace)
 
     def _labels(self) -> dict[str, str]:
         return {
@@ -342,8 +343,3 @@ class AuthorityKeeper:
                 case _:
                     continue
             self.wake.set()
-
-
-def _home(live: Mapping[str, Any]) -> str:
-    """The namespace of the server that keeps a ConfigMap; empty where it does not say."""
-    return str((live["metadata"].get("annotations") or {}).get(names.HOME_ANNOTATION, ""))

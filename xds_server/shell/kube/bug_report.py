@@ -7,7 +7,7 @@ what still looks like a key or a token is taken out of everything.
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -40,7 +40,7 @@ _MADE: Final = (
 REDACTED: Final = "[redacted]"
 _NOISE: Final = ("managedFields",)
 _COPIES: Final = (
-    "kubectl.kubernetes.io/last-applied-configuration",
+    names.LAST_APPLIED_ANNOTATION,
     "kapp.k14s.io/original",
     "kapp.k14s.io/original-diff",
     "objectset.rio.cattle.io/applied",
@@ -105,7 +105,8 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
         for what, selector in (("pods of servers", LABEL), ("pods of proxies", _PROXIES))
     )
     await all_of(_pages(client, servers, report))
-    await all_of((f"pod {key}", _pod(client, key, pods)) for key in sorted(_connected(report) - pods.keys()))
+    connected = _connected(report)
+    await all_of((f"pod {key}", _pod(client, key, pods)) for key in sorted(connected - pods.keys()))
     report.add("pods.json", [_cleaned(pod) for pod in pods.values()])
     report.add("versions.json", await _versions(client, report))
     work = [(row.kind, _kind(client, row, report)) for row in KINDS if row.kind != "Pod"]
@@ -113,7 +114,7 @@ async def collect(client: KubeClient, installation: str, addresses: list[str] | 
     work.append(("events", _events(client, report)))
     logs = [(key, *log) for key, pod in pods.items() for log in logs_of(pod)]
     work += [(f"log {one[1]}", _log(client, *one, lines=lines, report=report)) for one in logs]
-    work += [(f"configuration of {key}", _dump(client, key, report)) for key in _proxies(pods, report)]
+    work += [(f"configuration of {key}", _dump(client, key, report)) for key in _proxies(pods, connected)]
     await all_of(work)
     for name, content in report.files.items():
         report.files[name], found = scrub(content)
@@ -143,8 +144,7 @@ def _connected(report: Report) -> set[Key]:
     return found
 
 
-def _proxies(pods: Mapping[Key, Mapping[str, Any]], report: Report) -> list[Key]:
-    connected = _connected(report)
+def _proxies(pods: Mapping[Key, Mapping[str, Any]], connected: Collection[Key]) -> list[Key]:
     return [
         key
         for key, pod in pods.items()

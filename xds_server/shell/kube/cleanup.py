@@ -147,8 +147,7 @@ async def _made(client: KubeClient, installed: Installed, made: Made) -> AsyncIt
         for value in await _all(client, Watched(made.api_version, made.plural, namespace, selector)):
             metadata = value["metadata"]
             ours = (metadata.get("labels") or {}).get(names.CONTROLLER_LABEL) == label
-            home = (metadata.get("annotations") or {}).get(names.HOME_ANNOTATION, installed.namespace)
-            if home != installed.namespace:
+            if names.home(metadata) not in ("", installed.namespace):
                 continue
             if ours or (made.kind == "ConfigMap" and _kept_by_servers(installed, metadata)):
                 yield _remnant(made, metadata)
