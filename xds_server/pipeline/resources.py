@@ -88,8 +88,7 @@ def _cluster(
     if not backend.secrets:
         return leaf_variants(part, gateway, ResourceType.CLUSTER, look, holds)
     rows = {one: row for one in backend.secrets if (row := look.get(secrets, (gateway, one))) is not None}
-    closed = cluster.closed(backend)
-    trusted = rows.get(backend.authorities) if backend.authorities and part.data != closed.data else None
+    trusted = rows.get(backend.authorities) if backend.authorities and _connects(backend, part) else None
     base = part if trusted is None else cluster.trusting(part, trusted.base.hash)
     variants = leaf_variants(base, gateway, ResourceType.CLUSTER, look, holds)
     builds = {one.build: one for one in variants.builds}
@@ -99,13 +98,19 @@ def _cluster(
             hold = look.get(holds.table, HoldId(gateway, one.build, ResourceType.CLUSTER, part.id))
             builds[one.build] = Variant(one.build, serve(other, hold), unheld=other)
     for row in rows.values():
-        builds |= {one.build: Variant(one.build, closed) for one in row.builds if one.part is None}
+        lacking = [one.build for one in row.builds if one.part is None]
+        builds |= {build: Variant(build, cluster.closed(backend)) for build in lacking}
     return Variants(base, tuple(builds[one] for one in sorted(builds)))
+
+
+def _connects(backend: Backend, part: Part) -> bool:
+    """Is it a cluster that connects to its backend, rather than the one that stands in where it may not?"""
+    return part.data != cluster.closed(backend).data
 
 
 def _named(backend: Backend, part: Part) -> tuple[tuple[ResourceType, str], ...]:
     """What a cluster names, to be sent with it."""
-    if backend.secrets and part.data == cluster.closed(backend).data:
+    if backend.secrets and not _connects(backend, part):
         return ()
     secrets = ((ResourceType.SECRET, names.secret(one)) for one in backend.secrets)
     return (ResourceType.ENDPOINT, names.endpoints(backend.endpoints)), *secrets
