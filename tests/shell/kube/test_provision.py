@@ -1,4 +1,4 @@
-"""Who else writes what is deployed; how a real API server is served, e2e/test_deployment.py shows."""
+"""Who else writes what is deployed, and what is refused; how a real API server is served, e2e/test_deployment.py shows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,16 +12,19 @@ import pytest
 from tests.pipeline.test_deployments import GATEWAY, class_, gateway
 from tests.shell.kube.waiting import until
 from xds_server.control import Changes, Control
-from xds_server.infra.desired import Installation
+from xds_server.infra.desired import Installation, Provision
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
 from xds_server.shell.kube import contest
 from xds_server.shell.kube.client import KubeClient
-from xds_server.shell.kube.errors import refused
+from xds_server.shell.kube.errors import RefusedError, refused
 from xds_server.shell.kube.provision import Provisioner
 
 SERVICE = "/api/v1/namespaces/shop/services/web"
+DEPLOYMENT = "/apis/apps/v1/namespaces/shop/deployments/web"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/web"
+
+TYPED = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment)"
 
 
 def fields(value: Any) -> dict[str, Any]:
@@ -38,6 +41,8 @@ class ApiServer:
     applied: list[str] = field(default_factory=list)
     then: Callable[[str], None] = lambda _: None
     """Told of what was applied, once that is answered."""
+    refuses: dict[str, RefusedError] = field(default_factory=dict)
+    """Answers to what is applied, by path."""
     _version: int = 10
     _watches: dict[str, list[asyncio.Queue[bytes]]] = field(default_factory=dict)
 
@@ -53,6 +58,8 @@ class ApiServer:
 
     async def apply(self, where: str, value: Mapping[str, Any], *, manager: str) -> bytes:
         self.applied.append(where)
+        if where in self.refuses:
+            raise self.refuses[where]
         tree = fields({name: value[name] for name in ("metadata", "spec") if name in value})
         entry = {"manager": manager, "operation": "Apply", "fieldsV1": tree}
         uid = self.objects[where]["metadata"]["uid"] if where in self.objects else f"u{self._version}"
@@ -200,3 +207,45 @@ async def test_what_is_gone_is_forgotten(world: World) -> None:
         world.server.remove(where)
     await world.until(lambda: not world.provisioner._applied)
     assert not world.provisioner.contests._wrote
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "message"),
+    [
+        (400, "BadRequest", "Deployment in version v1 cannot be handled"),
+        (422, "Invalid", 'Deployment.apps "web" is invalid: spec.replicas: Invalid value: -1'),
+        (500, "", f"{TYPED}: .spec.replicas: expected numeric (int or float), got string"),
+    ],
+)
+async def test_what_is_refused_for_good_is_told_and_tried_ever_less_often(
+    world: World, code: int, reason: str, message: str
+) -> None:
+    """What else the Gateway is to have is brought about; once it is not refused any more, nothing is told."""
+    before = world.count(DEPLOYMENT)
+    world.server.refuses[DEPLOYMENT] = refused(code, reason, message)
+    world.server.take(DEPLOYMENT, "edit", "minReadySeconds", 7)
+    world.server.take(SERVICE, "edit", "type", "NodePort")
+    await world.until(lambda: GATEWAY in world.provisioner.problems)
+    text = f"The API server refuses Deployment shop/web: {message}"
+    assert world.provisioner.problems == {GATEWAY: Provision("Invalid", text)}
+    await world.until(lambda: world.control.pipeline.inputs.provisions.get(GATEWAY) == Provision("Invalid", text))
+    await world.until(lambda: world.server.objects[SERVICE]["spec"]["type"] == "LoadBalancer")
+    await asyncio.sleep(1)
+    assert 2 <= world.count(DEPLOYMENT) - before <= 4
+    assert world.notices == [("NotDeployed", text)]
+    world.server.refuses.clear()
+    await world.until(lambda: not world.provisioner.problems)
+    await world.until(lambda: world.control.pipeline.inputs.provisions.get(GATEWAY) is None)
+
+
+async def test_what_may_succeed_later_is_not_told(world: World) -> None:
+    before = world.count(DEPLOYMENT)
+    world.server.refuses[DEPLOYMENT] = refused(500, "InternalError", "failed calling webhook: no endpoints")
+    world.server.take(DEPLOYMENT, "edit", "minReadySeconds", 7)
+    await world.until(lambda: world.count(DEPLOYMENT) >= before + 2)
+    assert world.provisioner.problems == {}
+    assert world.notices == []
+    tried = world.count(DEPLOYMENT)
+    world.server.refuses.clear()
+    await world.until(lambda: world.count(DEPLOYMENT) > tried)
+    assert world.notices == []

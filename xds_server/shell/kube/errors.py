@@ -43,7 +43,7 @@ class GoneError(RefusedError):
 
 
 class InvalidError(RefusedError):
-    """400 or 422: the server will never accept this."""
+    """400, 422, or the 500 of an apply that does not fit the kind's schema: the server will never accept this."""
 
 
 class ForbiddenError(RefusedError):
@@ -55,7 +55,7 @@ class EndingError(ForbiddenError):
 
 
 class BusyError(RefusedError):
-    """429 or 5xx: worth trying again."""
+    """429, or a 5xx that says nothing of what was sent: worth trying again."""
 
 
 _BY_CODE = {
@@ -72,6 +72,15 @@ _BY_CODE = {
 
 ENDING = "NamespaceTerminating"
 """A cause among a Status's details."""
+_ILL_TYPED = (
+    ("failed to create typed patch object (", ""),
+    ("failed to convert new object (", "unable to convert unstructured object to "),
+)
+"""How the answer begins to an apply whose body is not of its kind, and what is in it: a field that is not known, is
+given twice or has a value of another type; a text that is no quantity or no time. The server has no code for these but
+500, and no reason. A conversion that fails otherwise is a webhook's, and may succeed later.
+https://github.com/kubernetes/kubernetes/issues/139253
+"""
 
 
 def refused(
@@ -80,7 +89,13 @@ def refused(
     """The error that a status code stands for, or what among its causes says more."""
     if code == HTTPStatus.FORBIDDEN and ENDING in causes:
         return EndingError(code, reason, message)
+    if code == HTTPStatus.INTERNAL_SERVER_ERROR and not reason and _ill_typed(message):
+        return InvalidError(code, reason, message)
     kind = _BY_CODE.get(HTTPStatus(code)) if code in HTTPStatus._value2member_map_ else None
     if kind is None:
         kind = BusyError if code >= HTTPStatus.INTERNAL_SERVER_ERROR else RefusedError
     return kind(code, reason, message, retry_after=retry_after)
+
+
+def _ill_typed(message: str) -> bool:
+    return any(message.startswith(begin) and part in message for begin, part in _ILL_TYPED)
