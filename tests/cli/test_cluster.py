@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from tests.cli.command import call, invoke
-from xds_server.cli.cluster import Where, object_key
+from tests.cli.api_server import ApiServer, serving
+from tests.cli.command import GATEWAY, call, invoke
+from tests.pipeline import documents as doc
+from xds_server.cli.cluster import NEEDED, Where, object_key
+from xds_server.model.kinds import BY_KIND, KINDS
 from xds_server.model.meta import Key
+from xds_server.settings import CONTROLLER_NAME
 
 VERBS = [
     ("status",),
@@ -97,3 +101,72 @@ def test_as_a_plugin_of_kubectl_it_is_called_so() -> None:
     found = call("status", "-h", program=(sys.executable, "-c", code))
     assert (found.status, found.err) == (0, "")
     assert found.out.startswith("Usage: kubectl xds status [OPTIONS]")
+
+
+ALL_PLURALS = [row.plural for row in KINDS]
+CLASS = doc.document("GatewayClass", "any", {"controllerName": CONTROLLER_NAME}, "")
+WORLD = [
+    CLASS,
+    doc.gateway("gw", doc.listener("web"), namespace="mine"),
+    doc.document("Namespace", "mine", namespace=""),
+]
+NEEDED_PLURALS = "gatewayclasses, gateways, httproutes, grpcroutes, tlsroutes, tcproutes, udproutes"
+ON_OBJECTS = [
+    ("status",),
+    ("status", "-A"),
+    ("status", "mine/gw"),
+    ("check",),
+    ("check", "-A"),
+    ("explain", "http://shop.example.com/"),
+]
+
+
+def refusal(plural: str) -> str:
+    group = "gateway.networking.k8s.io"
+    what = f'User "u" cannot list resource "{plural}" in API group "{group}"'
+    return f"{plural}.{group} is forbidden: {what} at the cluster scope"
+
+
+@pytest.mark.parametrize("verb", ON_OBJECTS, ids=" ".join)
+def test_who_may_list_nothing_is_told_so_and_no_more(verb: tuple[str, ...], tmp_path: Path) -> None:
+    with serving(ApiServer(WORLD, ALL_PLURALS), tmp_path) as kubeconfig:
+        found = invoke(*verb, "--kubeconfig", kubeconfig)
+    assert found == (2, "", f"error: may not list {NEEDED_PLURALS}: {refusal('gatewayclasses')}\n")
+
+
+def test_what_would_change_is_not_told_by_who_may_list_nothing(tmp_path: Path) -> None:
+    (tmp_path / "gw.yaml").write_text(GATEWAY)
+    with serving(ApiServer(WORLD, ALL_PLURALS), tmp_path) as kubeconfig:
+        found = invoke("diff", "-f", tmp_path / "gw.yaml", "--kubeconfig", kubeconfig)
+    assert found == (2, "", f"error: may not list {NEEDED_PLURALS}: {refusal('gatewayclasses')}\n")
+
+
+@pytest.mark.parametrize("kind", NEEDED)
+@pytest.mark.parametrize("verb", ["status", "check"])
+def test_each_kind_that_is_needed(verb: str, kind: str, tmp_path: Path) -> None:
+    plural = BY_KIND[kind].plural
+    with serving(ApiServer(WORLD, [plural]), tmp_path) as kubeconfig:
+        found = invoke(verb, "-A", "--kubeconfig", kubeconfig)
+    assert found == (2, "", f"error: may not list {plural}: {refusal(plural)}\n")
+
+
+def test_other_kinds_that_may_not_be_listed_are_notes(tmp_path: Path) -> None:
+    others = [row.plural for row in KINDS if row.kind not in NEEDED]
+    with serving(ApiServer(WORLD, others), tmp_path) as kubeconfig:
+        found = invoke("check", "-A", "--kubeconfig", kubeconfig)
+    assert found.status in (0, 1)
+    assert sum(line.startswith("note: ") and " is not known: " in line for line in found.errors) == len(others)
+
+
+def test_rights_in_a_namespace_do_for_it_and_for_no_more(tmp_path: Path) -> None:
+    """Classes are of no namespace: to list them takes a right of its own."""
+    with serving(ApiServer(WORLD, set(ALL_PLURALS) - {"gatewayclasses"}, ["mine"]), tmp_path) as kubeconfig:
+        own, named, everywhere, other = (
+            invoke("status", *words, "--kubeconfig", kubeconfig)
+            for words in ((), ("mine/gw", "-n", "other"), ("-A",), ("-n", "other"))
+        )
+    assert [line.split() for line in own.out.splitlines()][1][:2] == ["Gateway", "mine/gw"]
+    assert named.out == own.out
+    without_classes = NEEDED_PLURALS.partition(", ")[2]
+    for found in (everywhere, other):
+        assert found == (2, "", f"error: may not list {without_classes}: {refusal('gateways')}\n")

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from xds_server.cli.input import fail
+from xds_server.model.kinds import BY_KIND, ROUTE_KINDS
 from xds_server.model.meta import Key
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from xds_server.shell.kube.snapshot import Snapshot
 
 T = TypeVar("T")
+NEEDED = ("GatewayClass", "Gateway", *ROUTE_KINDS)
+"""The kinds without which nothing true can be told: whose Gateways are, and what is attached to them."""
 Kubeconfig = Annotated[
     Path | None, typer.Option(help="Instead of KUBECONFIG, ~/.kube/config or the pod's ServiceAccount.")
 ]
@@ -68,21 +71,28 @@ class Where:
 
     def read(self) -> "tuple[Snapshot, str]":
         """Everything that the cluster has, and the namespace that is asked for. Exits with 2 where it cannot be asked,
-        or has no Gateway API.
+        has no Gateway API, or keeps a kind from us that is needed.
         """
         from xds_server.shell.kube.snapshot import snapshot
 
         async def work(client: "KubeClient") -> "tuple[Snapshot, str]":
-            return await snapshot(client, self.namespace or client.namespace), self.chosen(client)
+            return await snapshot(client, self.chosen(client)), self.chosen(client)
 
         found, namespace = self.ask(work)
-        if not found.has_gateway_api:
-            fail(f"{found.server} has no Gateway API: its CRDs are not installed")
+        require(found)
         return found, namespace
 
     def chosen(self, client: "KubeClient") -> str:
         """The namespace that is asked for; empty for all."""
         return "" if self.all_namespaces else self.namespace or client.namespace
+
+
+def require(found: "Snapshot") -> None:
+    """Exits with 2 where there is no Gateway API, or where nothing of a kind of NEEDED may be listed."""
+    if not found.has_gateway_api:
+        fail(f"{found.server} has no Gateway API: its CRDs are not installed")
+    if missing := [kind for kind in NEEDED if kind in found.unlisted]:
+        fail(f"may not list {', '.join(BY_KIND[kind].plural for kind in missing)}: {found.refused[missing[0]]}")
 
 
 def note_refused(found: "Snapshot") -> None:

@@ -19,11 +19,13 @@ from xds_server.cli.cluster import (
     Where,
     note_refused,
     object_key,
+    require,
 )
 from xds_server.cli.input import FAULTY, fail
 from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import Connected, connected
 from xds_server.cli.table import TableFormat
+from xds_server.model.meta import Key
 from xds_server.settings import CONTROLLER_NAME
 
 if TYPE_CHECKING:
@@ -56,20 +58,21 @@ def register(app: typer.Typer) -> None:
         server: Servers = None,
         output: Annotated[TableFormat, typer.Option("-o", "--output", help="Output format.")] = TableFormat.TABLE,
     ) -> None:
-        async def work(client: "KubeClient") -> "tuple[Snapshot, str, str, Connected]":
+        async def work(client: "KubeClient") -> "tuple[Snapshot, str, Key | None, Connected]":
             from xds_server.shell.kube.snapshot import snapshot
 
-            found = await snapshot(client, namespace or client.namespace)
-            return found, where.chosen(client), client.namespace, await connected(client, name, server)
+            chosen = where.chosen(client)
+            only = object_key(gateway, chosen or client.namespace) if gateway else None
+            found = await snapshot(client, only.namespace if only else chosen)
+            return found, chosen, only, await connected(client, name, server)
 
         where = Where(kubeconfig, context, namespace, all_namespaces)
-        found, chosen, own, servers = where.ask(work)
-        if not found.has_gateway_api:
-            fail(f"{found.server} has no Gateway API: its CRDs are not installed")
+        found, chosen, only, servers = where.ask(work)
+        require(found)
         note_refused(found)
         for problem in servers.problems:
             print(f"note: what Envoys have is not known in full: {problem}", file=sys.stderr)
-        nodes = _nodes(found, servers, controller_name, chosen, gateway and str(object_key(gateway, chosen or own)))
+        nodes = _nodes(found, servers, controller_name, chosen, only)
         if output is TableFormat.TABLE:
             _print(nodes, chosen)
         else:
@@ -78,14 +81,16 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(FAULTY)
 
 
-def _nodes(found: "Snapshot", servers: Connected, controller_name: str, namespace: str, only: str) -> "list[Node]":
+def _nodes(
+    found: "Snapshot", servers: Connected, controller_name: str, namespace: str, only: Key | None
+) -> "list[Node]":
     from xds_server.app.offline import offline
     from xds_server.cli.status_tree import Asked, tree
 
     world = offline(found.objects, controller_name=controller_name, deployed=True)
     gateways = world.pipeline.gateways()
-    if only:
-        wanted = [key for key in gateways if str(key) == only]
+    if only is not None:
+        wanted = [key for key in gateways if key == only]
         if not wanted:
             fail(f"there is no Gateway {only} of controller {controller_name}")
     else:

@@ -5,7 +5,7 @@ depends on it is not known.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -35,6 +35,8 @@ class Snapshot:
     absent: Sequence[str] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     """The kinds that may not be listed, or in one namespace alone; in the server's words."""
+    unlisted: Collection[str] = ()
+    """Those of them of which nothing at all may be listed."""
 
     @property
     def has_gateway_api(self) -> bool:
@@ -50,18 +52,20 @@ async def snapshot(client: KubeClient, namespace: str = "") -> Snapshot:
     found = await asyncio.gather(*(_kind(client, row, live, namespace) for row in KINDS))
     return Snapshot(
         server=client.server,
-        objects=tuple(value for one in found for value in one.values if not isinstance(value, Fault)),
-        faults=tuple(value for one in found for value in one.values if isinstance(value, Fault)),
+        objects=tuple(value for one in found for value in one.values or () if not isinstance(value, Fault)),
+        faults=tuple(value for one in found for value in one.values or () if isinstance(value, Fault)),
         live=live,
         absent=tuple(one.kind for one in found if one.absent),
         refused={one.kind: one.refused for one in found if one.refused},
+        unlisted=tuple(one.kind for one in found if one.values is None),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _OfKind:
     kind: str
-    values: Sequence[Object | Fault] = ()
+    values: Sequence[Object | Fault] | None = ()
+    """None: nothing of it may be listed."""
     absent: bool = False
     refused: str = ""
 
@@ -72,14 +76,16 @@ async def _kind(client: KubeClient, row: Kind, live: LiveObjects, namespace: str
         return _OfKind(row.kind, absent=True)
     raws, refused = await _raws(client, row, api_version, namespace)
     live.serve(row.kind, api_version)
+    if raws is None:
+        return _OfKind(row.kind, None, refused=refused)
     decoder = Decoder(row, api_version)
     for raw in raws:
         live.note(row.kind, head(raw))
     return _OfKind(row.kind, [decoder.decode(raw) for raw in raws], refused=refused)
 
 
-async def _raws(client: KubeClient, row: Kind, api_version: str, namespace: str) -> tuple[Sequence[bytes], str]:
-    """What there is, and why that is not all."""
+async def _raws(client: KubeClient, row: Kind, api_version: str, namespace: str) -> tuple[Sequence[bytes] | None, str]:
+    """What there is, None where none of it may be listed; and why that is not all."""
     selectors = SELECTORS.get(row.kind, ("", ""))
     refused = ""
     for place in ("", namespace) if row.namespaced and namespace else ("",):
@@ -89,4 +95,4 @@ async def _raws(client: KubeClient, row: Kind, api_version: str, namespace: str)
             if error.code == HTTPStatus.UNAUTHORIZED:
                 raise
             refused = refused or str(error)
-    return (), refused
+    return None, refused
