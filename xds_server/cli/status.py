@@ -29,6 +29,7 @@ from xds_server.model.meta import Key
 from xds_server.settings import CONTROLLER_NAME
 
 if TYPE_CHECKING:
+    from xds_server.app.offline import Offline
     from xds_server.cli.status_tree import Node
     from xds_server.shell.kube.client import KubeClient
     from xds_server.shell.kube.snapshot import Snapshot
@@ -92,10 +93,37 @@ def _nodes(
     if only is not None:
         wanted = [key for key in gateways if key == only]
         if not wanted:
-            fail(f"there is no Gateway {only} of controller {controller_name}")
+            fail(_whose(world, found, only))
     else:
         wanted = [key for key in gateways if namespace in ("", key.namespace)]
+        _note_others(world, namespace)
     return tree(Asked(world, found.live, servers if servers.replicas else None, found.refused), wanted)
+
+
+def _whose(world: "Offline", found: "Snapshot", key: Key) -> str:
+    """Why a Gateway is not told of: it is another controller's, nobody's, or not there."""
+    kinds = world.pipeline.inputs.kinds
+    gateway = kinds["Gateway"].get(key)
+    if gateway is None:
+        fault = next((one for one in found.faults if (one.kind, one.namespace, one.name) == ("Gateway", *key)), None)
+        return f"there is no Gateway {key}" if fault is None else f"it cannot be read: {fault}"
+    name = gateway.spec.gateway_class_name
+    class_ = kinds["GatewayClass"].get(Key("", name))
+    if class_ is None:
+        return f"Gateway {key} is there, and nobody's: there is no GatewayClass {name}"
+    ours = world.pipeline.tables.world.controller_name
+    theirs = class_.spec.controller_name
+    return f"Gateway {key} is there, and not ours: its GatewayClass {name} is of controller {theirs}, not of {ours}"
+
+
+def _note_others(world: "Offline", namespace: str) -> None:
+    """Tells how many Gateways are not told of."""
+    from xds_server.shell.verdicts import unserved_gateways
+
+    others = sum(namespace in ("", key.namespace) for key, _ in unserved_gateways(world.pipeline))
+    if others:
+        what = "1 Gateway is of another class" if others == 1 else f"{others} Gateways are of other classes"
+        print(f"note: {what}; status NAMESPACE/NAME says of which", file=sys.stderr)
 
 
 def _print(nodes: "list[Node]", namespace: str) -> None:
