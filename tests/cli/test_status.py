@@ -60,3 +60,46 @@ def test_gateways_of_other_classes_are_counted(tmp_path: Path) -> None:
     assert notes(own) == ["note: 2 Gateways are of other classes; status NAMESPACE/NAME says of which"]
     ours = status(tmp_path, [CLASS, GATEWAY], "-A")
     assert (notes(ours), "Gateway mine/gw" in ours.out) == ([], True)
+
+
+def to(name: str, *gateways: str, namespace: str = "mine") -> doc.Document:
+    made = doc.route(name, namespace=namespace)
+    made["spec"]["parentRefs"] = [{"name": one, "namespace": "mine"} for one in gateways]
+    return made
+
+
+def test_routes_whose_gateway_is_missing_are_shown_without_any_gateway(tmp_path: Path) -> None:
+    routes = [to("lost", "nowhere"), to("else", "nowhere", namespace="other")]
+    everywhere, own = (status(tmp_path, [CLASS, *routes], *words) for words in (("-A",), ()))
+    assert everywhere.status == own.status == 1
+    assert everywhere.out.splitlines() == [
+        "no Gateway is served",
+        "HTTPRoute mine/lost  not attached",
+        "  ! there is no Gateway mine/nowhere",
+        "HTTPRoute other/else  not attached",
+        "  ! there is no Gateway mine/nowhere",
+    ]
+    assert own.out.splitlines()[1:] == everywhere.out.splitlines()[1:3]
+
+
+def test_they_stand_last_and_a_gateway_of_others_is_not_missing(tmp_path: Path) -> None:
+    world = [CLASS, THEIRS, GATEWAY, of_class("other", "nginx"), to("both", "gw", "nowhere"), to("theirs", "other")]
+    found = status(tmp_path, world, "-A")
+    assert found.out.splitlines()[-2:] == ["HTTPRoute mine/both", "  ! there is no Gateway mine/nowhere"]
+    assert "theirs" not in found.out
+    assert "nowhere" not in status(tmp_path, world, "mine/gw").out
+
+
+def test_a_gateway_that_cannot_be_read_is_not_missing(tmp_path: Path) -> None:
+    broken = doc.document("Gateway", "broken", {"gatewayClassName": 7}, "mine")
+    found = status(tmp_path, [CLASS, broken, to("cart", "broken")], "-A")
+    assert found.out.splitlines()[-1].startswith("  ! Gateway mine/broken cannot be read: ")
+
+
+def test_nothing_is_missing_of_what_may_not_be_read(tmp_path: Path) -> None:
+    route = to("cart", "set")
+    route["spec"]["parentRefs"][0]["kind"] = "ListenerSet"
+    assert "there is no ListenerSet mine/set" in status(tmp_path, [CLASS, route], "-A").out
+    with serving(ApiServer([CLASS, route], ["listenersets"]), tmp_path) as kubeconfig:
+        found = invoke("status", "-A", "--kubeconfig", kubeconfig)
+    assert (found.status, found.out) == (0, "no Gateway is served\n")

@@ -86,7 +86,7 @@ def _nodes(
     found: "Snapshot", servers: Connected, controller_name: str, namespace: str, only: Key | None
 ) -> "list[Node]":
     from xds_server.app.offline import offline
-    from xds_server.cli.status_tree import Asked, tree
+    from xds_server.cli.status_tree import Asked, lost, tree
 
     world = offline(found.objects, controller_name=controller_name, deployed=True)
     gateways = world.pipeline.gateways()
@@ -97,7 +97,8 @@ def _nodes(
     else:
         wanted = [key for key in gateways if namespace in ("", key.namespace)]
         _note_others(world, namespace)
-    return tree(Asked(world, found.live, servers if servers.replicas else None, found.refused), wanted)
+    asked = Asked(world, found.live, servers if servers.replicas else None, found.refused)
+    return [*tree(asked, wanted), *(lost(asked, namespace, found.faults) if only is None else ())]
 
 
 def _whose(world: "Offline", found: "Snapshot", key: Key) -> str:
@@ -127,7 +128,7 @@ def _note_others(world: "Offline", namespace: str) -> None:
 
 
 def _print(nodes: "list[Node]", namespace: str) -> None:
-    if not nodes:
+    if not any(one.kind == "GatewayClass" for one in nodes):
         print(
             f"no Gateway is served in namespace {namespace}; -A looks in all" if namespace else "no Gateway is served"
         )

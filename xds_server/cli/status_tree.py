@@ -13,6 +13,8 @@ import msgspec
 from xds_server.app.offline import Offline
 from xds_server.cli.live_verdicts import of_object
 from xds_server.cli.proxies import Connected
+from xds_server.cli.verdicts import absence
+from xds_server.model.document import Fault
 from xds_server.model.kinds import ROUTE_KINDS
 from xds_server.model.meta import Key
 from xds_server.pipeline.gateway import RouteKey
@@ -20,6 +22,7 @@ from xds_server.routing.backend import Backend
 from xds_server.routing.listener import ListenerId
 from xds_server.semantics.attach import ParentVerdict
 from xds_server.shell.kube.live import LiveObjects
+from xds_server.shell.verdicts import absent_parents
 
 Parent = tuple[RouteKey, ParentVerdict]
 """A route, and what one of its parentRefs came to."""
@@ -105,6 +108,26 @@ def tree(asked: Asked, wanted: Iterable[Key]) -> list[Node]:
     return nodes
 
 
+def lost(asked: Asked, namespace: str, faults: Sequence[Fault] = ()) -> list[Node]:
+    """The routes of a namespace, or of all, that name a Gateway or ListenerSet that is not there. Of a kind that may
+    not be read it is not known what is there.
+    """
+    tables = asked.world.pipeline.tables
+    nodes = []
+    for kind, key in sorted(tables.routes.keys(), key=_order):
+        if namespace not in ("", key.namespace):
+            continue
+        absent = [one for _, one in absent_parents(asked.world.pipeline, kind, key) if one.kind not in asked.unknown]
+        if problems := tuple(dict.fromkeys(absence(one, faults) for one in absent)):
+            attached = any(one.listeners for one in tables.parent_verdicts.get((kind, key)) or ())
+            nodes.append(Node(kind, str(key), "" if attached else "not attached", problems))
+    return nodes
+
+
+def _order(id_: RouteKey) -> tuple[int, Key]:
+    return ROUTE_KINDS.index(id_[0]), id_[1]
+
+
 def _gateway(key: Key, parents: Sequence[Parent], asked: Asked) -> Node:
     live = asked.live.get("Gateway", key)
     status: dict[str, Any] = msgspec.json.decode(live.status) if live is not None else {}
@@ -173,7 +196,7 @@ def _parents(asked: Asked) -> dict[Key, list[Parent]]:
     """By Gateway: every route that names it, as often as it does."""
     tables = asked.world.pipeline.tables
     found: dict[Key, list[Parent]] = {}
-    for id_, _ in sorted(tables.routes.items(), key=lambda one: (ROUTE_KINDS.index(one[0][0]), one[0][1])):
+    for id_, _ in sorted(tables.routes.items(), key=lambda one: _order(one[0])):
         for verdict in tables.parent_verdicts.get(id_) or ():
             found.setdefault(verdict.gateway, []).append((id_, verdict))
     return found

@@ -98,7 +98,12 @@ def _among(world: Offline) -> str:
 
 
 def _no_parent(ref: ObjectRef, parent: ObjectRef, at: str, faults: Sequence[Fault], among: str) -> Row:
-    message = f"there is no {parent}{among}"
+    message = absence(parent, faults, among)
+    return Row(ref, f"parent {parent.key}", at, "Attached", "False", "NoSuchParent", message, good=False)
+
+
+def absence(parent: ObjectRef, faults: Sequence[Fault], among: str = "") -> str:
+    """Why a parent that is named is not to be found."""
     for fault in faults:
         if (fault.kind, fault.namespace, fault.name) == parent:
             see = (
@@ -106,5 +111,5 @@ def _no_parent(ref: ObjectRef, parent: ObjectRef, at: str, faults: Sequence[Faul
                 if fault.file
                 else f": {fault.field} {fault.reason}".replace(":  ", ": ")
             )
-            message = f"{parent} cannot be read{see}"
-    return Row(ref, f"parent {parent.key}", at, "Attached", "False", "NoSuchParent", message, good=False)
+            return f"{parent} cannot be read{see}"
+    return f"there is no {parent}{among}"
