@@ -12,6 +12,7 @@ from xds_server.cli.cluster import Context, ControllerName, Kubeconfig
 from xds_server.cli.input import FAULTY, GOOD, fail
 from xds_server.cli.output import Format, dump
 from xds_server.cli.serve import Name
+from xds_server.model.meta import Key
 from xds_server.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = ServeSettings()
 NAMESPACE = "xds-system"
+_SCALE = "scale to 0"
 HELP = """Remove what an installation made in a cluster.
 
 Ends the servers (their Deployment stays, with no pods), then removes the Envoys of Gateways with their Services and
@@ -86,10 +88,13 @@ class _Printer:
         if self.format is CleanupFormat.TEXT:
             print(text)
 
-    def end(self, done: "Done") -> None:
+    def end(self, done: "Done", scaled: Key | None) -> None:
         """For programs."""
         if self.format is not CleanupFormat.TEXT:
-            print(dump([_row(one, problem) for one, problem in done.items()], Format(self.format.value)), end="")
+            rows = [_row(one, problem) for one, problem in done.items()]
+            if scaled is not None:
+                rows.insert(0, {"action": _SCALE, "kind": "Deployment", **scaled._asdict()})
+            print(dump(rows, Format(self.format.value)), end="")
 
 
 def _row(one: "Remnant", problem: str) -> dict[str, str]:
@@ -103,20 +108,23 @@ def _action(one: "Remnant") -> str:
 
 async def _clean(access: "Access", installed: "Installed", printer: _Printer, *, ask: bool, dry_run: bool) -> "Done":
     """By remnant why it is still there, empty for what is gone; in a dry run, for what would be."""
-    from xds_server.shell.kube.cleanup import remnants
+    from xds_server.shell.kube.cleanup import is_deployed, remnants
     from xds_server.shell.kube.client import connect
 
     client = await connect(access)
     try:
         found = await remnants(client, installed)
-        if not found:
+        scaled = Key(installed.namespace, installed.name) if await is_deployed(client, installed) else None
+        if scaled is not None:
+            printer.line(f"{_SCALE} Deployment {scaled}")
+        elif not found:
             printer.line(f"nothing to remove ({client.server}, {installed.namespace}/{installed.name})")
         for one in found:
             printer.line(f"{_action(one)} {one}")
         if ask and not dry_run:
             _ask(installed)
         done = dict.fromkeys(found, "") if dry_run else await _remove_all(client, installed, printer)
-        printer.end(done)
+        printer.end(done, scaled)
         return done
     finally:
         await client.close()

@@ -93,6 +93,12 @@ async def remove(client: KubeClient, installed: Installed, remnant: Remnant) -> 
             raise
 
 
+async def is_deployed(client: KubeClient, installed: Installed) -> bool:
+    """Is there a Deployment of servers that `stop` would scale to nothing?"""
+    deployment = await _get(client, MADE["Deployment"].path(installed.namespace, installed.name))
+    return deployment is not None and deployment["spec"].get("replicas") != 0
+
+
 async def stop(client: KubeClient, installed: Installed, *, seconds: float = 90.0) -> None:
     """Ends the installation's servers: scales their Deployment to nothing, waits for its pods, and for the Lease.
 
