@@ -63,7 +63,9 @@ _ABOUT = f"""\
 Each kind of fault has a code, which never gets another meaning, and a page, which `xds-server check --explain CODE`
 prints too. An error is something that was asked for and is not served; a warning, what is served and is hardly what was
 meant; an info is worth knowing. `--fail-on` says from which severity on the exit status is 1, `--ignore CODE` what is
-not told. `-o sarif` and `-o github` are for code review, `-o json` and `-o yaml` for programs.
+not told. In a pipe or a file each finding is one line, `SEVERITY CODE PLACE OBJECT FIELD REASON: MESSAGE`, without what
+it lacks; hints are lines of their own, indented. `-o sarif` and `-o github` are for code review, `-o json` and
+`-o yaml` for programs.
 
 The examples are checked beside [world.yaml](examples/{WORLD.name}), on {NOW:%d %B %Y}.
 """

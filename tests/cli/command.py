@@ -1,6 +1,7 @@
 """The command line as tests call it: in this process where that is enough, as a process of its own where it is not."""
 
 import gc
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -39,17 +40,23 @@ class Output(NamedTuple):
         return self.err.splitlines()
 
 
-def invoke(*arguments: str | Path, stdin: str | bytes = "") -> Output:
-    """Calls the command in this process. Fails when anything but an exit status comes out of it."""
+def invoke(*arguments: str | Path, stdin: str | bytes = "", columns: int | None = None) -> Output:
+    """Calls the command in this process: in a pipe, or with `columns` on a terminal so wide, without styles
+    and final spaces. Fails when anything but an exit status comes out of it.
+    """
+    terminal = {"FORCE_COLOR": "1", "COLUMNS": str(columns)} if columns else None
     words = [str(argument) for argument in arguments]
     app = build(words[:1] if words[:1] and words[0] in VERBS else VERBS)
     try:
-        result = CliRunner().invoke(app, words, input=stdin, prog_name="xds-server")
+        result = CliRunner().invoke(app, words, input=stdin, prog_name="xds-server", env=terminal)
     finally:
         gc.enable()  # a short-lived process turns it off
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return Output(result.exit_code, result.stdout, result.stderr)
+    out = result.stdout
+    if columns:
+        out = re.sub(r" +$", "", re.sub(r"\x1b\[[0-9;]*m", "", out), flags=re.MULTILINE)
+    return Output(result.exit_code, out, result.stderr)
 
 
 def start(*arguments: str | Path, program: Sequence[str] = MODULE, **more: Any) -> "subprocess.Popen[str]":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.command import GATEWAY, TASK, invoke
+from tests.cli.command import GATEWAY, MODULE, TASK, invoke
 from xds_server.semantics.checks.catalog import CHECKS
 
 ROUTE = """\
@@ -58,7 +58,7 @@ def test_good_files_are_told_in_one_line() -> None:
 
 
 def test_all_tells_the_good_verdicts_too() -> None:
-    found = invoke("check", "-", "--all", stdin=GATEWAY + GOOD)
+    found = invoke("check", "-", "--all", stdin=GATEWAY + GOOD, columns=300)
     head, *lines, end = found.out.splitlines()
     assert head.split() == ["SEVERITY", "CODE", "PLACE", "OBJECT", "FIELD", "REASON", "MESSAGE"]
     column = head.index("REASON")
@@ -105,7 +105,7 @@ def test_good_verdicts_as_data() -> None:
 
 
 def test_bad_input_as_a_table(bad: Path) -> None:
-    found = invoke("check", bad)
+    found = invoke("check", bad, columns=300)
     assert found.status == 1
     lines = found.out.splitlines()
     assert lines[-1] == "5 errors, 4 verdicts good"
@@ -130,21 +130,43 @@ def test_a_pipe_gets_each_finding_in_one_whole_line(tmp_path: Path) -> None:
     (folder / "all.yaml").write_text(GATEWAY + BAD)
     lines = invoke("check", folder).out.splitlines()
     assert any(f"{folder}/all.yaml:37 " in line and line.endswith('is "no-slash"') for line in lines)
+    told = [line for line in lines[:-1] if not line.startswith("  hint: ")]
+    assert len(told) == 5
+    assert [line.split()[0] for line in told] == ["error"] * 5
+    assert told[2] == (
+        f"error XDS0701 {folder}/all.yaml:27 HTTPRoute shop/half spec.rules[1].backendRefs[0] BackendNotFound:"
+        " Service shop/here does not exist"
+    )
 
 
-def test_a_narrow_terminal_gets_every_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "80")
-    found = invoke("check", "-", stdin=GATEWAY + BAD)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", found.out)
+def test_a_line_in_a_pipe_depends_on_no_other_finding_and_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = ROUTE % ("lost", "nowhere", "  - {}\n")
+    (alone,) = (line for line in invoke("check", "-", stdin=GATEWAY + lost).out.splitlines() if "NoSuchParent" in line)
+    monkeypatch.setenv("COLUMNS", "40")
+    longer = ROUTE % ("n" * 250, "gw", "  - {backendRefs: [{name: there, port: 80}]}\n")
+    lines = invoke("check", "-", "--all", stdin=GATEWAY + lost + longer).out.splitlines()
+    assert alone in lines
+    assert any(f"HTTPRoute shop/{'n' * 250} " in line for line in lines), "the whole name"
+    good = "good Gateway shop/gw listener web (1 route) ResolvedRefs: All references are resolved."
+    assert good in lines
+
+
+def test_what_a_file_gets_is_what_a_pipe_gets(bad: Path, tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    with file.open("w") as out:
+        subprocess.run([*MODULE, "check", str(bad)], stdout=out, check=False, timeout=30)
+    assert file.read_text() == invoke("check", bad).out
+
+
+def test_a_narrow_terminal_gets_every_word() -> None:
+    plain = invoke("check", "-", stdin=GATEWAY + BAD, columns=80).out
     assert max(map(len, plain.splitlines())) <= 80
     assert "…" not in plain
     for word in ("XDS0701", "UnsupportedValue", "NoSuchParent"):
         assert word in plain
     told = "HTTPRoute shop/lost spec.parentRefs[0] NoSuchParent\n  there is no Gateway shop/nowhere among the files\n"
     assert told in plain
-    monkeypatch.setenv("COLUMNS", "400")
-    wide = re.sub(r"\x1b\[[0-9;]*m", "", invoke("check", "-", stdin=GATEWAY + BAD).out)
+    wide = invoke("check", "-", stdin=GATEWAY + BAD, columns=400).out
     assert wide.splitlines()[0].startswith("SEVERITY  CODE")
 
 
@@ -210,7 +232,8 @@ def test_a_value_that_is_none_of_an_option_is_told_plainly() -> None:
 
 def test_a_very_long_name_does_not_push_the_table_apart() -> None:
     name = "n" * 250
-    head, *lines = invoke("check", "-", stdin=GATEWAY + ROUTE % (name, "no", "  - {}\n")).out.splitlines()
+    told = invoke("check", "-", stdin=GATEWAY + ROUTE % (name, "no", "  - {}\n"), columns=400).out
+    head, *lines = told.splitlines()
     assert head.index("FIELD") - head.index("OBJECT") < 100
     assert any(f"{'n' * 30}…{'n' * 44}" in line for line in lines)
 

@@ -81,7 +81,7 @@ def test_nothing_would_change() -> None:
 
 
 def test_the_table(files: tuple[Path, Path]) -> None:
-    found = invoke("diff", *files)
+    found = invoke("diff", *files, columns=300)
     assert (found.status, found.err) == (1, "")
     changes, statuses, end = [part.splitlines() for part in found.out.split("\n\n")]
     cells = [[cell.strip() for cell in re.split(r"\s{2,}", line)] for line in changes]
@@ -110,7 +110,7 @@ def test_the_table(files: tuple[Path, Path]) -> None:
 
 
 def test_the_columns_of_the_table_are_aligned(files: tuple[Path, Path]) -> None:
-    head, *lines = invoke("diff", *files).out.split("\n\n")[0].splitlines()
+    head, *lines = invoke("diff", *files, columns=300).out.split("\n\n")[0].splitlines()
     assert {line[head.index("RESOURCE") - 1] for line in lines} == {" "}
     assert {line[head.index("RESOURCE")] for line in lines} == {"e", "l", "s", "r"}
 
@@ -246,7 +246,7 @@ def test_conditions_of_listener_sets_are_those_of_their_gateway(tmp_path: Path) 
 
 
 def test_a_gateway_on_one_side_alone() -> None:
-    found = invoke("diff", TASK, "-", stdin=GATEWAY)
+    found = invoke("diff", TASK, "-", stdin=GATEWAY, columns=300)
     rows = found.out.splitlines()
     assert found.status == 1
     assert re.split(r"\s{2,}", rows[1]) == [
@@ -332,7 +332,7 @@ def narrowed(*hostnames: str) -> list[list[str]]:
         files = [Path(folder) / name for name in ("old.yaml", "new.yaml")]
         for file, side in zip(files, sides, strict=True):
             file.write_text(side)
-        lines = invoke("diff", *files).out.split("\n\n")[0].splitlines()[1:]
+        lines = invoke("diff", *files, columns=300).out.split("\n\n")[0].splitlines()[1:]
     return [[cell.strip() for cell in re.split(r"\s{2,}", line)] for line in lines]
 
 

@@ -1,11 +1,11 @@
-"""How `check` prints: a table for people, data, workflow commands of GitHub."""
+"""How `check` prints: a table or lines, data, workflow commands of GitHub."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from xds_server.cli.findings import Finding
-from xds_server.cli.table import print_table
+from xds_server.cli.table import on_terminal, print_rows
 from xds_server.cli.verdicts import Row
 from xds_server.semantics.checks.check import Severity
 
@@ -18,9 +18,10 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 
 
 def table(findings: Sequence[Finding], good: Sequence[Row], *, places: bool = True) -> None:
-    """One line for each finding, the first of each code with its hint; then what is good. Without `places` there is no
-    column for them: objects of a cluster have none.
+    """One row for each finding, the first of each code with its hint; then what is good. Without `places` there is no
+    column for them: objects of a cluster have none. Only on a terminal long names are shortened.
     """
+    name = _short if on_terminal() else str
     lines: list[tuple[str, ...]] = []
     styles: list[str] = []
     hinted: set[str] = set()
@@ -30,8 +31,8 @@ def table(findings: Sequence[Finding], good: Sequence[Row], *, places: bool = Tr
             check.severity,
             check.code,
             str(one.place),
-            _short(one.object),
-            _short(one.field or one.part),
+            name(one.object),
+            name(one.field or one.part),
             one.reason,
             one.message,
         )
@@ -42,12 +43,12 @@ def table(findings: Sequence[Finding], good: Sequence[Row], *, places: bool = Tr
             lines.append(("", "", "", "", "", "", f"hint: {check.hint}"))
             styles.append("dim")
     for row in good:
-        lines.append((GOOD, "", "", _short(str(row.ref)), _short(row.part), row.reason, row.message))
+        lines.append((GOOD, "", "", name(str(row.ref)), name(row.part), row.reason, row.message))
         styles.append("")
     if lines:
         shown = [index for index, name in enumerate(_HEAD) if places or name != _PLACE]
         rows = [[line[index] for index in shown] for line in lines]
-        print_table([_HEAD[index] for index in shown], rows, styles=styles)
+        print_rows([_HEAD[index] for index in shown], rows, styles=styles)
 
 
 def _short(text: str) -> str:

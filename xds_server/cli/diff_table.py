@@ -1,9 +1,9 @@
-"""What `diff` prints for people: a table of what changes, one of conditions, who drains, and a summary in one line."""
+"""What `diff` prints for people: what changes, conditions, who drains, and a summary in one line."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from xds_server.cli.table import print_table
+from xds_server.cli.table import print_rows
 from xds_server.pipeline.difference import GatewayChange, ResourceChange, StatusChange
 from xds_server.pipeline.host_difference import HostChange, RouteChange
 from xds_server.wire.changed import Change
@@ -20,16 +20,16 @@ Row = tuple[Change, str, str, str]
 
 
 def print_changes(gateways: Sequence[GatewayChange], statuses: Sequence[StatusChange]) -> None:
-    """The tables, those that have rows, and a line for everything that drains."""
+    """What there is of both, as tables or lines, and a line for everything that drains."""
     rows = [(gateway.gateway, *row) for gateway in gateways for row in _rows(gateway)]
     if rows:
         styles = [_STYLES[row[1]] for row in rows]
-        print_table(_HEAD, rows, styles=styles)
+        print_rows(_HEAD, rows, styles=styles)
         print()
     if statuses:
         lines = [(one.object, one.part, one.condition, one.turned, one.reason, one.message) for one in statuses]
         styles = ["green" if one.turned == "good" else "red" for one in statuses]
-        print_table(_STATUS_HEAD, lines, styles=styles)
+        print_rows(_STATUS_HEAD, lines, styles=styles)
         print()
     for gateway in gateways:
         for drain in gateway.drains:

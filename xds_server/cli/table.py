@@ -1,4 +1,4 @@
-"""Tables on standard output: aligned, for people and for grep."""
+"""Tables on standard output: aligned, for people; and lines, for whatever reads a pipe."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -19,6 +19,24 @@ class TableFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+
+
+def on_terminal() -> bool:
+    """Is standard output a terminal?"""
+    return Console().is_terminal
+
+
+def print_rows(head: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str]) -> None:
+    """Prints a table on a terminal. Elsewhere each row is one line that depends on no other row: its cells in a row,
+    and after a colon the last one, which is prose. Prose alone is indented: it belongs to the line above.
+    """
+    if on_terminal():
+        print_table(head, rows, styles=styles)
+        return
+    for *cells, prose in rows:
+        told = " ".join(filter(None, cells)) or " " * _INDENT
+        told += f": {prose}" if prose and not told.isspace() else prose
+        print(" ".join(told.splitlines()))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str]) -> None:
