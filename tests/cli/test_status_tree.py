@@ -124,6 +124,23 @@ def test_what_a_status_says_is_wrong_stands_below_its_object() -> None:
     assert nodes[0].data()["children"][0]["good"] is False
 
 
+def test_a_gateway_is_not_good_where_a_listener_is_not() -> None:
+    tls = {"certificateRefs": [{"name": "nowhere"}]}
+    gateway = doc.gateway("gw", doc.listener("web"), doc.listener("https", 443, protocol="HTTPS", tls=tls))
+    status = gateway_status(condition("Accepted", reason="ListenersNotValid"), condition("Programmed"))
+    unresolved = condition("ResolvedRefs", "False", "InvalidCertificateRef", "no Secret")
+    status["listeners"] = [
+        {"name": "web", "conditions": [condition("Accepted"), condition("ResolvedRefs")]},
+        {"name": "https", "conditions": [condition("Accepted"), unresolved]},
+    ]
+    found = only(tree(asked(WORLD[0], gateway, *WORLD[2:], Gateway_gw=status), [GATEWAY]))
+    assert [line for line, _ in found.lines()][:2] == [
+        "Gateway default/gw  192.0.2.1, 1 ready pod",
+        "  ! 1 of 2 listeners are not good",
+    ]
+    assert [one.problems for one in found.children] == [("ResolvedRefs False: InvalidCertificateRef: no Secret",), ()]
+
+
 def test_a_gateway_without_a_status_is_not_good() -> None:
     gateway = only(tree(asked(*WORLD), [GATEWAY]))
     assert gateway.problems == ("nobody has written its status yet",)

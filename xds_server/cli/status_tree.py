@@ -152,6 +152,8 @@ def _gateway(key: Key, parents: Sequence[Parent], asked: Asked) -> Node:
         for listener in parent[1].listeners:
             routes.setdefault(listener, []).append(parent)
     listeners = tuple(_listener(point, routes.get(point.id, ()), asked) for point in points)
+    if not problems and (bad := sum(bool(one.problems) for one in listeners)):
+        problems = (f"{bad} of {len(listeners)} listeners are not good",)
     lost = tuple(_lost(id_, verdict, asked) for id_, verdict in parents if not verdict.listeners)
     return Node("Gateway", str(key), ", ".join(words), problems, (*listeners, *_sets(key, asked), *lost), facts)
 
