@@ -88,11 +88,13 @@ def insecure_frontend(message: str) -> Condition:
     return _condition("InsecureFrontendValidationMode", _TRUE, "ConfigurationChanged", message)
 
 
-def gateway_accepted(valid: int, total: int, note: str = "") -> Condition:
-    """The Gateway's Accepted from the number of its valid listeners; a note is on what is odd, but not wrong."""
+def gateway_accepted(accepting: int, valid: int, total: int, note: str = "") -> Condition:
+    """The Gateway's Accepted from the number of its listeners that are accepted, and of those of them that are valid;
+    a note is on what is odd, but not wrong.
+    """
     if valid == total:
         return accepted(f"The Gateway is accepted, but: {note}." if note else "The Gateway is accepted.")
-    if valid:
+    if accepting:
         return _condition(
             "Accepted", _TRUE, "ListenersNotValid", f"{total - valid} of {total} listeners are not valid."
         )

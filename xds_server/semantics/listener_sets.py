@@ -64,12 +64,12 @@ def _allows(gateway: Gateway, namespace: str, look: Lookup, world: World) -> boo
 
 
 def verdict(listeners: Sequence[Any], of_gateway: Condition) -> SetVerdict:
-    """From its listeners: a set is stricter than a Gateway, a listener that resolves nothing is not valid either.
+    """From its listeners: a set is stricter than a Gateway, it is not accepted when none of them is valid.
 
     `of_gateway` is the Gateway's Accepted: where that is False, nothing of its sets is served.
     """
     if of_gateway.status != "True":
         message = f"The Gateway is not accepted: {of_gateway.message}"
         return SetVerdict(conditions.not_accepted("ParentNotAccepted", message), tuple(listeners))
-    valid = sum(one.accepted.status == "True" and (one.served or one.resolved.status == "True") for one in listeners)
+    valid = sum(one.valid for one in listeners)
     return SetVerdict(conditions.set_accepted(valid, len(listeners)), tuple(listeners))

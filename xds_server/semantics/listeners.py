@@ -99,6 +99,11 @@ class ListenerVerdict:
         """The listener's name in its object."""
         return self.id.name
 
+    @property
+    def valid(self) -> bool:
+        """Is nothing wrong with it that keeps it from being served?"""
+        return self.accepted.status == "True" and (self.served or self.resolved.status == "True")
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayVerdict:
@@ -143,10 +148,12 @@ def judge(
         filters = listener_filters.judge(id_, listener, features, look=look, world=world)
         found = _checked(_judge_listener(id_, listener, conflicts.get(id_), look, world), listener, checks)
         judged[id_] = (_filtered(found[0], filters), *found[1:])
-    valid = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
+    accepting = sum(judged[id_][0].accepted.status == "True" for id_, _ in own)
+    valid = sum(judged[id_][0].valid for id_, _ in own)
     made, unmade = infrastructure.judge(gateway, look, world)
     notes = filter(None, (classes.gone(gateway, look, world), made.note, listener_sets.problem(gateway)))
-    accepted = addresses.problem(gateway) or unmade or conditions.gateway_accepted(valid, len(own), "; ".join(notes))
+    of_listeners = conditions.gateway_accepted(accepting, valid, len(own), "; ".join(notes))
+    accepted = addresses.problem(gateway) or unmade or of_listeners
     served_on = accepted.status == "True" or (world.deployed and accepted.reason == "InvalidParameters")
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
