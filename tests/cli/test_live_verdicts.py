@@ -81,6 +81,34 @@ def test_an_address_that_was_not_to_be_had() -> None:
     assert told(found) == [("Gateway default/gw", "", "AddressNotUsable", "192.0.2.1 is taken")]
 
 
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("NoResources", "Service default/gw is there already and was not made for this Gateway"),
+        ("Invalid", "The API server refuses Deployment default/gw: spec.replicas: Invalid value: -1"),
+    ],
+)
+def test_what_cannot_be_deployed_is_told_and_not_the_addresses_that_are_missing_for_it(
+    reason: str, message: str
+) -> None:
+    addresses = condition("AddressesAssigned", "NotAssigned", "Service default/gw was not made for the Gateway")
+    found = snapshot(Gateway={"conditions": [condition("Programmed", reason, message), addresses]})
+    assert told(found) == [("Gateway default/gw", "", reason, message)]
+    wrong, _ = of_snapshot(found, CONTROLLER, NOW)
+    assert [(one.check.code, one.field) for one in wrong] == [("XDS0315", "")]
+    assert "Rename the Gateway or the other object" in wrong[0].check.hint
+
+
+def test_addresses_that_are_missing_are_told_where_it_is_deployed() -> None:
+    message = "Service default/gw has no address yet"
+    missing = [
+        condition("Programmed", "AddressNotAssigned", message),
+        condition("AddressesAssigned", "NotAssigned", message),
+    ]
+    found = snapshot(Gateway={"conditions": missing})
+    assert {(reason, text) for _, _, reason, text in told(found)} == {("NotAssigned", message)}
+
+
 @pytest.mark.parametrize(("since", "count"), [(LONG_AGO, 1), (JUST_NOW, 0)])
 def test_what_is_waited_for_is_told_after_a_while(since: str, count: int) -> None:
     waits = condition("Programmed", "Pending", "no Envoy has connected", since=since)

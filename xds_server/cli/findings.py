@@ -11,7 +11,7 @@ from xds_server.model.document import Document, Fault, Ignored, text_at
 from xds_server.model.kinds import BY_GROUP_KIND, EXPERIMENTAL_GROUP, GATEWAY_GROUP
 from xds_server.model.meta import Key
 from xds_server.pipeline.remarks import remarks
-from xds_server.semantics.checks.catalog import CHECKS, of_fault, of_kind, of_message
+from xds_server.semantics.checks.catalog import CHECKS, of_condition, of_fault, of_kind, of_message
 from xds_server.semantics.checks.check import Check
 from xds_server.shell.survey import Place, Survey, Written
 
@@ -69,8 +69,12 @@ def _of_fault(fault: Fault, check: Check | None = None) -> Finding:
 
 
 def sifted(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
-    """Findings of the bad verdicts, without what only follows from something else that is told."""
+    """Findings of the bad verdicts, without what only follows from something else that is told. The addresses of a
+    Gateway that cannot be deployed follow from that.
+    """
+    undeployed = {row.ref for row in rows if _undeployed(row)}
     bad = [row for row in rows if not row.good]
+    bad = [row for row in bad if row.condition != "AddressesAssigned" or row.ref not in undeployed]
     faulty = {(row.ref, row.part) for row in bad if row.condition != "Programmed"}
     inside = {row.ref for row in bad if row.part.startswith("listener ")}
     unresolved = {(row.ref, row.part) for row in bad if row.condition == "ResolvedRefs"}
@@ -80,8 +84,14 @@ def sifted(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
         repeats = row.condition == "Conflicted" and (row.ref, row.part, row.message) in accepted
         nobody = row.reason == "NoValidCACertificate" and (row.ref, row.part) in unresolved
         whole = not row.part and row.ref in inside and (row.reason in FOLLOWING or row.condition == "Programmed")
-        if not (follows or repeats or nobody or whole):
+        if _undeployed(row) or not (follows or repeats or nobody or whole):
             yield from _of_row(row, found)
+
+
+def _undeployed(row: Row) -> bool:
+    """Does it say that what is to be made for a Gateway cannot be made?"""
+    told = row.ref.kind == "Gateway" and not row.part and not row.good
+    return told and of_condition("Gateway", row.condition, row.reason, row.message) is CHECKS["XDS0315"]
 
 
 def _of_row(row: Row, found: Survey) -> Iterator[Finding]:
