@@ -91,6 +91,14 @@ def test_several_gateways_are_all_told_unless_one_is_named(tmp_path: Path) -> No
     assert "\nGateway istio-ingress/gateway" not in only.out
 
 
+def test_where_no_gateway_has_a_listener_for_it_none_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "gw.yaml").write_text(GATEWAY)
+    found = invoke("explain", "http://httpbin.example.com:81/get", TASK, tmp_path)
+    assert found.status == 1
+    assert found.out.count("has no listener of TCP port 81 (it has: 80)") == 2
+    assert found.out.splitlines()[-1] == "no Gateway here has a listener for it; --gateway names one"
+
+
 def test_faults_are_told_and_are_faults(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("kind: [\n")
     found = invoke("explain", URL, TASK, tmp_path)

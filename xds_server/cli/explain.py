@@ -190,7 +190,8 @@ def _print(
     for prediction in predictions:
         print("\n".join(explain_tree.lines(prediction)))
     if len(predictions) > 1:
-        print(f"{len(predictions)} Gateways have a listener for it; --gateway names one")
+        which = f"{len(predictions)} Gateways have" if predictions[0].listener else "no Gateway here has"
+        print(f"{which} a listener for it; --gateway names one")
     if sent is not None:
         print(sent.told)
 
