@@ -25,6 +25,8 @@ from xds_server.semantics.world import World
 
 Route = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
 GatewayHost = tuple[Key, str]
+_MOST = 10
+"""How many listeners a message names."""
 
 
 class ClaimId(NamedTuple):
@@ -157,7 +159,7 @@ def _claims(asking: _Asking, point: AttachPoint, points: Iterable[AttachPoint]) 
 
 
 def _attach(
-    reference: ParentReference, asking: _Asking, points: Iterable[AttachPoint], look: Lookup, world: World
+    reference: ParentReference, asking: _Asking, points: Sequence[AttachPoint], look: Lookup, world: World
 ) -> tuple[list[AttachPoint], Condition]:
     named = [
         point
@@ -165,7 +167,7 @@ def _attach(
         if reference.section_name in (None, point.id.name) and reference.port in (None, point.port)
     ]
     if not named:
-        return [], conditions.no_matching_parent(f"no listener {_wanted(reference)}")
+        return [], conditions.no_matching_parent(f"no listener {_wanted(reference)}{_offered(reference, points)}")
     namespace = asking.key.namespace
     allowing = [point for point in named if asking.kind in point.kinds and _allows(point, namespace, look, world)]
     if not allowing:
@@ -191,6 +193,14 @@ def _wanted(reference: ParentReference) -> str:
     if reference.port is not None:
         parts.append(f"has port {reference.port}")
     return " and ".join(parts) or "exists"
+
+
+def _offered(reference: ParentReference, points: Sequence[AttachPoint]) -> str:
+    """The listeners that there are, with what the reference asks of them."""
+    ported = reference.port is not None
+    told = [f"{point.id.name} on port {point.port}" if ported else point.id.name for point in points]
+    more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
+    return f" (there are: {', '.join(told[:_MOST])}{more})" if told else ""
 
 
 def _allows(point: AttachPoint, namespace: str, look: Lookup, world: World) -> bool:
