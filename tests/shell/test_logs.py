@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -12,15 +11,6 @@ from xds_server.model.meta import Key, ObjectRef
 from xds_server.shell import logs
 
 log = structlog.get_logger()
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def written(log_format: str, level: str = "info") -> io.StringIO:
