@@ -116,7 +116,7 @@ async def test_one_that_fails_is_tried_ever_less_often_however_well_others_do(wo
     await world.until(lambda: len(world.server.times("bad")) > len(tried))
     await asyncio.sleep(0.3)
     assert world.results.count(("GatewayClass", "failed")) == count
-    assert not world.writer._busy
+    assert len(world.writer._rests) == 0
 
 
 async def test_what_the_server_asks_to_wait_is_waited(world: World) -> None:

@@ -75,6 +75,10 @@ class Rests(Generic[K]):
         self._first, self._longest = first, longest
         self._failures: Counter[K] = Counter()
 
+    def __len__(self) -> int:
+        """How many failed last."""
+        return len(self._failures)
+
     def failed(self, key: K) -> float:
         """It failed once more; how long it is to rest."""
         failures = self._failures[key]
