@@ -14,7 +14,8 @@ from typing import Any
 
 from tests.bench import worlds
 from tests.bench.bare_server import BareServer
-from tests.real_envoy import RealEnvoy, ads_bootstrap, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy, ads_bootstrap
 from xds_server.app.offline import offline
 from xds_server.model.parse import parse
 from xds_server.xds.resource import Resource, ResourceType

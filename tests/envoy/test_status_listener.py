@@ -1,7 +1,6 @@
 """The status port of a real Envoy: three paths, and a preStop hook that waits as long as connections are open."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,18 +10,12 @@ from typing import Any
 import pytest
 
 from tests.envoy.test_bootstrap import http, listener_with_regex, options, running
+from tests.ports import free_port
 from tests.shell.serve.peers import served
 from xds_server.envoy.bootstrap import bootstrap, to_json
 from xds_server.envoy.status_listener import LEAST_SECONDS
 
 MOST_SECONDS = 5
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

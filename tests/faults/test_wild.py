@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults.wild import identity, objects
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.scenarios.certificates import filled_in
 from tests.scenarios.test_real_envoy import PROXY, Name, proxy
 from tests.traffic.harness import service

@@ -20,7 +20,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.real_envoy import RealEnvoy, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy
 from xds_server.control import Changes, Control, Round
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.model.document import Fault, Ignored, Object

@@ -3,7 +3,8 @@
 import socket
 
 from tests.nack.harness import GATEWAY, World, made, route, rule, until
-from tests.real_envoy import RealEnvoy, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy
 from xds_server.control import Changes
 from xds_server.model.document import Object
 from xds_server.routing.listener import Bind

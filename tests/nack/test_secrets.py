@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.nack.harness import GATEWAY, World, made, route
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.scenarios.certificates import certificate_pem, key_pem
 from xds_server.model.document import Object
 from xds_server.model.meta import Key

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from xds_server.shell import die_with_parent
 
 SECONDS: Final = 20.0

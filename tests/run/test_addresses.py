@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.run.files import gateway, route, service, write
 from tests.run.process import Server, until
 from tests.run.traffic import get, until_status

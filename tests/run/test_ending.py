@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.run.files import gateway, route, service, write
 from tests.run.process import Server, alive, until
 from tests.run.traffic import FAILED, until_status

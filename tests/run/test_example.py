@@ -15,7 +15,7 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.run.process import Server, until
 from tests.run.traffic import get, traffic, until_status
 

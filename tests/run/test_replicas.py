@@ -10,7 +10,8 @@ from time import monotonic
 
 import pytest
 
-from tests.real_envoy import RealEnvoy, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy
 from tests.run.process import Server, until
 from tests.run.test_server_killed import HOST, admin_answers, bootstrap, in_sync, sent, write_world
 from tests.run.traffic import Traffic, traffic, until_status

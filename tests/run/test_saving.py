@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.run.files import gateway, route, service, write
 from tests.run.process import Server
 from tests.run.traffic import get, traffic, until_status

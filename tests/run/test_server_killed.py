@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.real_envoy import RealEnvoy, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy
 from tests.run.files import gateway, route, service, write
 from tests.run.process import Server, until
 from tests.run.traffic import traffic, until_status

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.real_envoy import free_port, free_udp_port
+from tests.ports import free_port, free_udp_port
 from tests.run.files import gateway, service, write
 from tests.run.process import Server, until
 from tests.traffic.streams import answering, greeting, name_of, sender

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.run.files import gateway, route, write
 from tests.run.process import Server
 from tests.run.traffic import until_status

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import re2
 
-from tests.real_envoy import RealEnvoy, ads_bootstrap, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy, ads_bootstrap
 from tests.scenarios.scenario import Scenario, load_all
 from xds_server.model.meta import Key
 from xds_server.routing.audience import ForGateway

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from envoy_data_plane.envoy.admin import v3 as admin
 
-from tests.real_envoy import RealEnvoy, ads_bootstrap, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy, ads_bootstrap
 from tests.shell.debug_world import World, documents, key_text
 from xds_server.model.batch import upsert
 from xds_server.model.meta import Key

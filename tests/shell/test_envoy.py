@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
+from tests.ports import free_port
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.infra.binding import Port, Socket, Unavailable
 from xds_server.model.meta import Key
@@ -230,12 +231,6 @@ async def test_access_log_files(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGKILL)
             await until(lambda pid=pid: supervisor.statuses()[WEB].pid not in {pid, None})
         assert file.read_text() == "/first\n/second\n"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as trial:
-        number: int = trial.getsockname()[1]
-        return number
 
 
 def listens(port: int) -> bool:

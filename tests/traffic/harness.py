@@ -18,7 +18,8 @@ import aiohttp
 import yaml
 from yarl import URL
 
-from tests.real_envoy import RealEnvoy, free_port, free_udp_port
+from tests.ports import free_port, free_udp_port
+from tests.real_envoy import RealEnvoy
 from tests.scenarios.certificates import filled_in
 from tests.traffic.client import Answer, answer_of, connected
 from xds_server.control import Changes, Control, Round

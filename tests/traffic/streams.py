@@ -1,7 +1,6 @@
 """Backends and clients of connections and datagrams: what they say, how they end, and documents to serve them by."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -272,10 +271,3 @@ async def logged(world: World, what: str, count: int = 1) -> list[str]:
 
     await world.envoy.until(lines, f"has not logged {what}", seconds=15)
     return lines()
-
-
-def unused_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

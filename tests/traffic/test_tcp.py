@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
+from tests.ports import free_port
 from tests.traffic.harness import World, service
 from tests.traffic.streams import (
     FAR,
@@ -23,7 +24,6 @@ from tests.traffic.streams import (
     name_of,
     names_of,
     route,
-    unused_port,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,7 +39,7 @@ async def backends(world: World) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for name in ("one", "two", "three"):
             await world.change(service(name, [await stack.enter_async_context(greeting(name))]))
-        await world.change(service("dead", [f"127.0.0.1:{unused_port()}"]), service("empty", []))
+        await world.change(service("dead", [f"127.0.0.1:{free_port()}"]), service("empty", []))
         yield
 
 

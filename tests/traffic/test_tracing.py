@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.real_envoy import free_port
+from tests.ports import free_port
 from tests.traffic.client import Answer, connected
 from tests.traffic.collector import Collector, Span, collecting
 from tests.traffic.harness import World, endpoints, service

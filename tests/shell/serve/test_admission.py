@@ -11,7 +11,8 @@ import grpc
 
 from tests.envoy.test_bootstrap import options
 from tests.envoy.test_control_plane import NAME, Pod
-from tests.real_envoy import RealEnvoy, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy
 from tests.shell.serve import messages as make
 from tests.shell.serve.peers import Recorder
 from tests.shell.serve.test_real_envoy import backend, catalog_of, self_signed

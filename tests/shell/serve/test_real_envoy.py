@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.real_envoy import RealEnvoy, ads_bootstrap, free_port
+from tests.ports import free_port
+from tests.real_envoy import RealEnvoy, ads_bootstrap
 from tests.shell.serve import messages as make
 from tests.shell.serve.peers import Server, served
 from xds_server.shell.serve.session import Session
