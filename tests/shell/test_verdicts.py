@@ -108,8 +108,17 @@ def test_a_cause_is_told_once_whichever_conditions_say_it() -> None:
 
 def test_whoever_wants_to_hears_of_each_line() -> None:
     world, heard = World(), []
-    world.log.told = lambda about, check, message: heard.append((str(about), check.code, message))
+    world.log.told = lambda about, checks, message: heard.append((str(about), [one.code for one in checks], message))
     world.told(gateway("gw", listener("http")), A)
     ((about, code, message),) = heard
-    assert (about, code) == ("HTTPRoute default/a", "XDS0701")
+    assert (about, code) == ("HTTPRoute default/a", ["XDS0701"])
     assert message.startswith("parent default/gw: rules[0]")
+
+
+def test_each_problem_of_one_message_is_heard_of() -> None:
+    world, heard = World(), []
+    world.log.told = lambda _, checks, __: heard.append([one.code for one in checks])
+    world.told(
+        gateway("gw", listener("http")), route("a", rules=[rule("/", backend("s1"), backend("s2", namespace="other"))])
+    )
+    assert heard == [["XDS0701", "XDS0704"]]

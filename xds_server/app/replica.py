@@ -1,7 +1,7 @@
 """One replica among others: who leads, what Envoys of all have, the statuses that the leader writes."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from xds_server.shell.kube import leader
 from xds_server.shell.kube.acks import AckExchange
 from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.crds import CrdWatch
-from xds_server.shell.kube.events import Events, Note, reason_of
+from xds_server.shell.kube.events import Events, Note, worth
 from xds_server.shell.kube.leader import Alone, Duty, Election, Leadership
 from xds_server.shell.kube.metrics import StatusMetrics
 from xds_server.shell.kube.source import KubeSource
@@ -49,12 +49,12 @@ class Replica:
         """What runs while it leads. `deployed` is set once it is known what keeps Gateways from being deployed."""
         return {"statuses": partial(self._write_statuses, deployed), "events": self.events.run}
 
-    def verdict(self, about: ObjectRef, check: Check, message: str) -> None:
+    def verdict(self, about: ObjectRef, checks: Sequence[Check], message: str) -> None:
         """Something of an object has turned bad."""
-        reason = reason_of(check.code, message)
-        live = self.source.live.get(about.kind, about.key)
-        if reason is not None and live is not None:
-            self.events.note(Note(about, live.uid, reason, f"{message} ({check.code})"))
+        found, live = worth(checks, message), self.source.live.get(about.kind, about.key)
+        if found is not None and live is not None:
+            reason, code = found
+            self.events.note(Note(about, live.uid, reason, f"{message} ({code})"))
 
     def deployment(self, gateway: Key, uid: str, reason: str, text: str) -> None:
         """Something keeps a Gateway from being deployed."""

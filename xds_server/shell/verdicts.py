@@ -3,7 +3,7 @@
 In: what each settle changed. Out: log lines. What only waits for an Envoy is not worth a line.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -80,8 +80,8 @@ class VerdictLog:
 
     pipeline: Pipeline
     files: bool = True
-    told: Callable[[ObjectRef, Check, str], None] = lambda *_: None
-    """Told of each line on an object: what it is of, and the message."""
+    told: Callable[[ObjectRef, Sequence[Check], str], None] = lambda *_: None
+    """Told of each line on an object: what the problems in its message are of, and the message."""
     _unserved: dict[Key, str] = field(default_factory=dict)
     _said: dict[tuple[str, Key], frozenset[Problem]] = field(default_factory=dict)
 
@@ -170,16 +170,16 @@ class VerdictLog:
     def _tell(self, object_: ObjectRef, kind: str, same: list[Problem]) -> None:
         """One cause, whichever conditions say it. Programmed only repeats why it is not."""
         part, condition, reason, message = min(same, key=lambda one: (one[1] == "Programmed", one))
-        check = next(of_message(kind, condition, reason, message)).check
+        checks = list(dict.fromkeys(one.check for one in of_message(kind, condition, reason, message)))
         conditions = ", ".join(dict.fromkeys(one[1] for one in same))
         reasons = ", ".join(dict.fromkeys(one[2] for one in same))
         log.warning(
             "not good",
-            code=check.code,
+            code=checks[0].code,
             object=str(object_),
             part=part,
             condition=conditions,
             reason=reasons,
             message=message,
         )
-        self.told(object_, check, f"{part}: {message}" if part else message)
+        self.told(object_, checks, f"{part}: {message}" if part else message)

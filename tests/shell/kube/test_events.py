@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
 from structlog.testing import capture_logs
 
-from xds_server.model.meta import ObjectRef
+from tests.pipeline.documents import Document, backend, document, gateway, grant, listener, route, rule, secret, service
+from tests.scenarios.certificates import filled_in
+from tests.shell.test_verdicts import World
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.semantics.checks.catalog import CHECKS
 from xds_server.shell.kube import events
 from xds_server.shell.kube.client import KubeClient
-from xds_server.shell.kube.events import reason_of
+from xds_server.shell.kube.events import reason_of, worth
 
 
 def test_every_code_is_one() -> None:
@@ -25,6 +29,68 @@ def test_what_people_wrote_themselves_is_told_by_statuses_alone() -> None:
 def test_a_certificate_that_expired_says_so() -> None:
     assert reason_of("XDS0509", "Secret a/b: expired on 2026-01-01 at 00:00 UTC") == "CertificateExpired"
     assert reason_of("XDS0506", "Secret a/b: tls.crt does not parse") == "CertificateUnusable"
+
+
+def parameters(name: str) -> Document:
+    made = gateway("gw", listener("http"))
+    made["spec"]["infrastructure"] = {"parametersRef": {"group": "", "kind": "ConfigMap", "name": name}}
+    return made
+
+
+def secure(**certificate: str) -> Document:
+    return gateway("gw", listener("s", 443, protocol="HTTPS", tls={"certificateRefs": [certificate]}))
+
+
+def shown(**certificate: str) -> Document:
+    made = gateway("gw", listener("http"))
+    made["spec"]["tls"] = {"backend": {"clientCertificateRef": certificate}}
+    return made
+
+
+ACROSS = [
+    gateway("gw", listener("http")),
+    route("a", rules=[rule("/", backend("gone"), backend("s", namespace="other"))]),
+]
+
+
+@pytest.mark.parametrize(
+    ("documents", "reason", "words"),
+    [
+        ([parameters("none")], "InvalidParameters", "ConfigMap default/none does not exist (XDS0308)"),
+        ([secure(name="none")], "InvalidCertificateRef", "Secret default/none does not exist (XDS0502)"),
+        ([secure(name="c", namespace="other")], "RefNotPermitted", "no ReferenceGrant in other"),
+        ([document("Secret", "c"), secure(name="c")], "CertificateUnusable", "it has no tls.crt"),
+        ([shown(name="none")], "InvalidClientCertificateRef", "Secret default/none does not exist"),
+        ([shown(name="c", namespace="other")], "RefNotPermitted", "no ReferenceGrant in other"),
+        (ACROSS, "RefNotPermitted", "Service other/s: no ReferenceGrant in other"),
+    ],
+)
+def test_what_others_can_take_from_a_gateway_is_an_event_once(
+    documents: list[Document], reason: str, words: str
+) -> None:
+    world, heard = World(), []
+    world.log.told = lambda about, checks, message: heard.append((about, worth(checks, message), message))
+    for _ in range(3):
+        world.told(*(filled_in(one) for one in documents))
+        world.told(service("unrelated"))
+    ((about, found, message),) = [one for one in heard if one[1] is not None]
+    assert found is not None
+    assert (about.kind, found[0]) == ("HTTPRoute" if documents is ACROSS else "Gateway", reason)
+    assert words in f"{message} ({found[1]})"
+
+
+def test_a_reference_that_fails_anew_is_an_event_anew() -> None:
+    world, heard = World(), []
+    world.log.told = lambda _, checks, message: heard.append(worth(checks, message))
+    allowed = grant("g", "Gateway", "Secret")
+    world.told(filled_in(secret("c", "a.test", namespace="other")), allowed, secure(name="c", namespace="other"))
+    assert [one for one in heard if one] == []
+    world.pipeline.inputs.remove("ReferenceGrant", Key("other", "g"))
+    world.told()
+    world.told(allowed)
+    world.pipeline.inputs.remove("ReferenceGrant", Key("other", "g"))
+    world.told()
+    assert [one for one in heard if one] == [("RefNotPermitted", "XDS0503")] * 2
 
 
 def test_a_replica_that_never_leads_remembers_so_many() -> None:

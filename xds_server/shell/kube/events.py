@@ -6,7 +6,7 @@ Source: Kubernetes API events.k8s.io/v1 Event; the API server forgets Events aft
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,6 +17,7 @@ import structlog
 
 from xds_server.model.kinds import BY_KIND
 from xds_server.model.meta import ObjectRef
+from xds_server.semantics.checks.check import Check
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import (
     ConflictError,
@@ -47,27 +48,54 @@ _TRIES: Final = 3
 
 
 _REASONS: Final = {
+    "XDS0301": "InvalidParameters",
+    "XDS0308": "InvalidParameters",
+    "XDS0314": "InvalidParameters",
     "XDS0405": "PortUnavailable",
     "XDS0406": "EnvoyRejected",
+    "XDS0410": "InvalidListenerFilterRef",
+    "XDS0411": "RefNotPermitted",
+    "XDS0501": "InvalidCertificateRef",
+    "XDS0502": "InvalidCertificateRef",
+    "XDS0503": "RefNotPermitted",
+    "XDS0504": "InvalidCertificateRef",
     "XDS0505": "CertificateUnusable",
     "XDS0506": "CertificateUnusable",
     "XDS0507": "CertificateUnusable",
     "XDS0508": "CertificateUnusable",
     "XDS0509": "CertificateUnusable",
+    "XDS0511": "InvalidClientCertificateRef",
+    "XDS0513": "InvalidCACertificateRef",
+    "XDS0514": "InvalidCACertificateKind",
+    "XDS0515": "RefNotPermitted",
     "XDS0516": "CertificateUnusable",
     "XDS0590": "CertificateUnusable",
+    "XDS0704": "RefNotPermitted",
     "XDS0891": "EnvoyRejected",
+    "XDS0904": "InvalidCACertificateRef",
+    "XDS0905": "InvalidCACertificateKind",
+    "XDS0907": "InvalidClientCertificateRef",
     "XDS0908": "EnvoyRejected",
 }
-"""The checks that are worth an Event. All others tell of what somebody just wrote, who reads the status.
-What keeps a Gateway from being deployed is told by whoever deploys.
+"""The checks that are worth an Event, with its reason: that of the condition, where one word of it says enough. They
+tell of what keeps a Gateway from serving, and of what others took away. All others tell of what somebody just wrote
+in a route, who reads the status. What keeps a Gateway from being deployed is told by whoever deploys.
 """
 
 
 def reason_of(code: str, message: str) -> str | None:
     """An Event's reason for a check that did not pass; None where it is worth none."""
     reason = _REASONS.get(code)
-    return "CertificateExpired" if reason == "CertificateUnusable" and " expired on " in message else reason
+    if reason == "CertificateUnusable" and " expired on " in message:
+        return "CertificateExpired"
+    refused = reason == "InvalidClientCertificateRef" and "no ReferenceGrant in" in message
+    return "RefNotPermitted" if refused else reason
+
+
+def worth(checks: Iterable[Check], message: str) -> tuple[str, str] | None:
+    """An Event's reason and the code, by the first of the problems in one message that is worth one; None for none."""
+    found = ((reason, one.code) for one in checks if (reason := reason_of(one.code, message)) is not None)
+    return next(found, None)
 
 
 class Note(NamedTuple):
