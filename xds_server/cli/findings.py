@@ -96,11 +96,11 @@ def _undeployed(row: Row) -> bool:
 
 def _of_row(row: Row, found: Survey) -> Iterator[Finding]:
     of = of_kind(row.ref.kind, row.part)
-    for check, inner, text in of_message(of, row.condition, row.reason, row.message):
+    for check, inner, text, reason in of_message(of, row.condition, row.reason, row.message):
         field = _field(of, row.at, inner or ("" if row.at and of != "Listener" else check.field))
         place = found.place(row.ref, field)
         text = _with_unread(text, found)
-        yield Finding(check, str(row.ref), row.part.partition(" (")[0], field, row.condition, row.reason, text, place)
+        yield Finding(check, str(row.ref), row.part.partition(" (")[0], field, row.condition, reason, text, place)
 
 
 def _with_unread(text: str, found: Survey) -> str:

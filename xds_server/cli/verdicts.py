@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xds_server.app.offline import Offline
 from xds_server.model.document import Fault
 from xds_server.model.meta import Condition, Key, ObjectRef
+from xds_server.pipeline.gateway import RouteKey
 from xds_server.semantics.conditions import is_bad, waits
 from xds_server.semantics.statuses import ListenerStatus
 from xds_server.shell.verdicts import absent_parents, unserved_gateways
@@ -74,8 +75,11 @@ def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
             continue
         yield Row(ObjectRef("Gateway", *key), "", "", "Served", "False", "NotOurs", reason, good=False)
     for (kind, key), route in world.pipeline.tables.routes.items():
-        for at, parent in absent_parents(world.pipeline, kind, key):
+        absent = list(absent_parents(world.pipeline, kind, key))
+        for at, parent in absent:
             yield _no_parent(ObjectRef(kind, *key), parent, at, faults, _among(world))
+        if absent and world.pipeline.statuses.routes.get((kind, key)) is None:
+            yield from _of_rules((kind, key), world)
         scope = route.spec.use_default_gateways
         if scope not in ("", "None") and not world.pipeline.tables.world.default_gateways.rows(scope):
             message = f"there is no Gateway of defaultScope {scope}{_among(world)}"
@@ -84,6 +88,14 @@ def _unserved(world: Offline, faults: Sequence[Fault]) -> Iterator[Row]:
     for key in world.pipeline.inputs.kinds["ListenerSet"].keys():  # noqa: SIM118 (a table)
         for at, parent in absent_parents(world.pipeline, "ListenerSet", key):
             yield _no_parent(ObjectRef("ListenerSet", *key), parent, at, faults, _among(world))
+
+
+def _of_rules(route: RouteKey, world: Offline) -> Iterator[Row]:
+    """What is wrong with the rules of a route that has no status, since its parents are not there."""
+    found = world.pipeline.tables.rules_verdicts.get(route)
+    told = (found.resolved, found.rejected or found.partial) if found is not None else ()
+    rows = _rows(ObjectRef(route[0], *route[1]), "", "", tuple(one for one in told if one is not None))
+    yield from (row for row in rows if not row.good)
 
 
 def _has_class(world: Offline, gateway: Key) -> bool:

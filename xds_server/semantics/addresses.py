@@ -108,13 +108,14 @@ def services(gateway: Gateway) -> tuple[str, ...]:
     return tuple(one.value for one in gateway.spec.addresses if one.type == "Hostname" and one.value)
 
 
-def problem(gateway: Gateway) -> Condition | None:
+def problems(gateway: Gateway) -> list[Condition]:
     """Why a Gateway with such addresses is not accepted."""
-    for index, address in enumerate(gateway.spec.addresses):
-        if address.type not in TYPES:
-            message = f"addresses[{index}].type: {address.type} is not supported (supported: {', '.join(TYPES)})"
-            return conditions.not_accepted("UnsupportedAddress", message)
-    return None
+    supported = f"is not supported (supported: {', '.join(TYPES)})"
+    return [
+        conditions.not_accepted("UnsupportedAddress", f"addresses[{index}].type: {address.type} {supported}")
+        for index, address in enumerate(gateway.spec.addresses)
+        if address.type not in TYPES
+    ]
 
 
 def settled(gateway: Gateway, placement: Placement | None) -> Placement | None:

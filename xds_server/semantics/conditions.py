@@ -57,6 +57,11 @@ def not_resolved_for(found: Sequence[Condition]) -> Condition:
     return not_resolved(problems[0].reason, "; ".join(dict.fromkeys(problem.message for problem in problems)))
 
 
+def not_accepted_for(found: Sequence[Condition]) -> Condition:
+    """One Accepted=False for several, with the reason of the first and the messages of all."""
+    return not_accepted(found[0].reason, "; ".join(dict.fromkeys(problem.message for problem in found)))
+
+
 def programmed(message: str = "") -> Condition:
     """Programmed=True: Envoy said so."""
     return _condition("Programmed", _TRUE, "Programmed", message)

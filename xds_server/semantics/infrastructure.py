@@ -47,15 +47,15 @@ class Infrastructure:
 NONE = Infrastructure()
 
 
-def judge(gateway: Gateway, look: Lookup, world: World) -> tuple[Infrastructure, Condition | None]:
+def judge(gateway: Gateway, look: Lookup, world: World) -> tuple[Infrastructure, list[Condition]]:
     """What a Gateway's infrastructure asks for, and why the Gateway is not accepted with it."""
     spec = gateway.spec.infrastructure or GatewayInfrastructure()
     wrong = dict(infrastructure_is_well_formed(spec))
     settings = gateway.metadata.annotations | spec.annotations
-    layers, problem = _layers(gateway, settings, look, world)
+    layers, problems = _layers(gateway, settings, look, world)
     service_type = settings.get(SERVICE_TYPE, SERVICE_TYPES[0])
     if service_type not in SERVICE_TYPES:
-        problem = problem or (
+        problems.append(
             f"annotation {SERVICE_TYPE}: {service_type} is no type of a Gateway's Service (LoadBalancer, NodePort, or"
             " ClusterIP is)"
         )
@@ -67,7 +67,7 @@ def judge(gateway: Gateway, look: Lookup, world: World) -> tuple[Infrastructure,
         image=settings.get(ENVOY_IMAGE, ""),
         overlays=tuple(layers),
     )
-    return found, conditions.not_accepted("InvalidParameters", problem) if problem else None
+    return found, [conditions.not_accepted("InvalidParameters", problem) for problem in problems]
 
 
 def of_class(class_: GatewayClass, look: Lookup, world: World) -> tuple[Overlays | None, str]:
@@ -98,15 +98,18 @@ def named(gateway: Gateway, server_namespace: str) -> Iterator[Key]:
         yield from (Key(place, name) for place in _places(namespace, server_namespace))
 
 
-def _layers(gateway: Gateway, settings: Mapping[str, str], look: Lookup, world: World) -> tuple[list[Overlays], str]:
+def _layers(
+    gateway: Gateway, settings: Mapping[str, str], look: Lookup, world: World
+) -> tuple[list[Overlays], list[str]]:
     """The fragments from the lowest layer to the highest; they end where there is a problem."""
     found: list[Overlays] = []
+    problems: list[str] = []
     for layer, problem in _each_layer(gateway, settings, look, world):
         if problem:
-            return found, problem
-        if layer is not None:
+            problems.append(problem)
+        elif layer is not None and not problems:
             found.append(layer)
-    return found, ""
+    return found, problems
 
 
 def _each_layer(

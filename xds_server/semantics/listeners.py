@@ -153,7 +153,8 @@ def judge(
     made, unmade = infrastructure.judge(gateway, look, world)
     notes = filter(None, (classes.gone(gateway, look, world), made.note, listener_sets.problem(gateway)))
     of_listeners = conditions.gateway_accepted(accepting, valid, len(own), "; ".join(notes))
-    accepted = addresses.problem(gateway) or unmade or of_listeners
+    problems = [*addresses.problems(gateway), *unmade]
+    accepted = conditions.not_accepted_for(problems) if problems else of_listeners
     served_on = accepted.status == "True" or (world.deployed and accepted.reason == "InvalidParameters")
     points: dict[ListenerId, AttachPoint] = {}
     verdicts: dict[ListenerId, ListenerVerdict] = {}
@@ -255,8 +256,9 @@ def _ends_tls(listener: api.Listener) -> bool:
 def _filtered(verdict: ListenerVerdict, filters: Filters) -> ListenerVerdict:
     """With what its filters say. It owns its hosts whatever they say: nobody else serves them without the filters."""
     verdict = replace(verdict, filters=filters.applied)
-    if filters.accepted is not None and verdict.accepted.status == "True":
-        verdict = replace(verdict, accepted=filters.accepted)
+    if filters.accepted is not None:
+        before = [verdict.accepted] if verdict.accepted.status == "False" else []
+        verdict = replace(verdict, accepted=conditions.not_accepted_for([*before, filters.accepted]))
     if filters.resolved is not None:
         verdict = replace(verdict, resolved=conditions.not_resolved_for([verdict.resolved, filters.resolved]))
     return verdict if filters.usable else replace(verdict, served=False)
@@ -267,14 +269,15 @@ def _accepted(listener: api.Listener, conflict: Condition | None) -> Condition:
         known = ", ".join(KINDS_BY_PROTOCOL)
         message = f"protocol {listener.protocol} is not supported (supported: {known})"
         return conditions.not_accepted("UnsupportedProtocol", message)
+    problems = [conflict] if conflict is not None else []
     if reason := syntax.port(listener.port):
-        return conditions.not_accepted("UnsupportedValue", f"port: {reason}")
-    if conflict is not None:
-        return conditions.not_accepted(conflict.reason, conflict.message)
+        problems.append(conditions.not_accepted("UnsupportedValue", f"port: {reason}"))
     if listener.protocol == "TLS" and (listener.tls is None or listener.tls.mode not in _TLS_MODES):
         mode = listener.tls.mode if listener.tls else "none"
         message = f"tls.mode: {mode} is not supported (supported: {', '.join(_TLS_MODES)})"
-        return conditions.not_accepted("UnsupportedValue", message)
+        problems.append(conditions.not_accepted("UnsupportedValue", message))
+    if problems:
+        return conditions.not_accepted_for(problems)
     options = ", ".join(sorted(listener.tls.options)) if listener.tls else ""
     note = f" tls.options {options}: not known here, without effect." if options else ""
     namespaces = listener.allowed_routes.namespaces

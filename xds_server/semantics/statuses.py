@@ -313,6 +313,8 @@ def _parent_conditions(parent: ParentVerdict, rules: RulesVerdict, losses: Losse
     accepted = parent.accepted
     if accepted.status == "True" and rules.rejected is not None:
         accepted = rules.rejected
+    elif accepted.status == "False" and rules.problems:  # or else they would be told once the parent is right
+        accepted = conditions.not_accepted(accepted.reason, "; ".join((accepted.message, *rules.problems)))
     problems = list(rules.problems) if rules.partial is not None else []
     problems += [f"{rejection.field} was rejected by Envoy: {rejection.detail}" for rejection in losses.rejected]
     if accepted.status == "True" and losses.everything:

@@ -41,7 +41,12 @@ _OF = {"GatewayClass": "GatewayClass", "Gateway": "Gateway", "ListenerSet": "Lis
 )
 _PATH = r"[a-z]\w*(?:\[[^\]]*\]|\.\w+)*"
 _FIELD = re.compile(rf"({_PATH}): |({_PATH}) (?=was rejected by Envoy)")
-_NEXT = re.compile(r"; (?=(?:rules|addresses|filters\.requests|tls\.certificateRefs)\[\d+\])")
+_NEXT = re.compile(
+    r"; (?=(?:rules|addresses|filters\.requests|tls\.certificateRefs)\[\d+\]"
+    r"|(?:allowedRoutes\.kinds|filters\.requests|infrastructure\.parametersRef|port|tls\.certificateRefs|tls\.mode): "
+    r"|tls\.mode \S+: |tls\.frontend\.|annotation \S+: |GatewayClass \S+: parametersRef: )"
+)
+"""What begins the next of several problems; their own words may have semicolons too."""
 _DROPPED = re.compile(r"^(?:Dropped Rule|Fall Back): ")
 
 
@@ -90,13 +95,26 @@ class Problem(NamedTuple):
     check: Check
     field: str
     text: str
+    reason: str
+    """The condition's for the first; of others the one that a condition would have for them alone, where the check is
+    of such a reason.
+    """
 
 
 def of_message(of: str, type_: str, reason: str, message: str) -> Iterator[Problem]:
     """The problems that the message of a bad condition lists; there is at least one."""
-    for text in _NEXT.split(_DROPPED.sub("", message)):
+    for index, text in enumerate(_NEXT.split(_DROPPED.sub("", message))):
         field, rest = "", text
+        if index and (of, type_) == ("Route", "Accepted"):  # of its rules, beside why no listener takes it
+            reason = "UnsupportedValue"
         while found := _FIELD.match(rest):
             field = f"{field}.{found[1] or found[2]}".strip(".")
             rest = rest[found.end() :]
-        yield Problem(of_condition(of, type_, reason, text), field, rest)
+        check = of_condition(of, type_, reason, text)
+        yield Problem(check, field, rest, _own_reason(check, of, type_, reason) if index else reason)
+
+
+def _own_reason(check: Check, of: str, type_: str, told: str) -> str:
+    signs = (one for one in check.signs if isinstance(one, Told) and one.of in ("", of) and one.type in ("", type_))
+    reasons = [one.reason for one in signs if one.reason]
+    return told if told in reasons or not reasons else reasons[0]

@@ -2,6 +2,12 @@
 
 from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, Check, Told
 
+
+def _unusable(words: str) -> tuple[Told, ...]:
+    """The signs of a certificate that cannot be used, told alone or beside something else."""
+    return tuple(Told("Listener", "ResolvedRefs", reason, words) for reason in ("InvalidCertificateRef", ""))
+
+
 CHECKS = (
     Check(
         "XDS0509",
@@ -9,7 +15,7 @@ CHECKS = (
         ERROR,
         "The Secret was good and is not any more. Its last good certificate stays in service until this process ends.",
         "Mend the Secret before the last good certificate expires.",
-        (Told("Listener", "ResolvedRefs", "", "its last good certificate stays in service"),),
+        _unusable("its last good certificate stays in service"),
         field="tls.certificateRefs",
         unshown=LIVE,
     ),
@@ -19,7 +25,7 @@ CHECKS = (
         ERROR,
         "A listener of protocol HTTPS, or TLS in mode Terminate, needs a certificate. Without one it does not open.",
         "Name a Secret of type kubernetes.io/tls in tls.certificateRefs.",
-        (Told("Listener", "ResolvedRefs", "", "^tls.certificateRefs: .* needs one$"),),
+        _unusable("^tls.certificateRefs: .* needs one$"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -28,7 +34,7 @@ CHECKS = (
         ERROR,
         "There is no Secret of that name in that namespace (the Gateway's, unless the reference names another).",
         "Give the Secret, or correct name and namespace of the reference.",
-        (Told("Listener", "ResolvedRefs", "", "Secret \\S+ does not exist"),),
+        _unusable(r"^tls\.certificateRefs\[\d+\]: Secret \S+ does not exist"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -59,7 +65,7 @@ CHECKS = (
         ERROR,
         "Certificates are read from Secrets of the core API alone.",
         "Refer to a Secret.",
-        (Told("Listener", "ResolvedRefs", "", "is not a Secret$"),),
+        _unusable("is not a Secret$"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -68,7 +74,7 @@ CHECKS = (
         ERROR,
         "A certificate is read from tls.crt and its key from tls.key, and the Secret does not have both.",
         "Give both; the type kubernetes.io/tls asks for them from the beginning.",
-        (Told("Listener", "ResolvedRefs", "", r"it has no tls\.(crt|key)"),),
+        _unusable(r"it has no tls\.(crt|key)"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -78,10 +84,7 @@ CHECKS = (
         "tls.crt has to be certificates and tls.key a private key that is not encrypted, both in PEM and whole. In"
         " `data` of a Secret they are base64 of the PEM text; `stringData` takes the text itself.",
         "Put the PEM text into the Secret, once encoded.",
-        (
-            Told("Listener", "ResolvedRefs", "", "does not parse as"),
-            Told("Listener", "ResolvedRefs", "", "of which [0-9]+ can be read"),
-        ),
+        _unusable("does not parse as|of which [0-9]+ can be read"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -91,7 +94,7 @@ CHECKS = (
         "The key is not that of the first certificate in tls.crt. Often the order of the chain is wrong: the server's"
         " own certificate comes first.",
         "Put the certificate that belongs to the key first, or the key that belongs to it beside it.",
-        (Told("Listener", "ResolvedRefs", "", "does not belong to the first certificate"),),
+        _unusable("does not belong to the first certificate"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -100,7 +103,7 @@ CHECKS = (
         ERROR,
         "Envoy takes RSA keys of 2048 bits and more, ECDSA keys on P-256, P-384 and P-521, and Ed25519 keys.",
         "Make a new key and certificate.",
-        (Told("Listener", "ResolvedRefs", "", "refused by Envoy|neither RSA nor ECDSA"),),
+        _unusable("refused by Envoy|neither RSA nor ECDSA"),
         field="tls.certificateRefs",
     ),
     Check(
@@ -110,7 +113,7 @@ CHECKS = (
         "Terminate ends TLS here, Passthrough hands the connection on as it is. Protocol HTTPS knows Terminate alone.",
         "Set tls.mode to one of them.",
         (
-            Told("Listener", "Accepted", "UnsupportedValue", r"^tls\.mode: "),
+            Told("Listener", "Accepted", "", r"^tls\.mode: "),
             Told("Listener", "ResolvedRefs", "", r"^tls\.mode "),
         ),
         field="tls.mode",
@@ -136,14 +139,6 @@ CHECKS = (
         unshown=FOLLOWS,
     ),
     Check(
-        "XDS0513",
-        "Authorities for clients cannot be read",
-        ERROR,
-        "The object that is to hold them does not exist, or has no certificates in PEM under ca.crt.",
-        "Give the object, with the certificates of the authorities as ca.crt.",
-        (Told("Listener", "ResolvedRefs", "InvalidCACertificateRef"),),
-    ),
-    Check(
         "XDS0514",
         "Authorities for clients are of a kind that has none",
         ERROR,
@@ -155,12 +150,23 @@ CHECKS = (
         ),
     ),
     Check(
+        "XDS0513",
+        "Authorities for clients cannot be read",
+        ERROR,
+        "The object that is to hold them does not exist, or has no certificates in PEM under ca.crt.",
+        "Give the object, with the certificates of the authorities as ca.crt.",
+        (
+            Told("Listener", "ResolvedRefs", "InvalidCACertificateRef"),
+            Told("Listener", "ResolvedRefs", "", r"^tls\.frontend\."),
+        ),
+    ),
+    Check(
         "XDS0516",
         "A certificate is for nobody",
         ERROR,
         "It has no common name, and no DNS name, IP address or URI. Envoy refuses it, as clients do.",
         "Issue the certificate for the listener's hostname.",
-        (Told("Listener", "ResolvedRefs", "", "the certificate names nobody"),),
+        _unusable("the certificate names nobody"),
         field="tls.certificateRefs",
     ),
     Check(

@@ -80,7 +80,10 @@ CHECKS = (
         " cluster (docs/deployment.md). Without them it is not served from files, and not deployed; what is deployed"
         " already serves on as it is.",
         "Give the ConfigMap, mend what the message names, or remove infrastructure.parametersRef.",
-        (Told("Gateway", "Accepted", "InvalidParameters"),),
+        (
+            Told("Gateway", "Accepted", "InvalidParameters"),
+            Told("Gateway", "Accepted", "", r"^(infrastructure\.parametersRef|GatewayClass \S+: parametersRef): "),
+        ),
         field="spec.infrastructure.parametersRef",
     ),
     Check(
@@ -151,7 +154,7 @@ CHECKS = (
         " Service, and templates by name, which are ConfigMaps with the label that the message names. With others the"
         " Gateway is not accepted; what is deployed already serves on as it is.",
         "Correct the annotation, or give the ConfigMap that it names.",
-        (Told("Gateway", "Accepted", "InvalidParameters", "^annotation "),),
+        tuple(Told("Gateway", "Accepted", reason, "^annotation ") for reason in ("InvalidParameters", "")),
         field="metadata.annotations",
     ),
     Check(

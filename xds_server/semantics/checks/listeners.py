@@ -39,7 +39,10 @@ CHECKS = (
         "What a listener can carry follows from its protocol: HTTPRoute and GRPCRoute for HTTP and HTTPS, TLSRoute for"
         " TLS, TCPRoute for TCP, UDPRoute for UDP. Other kinds in allowedRoutes.kinds attach nothing.",
         "Name kinds that go with the protocol, or leave allowedRoutes.kinds out.",
-        (Told("Listener", "ResolvedRefs", "InvalidRouteKinds"),),
+        (
+            Told("Listener", "ResolvedRefs", "InvalidRouteKinds"),
+            Told("Listener", "ResolvedRefs", "", r"^allowedRoutes\.kinds: "),
+        ),
         field="allowedRoutes.kinds",
     ),
     Check(
@@ -83,7 +86,8 @@ CHECKS = (
         " one of its filters, so it is not served; its hosts stay its own.",
         "Take the filter out of filters.requests, or put it on the rules of routes.",
         (
-            Told("Listener", "Accepted", "UnsupportedValue", r"filter \w+ is not supported"),
+            Told("Listener", "Accepted", "UnsupportedValue", r"filter \S+ is not supported"),
+            Told("Listener", "Accepted", "", r"^filters\.requests\[\d+\]: filter \S+ is not supported"),
             Told("Listener", "ResolvedRefs", "InvalidListenerFilterRef", "is not a kind of filter"),
         ),
         field="filters.requests",
@@ -95,7 +99,10 @@ CHECKS = (
         "A value of the filter has no meaning, or the listener's protocol carries no requests. The listener is not"
         " served; its hosts stay its own.",
         "Correct the value that the message names.",
-        (Told("Listener", "Accepted", "InvalidListenerFilter"),),
+        (
+            Told("Listener", "Accepted", "InvalidListenerFilter"),
+            Told("Listener", "Accepted", "", r"^filters\.requests"),
+        ),
         field="filters.requests",
     ),
     Check(
@@ -105,7 +112,10 @@ CHECKS = (
         "The reference names nothing that could be asked. The listener is not served rather than without its filter;"
         " its hosts stay its own.",
         "Give the Service and its port, or correct the reference.",
-        (Told("Listener", "ResolvedRefs", "InvalidListenerFilterRef"),),
+        (
+            Told("Listener", "ResolvedRefs", "InvalidListenerFilterRef"),
+            Told("Listener", "ResolvedRefs", "", r"^filters\.requests"),
+        ),
         field="filters.requests",
     ),
     Check(
@@ -125,7 +135,7 @@ CHECKS = (
         ERROR,
         "Ports are from 1 to 65535. Other listeners are served.",
         "Name such a port.",
-        (Told("Listener", "Accepted", "UnsupportedValue", "^port: |^must be 1 to 65535"),),
+        (Told("Listener", "Accepted", "", "^port: |^must be 1 to 65535"),),
         field="port",
         unshown=FIRST,
     ),

@@ -17,19 +17,18 @@ from xds_server.semantics.world import World
 _ANY = "[^/]+"
 
 
-def _match(spec: api.GRPCRouteMatch, world: World) -> Match | str:
-    path = _path(spec.method, world)
-    if isinstance(path, str):
-        return path
-    headers = values("headers", spec.headers, world, lower=True)
-    if isinstance(headers, str):
-        return headers
+def _match(spec: api.GRPCRouteMatch, world: World) -> Match | list[str]:
+    problems: list[str] = []
+    path = _path(spec.method, world, problems)
+    headers = values("headers", spec.headers, world, problems, lower=True)
+    if problems:
+        return problems
     service, method = (spec.method.service or "", spec.method.method or "") if spec.method else ("", "")
     return Match(path, headers, rpc=(len(service), len(method)))
 
 
-def _path(spec: api.GRPCMethodMatch | None, world: World) -> PathMatch | str:
-    """Where a call of the method goes, or what is wrong with the match."""
+def _path(spec: api.GRPCMethodMatch | None, world: World, problems: list[str]) -> PathMatch:
+    """Where a call of the method goes; `problems` gets what is wrong with the match."""
     if spec is None or not (spec.service or spec.method):
         return PathMatch(PathKind.PREFIX, "/")
     if spec.type == "Exact":
@@ -39,16 +38,16 @@ def _path(spec: api.GRPCMethodMatch | None, world: World) -> PathMatch | str:
             return PathMatch(PathKind.PREFIX, f"/{spec.service}")
         return PathMatch(PathKind.REGEX, f"/{_ANY}/{escape(spec.method)}")
     if spec.type != "RegularExpression":
-        return f"method.type: {spec.type} is not supported"
+        problems.append(f"method.type: {spec.type} is not supported")
     for field, value in (("service", spec.service), ("method", spec.method)):
         if value and world.checks and (problem := patterns.problem(value)):
-            return f"method.{field}: {problem}"
+            problems.append(f"method.{field}: {problem}")
     service, method = (f"(?:{value})" if value else _ANY for value in (spec.service, spec.method))
     return PathMatch(PathKind.REGEX, f"/{service}/{method}")
 
 
-def _settings(_: api.GRPCRouteRule, __: str) -> dict[str, Any] | Refused:
-    return {}
+def _settings(_: api.GRPCRouteRule, __: str) -> tuple[dict[str, Any], list[Refused]]:
+    return {}, []
 
 
 GRPC = Dialect(kind="GRPCRoute", spoken="grpc", unusable=503, match=_match, settings=_settings)

@@ -15,37 +15,30 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 PATH_KINDS = {"Exact": PathKind.EXACT, "PathPrefix": PathKind.PREFIX, "RegularExpression": PathKind.REGEX}
 
 
-def _match(spec: api.HTTPRouteMatch, world: World) -> Match | str:
-    """The match, or what is wrong with it."""
+def _match(spec: api.HTTPRouteMatch, world: World) -> Match | list[str]:
+    """The match, or all that is wrong with it."""
+    problems: list[str] = []
     if spec.path.type not in PATH_KINDS:
-        return f"path.type: {spec.path.type} is not supported"
-    kind = PATH_KINDS[spec.path.type]
+        problems.append(f"path.type: {spec.path.type} is not supported")
+    kind = PATH_KINDS.get(spec.path.type, PathKind.EXACT)
     value = spec.path.value
     if kind is not PathKind.REGEX:  # as requests are compared
         value = escapes.capital(escapes.unescaped(value))
     if kind is PathKind.PREFIX:
         value = value.rstrip("/") or "/"
     if kind is PathKind.REGEX and world.checks and (problem := patterns.problem(value)):
-        return f"path.value: {problem}"
+        problems.append(f"path.value: {problem}")
     if spec.method is not None and spec.method not in METHODS:
-        return f"method: {spec.method} is not supported"
-    headers = values("headers", spec.headers, world, lower=True)
-    query = values("queryParams", spec.query_params, world, lower=False)
-    for found in (headers, query):
-        if isinstance(found, str):
-            return found
-    assert isinstance(headers, tuple)
-    assert isinstance(query, tuple)
-    return Match(PathMatch(kind, value), headers, query, spec.method)
+        problems.append(f"method: {spec.method} is not supported")
+    headers = values("headers", spec.headers, world, problems, lower=True)
+    query = values("queryParams", spec.query_params, world, problems, lower=False)
+    return problems or Match(PathMatch(kind, value), headers, query, spec.method)
 
 
-def _settings(rule: api.HTTPRouteRule, place: str) -> dict[str, Any] | Refused:
-    timeouts = _timeouts(place, rule.timeouts)
-    retry = _retry(f"{place}.retry", rule.retry)
-    for found in (timeouts, retry):
-        if isinstance(found, Refused):
-            return found
-    return {"timeouts": timeouts, "retry": retry}
+def _settings(rule: api.HTTPRouteRule, place: str) -> tuple[dict[str, Any], list[Refused]]:
+    found = {"timeouts": _timeouts(place, rule.timeouts), "retry": _retry(f"{place}.retry", rule.retry)}
+    refused = [one for one in found.values() if isinstance(one, Refused)]
+    return {field: value for field, value in found.items() if not isinstance(value, Refused)}, refused
 
 
 def _timeouts(place: str, spec: api.HTTPRouteTimeouts | None) -> Timeouts | Refused:

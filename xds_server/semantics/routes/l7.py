@@ -41,8 +41,9 @@ NO_BACKEND = "the rule has no backend"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """In what the kinds of routes differ. `match` reads one entry of matches[], or says what is wrong with it;
-    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields.
+    """In what the kinds of routes differ. `match` reads one entry of matches[], or says all that is wrong with it;
+    `settings` reads what a rule says beside matches, filters and backends, for the action's own fields, and says all
+    that is refused of it.
 
     `unusable` is the HTTP status for what cannot be served: 500 as HTTPRoute asks; 503 for gRPC, where it becomes the
     code UNAVAILABLE that GRPCRoute asks for.
@@ -51,8 +52,8 @@ class Dialect:
     kind: str
     spoken: Spoken
     unusable: int
-    match: Callable[[Any, World], Match | str]
-    settings: Callable[[Any, str], dict[str, Any] | Refused]
+    match: Callable[[Any, World], Match | list[str]]
+    settings: Callable[[Any, str], tuple[dict[str, Any], list[Refused]]]
 
 
 class _Translation(NamedTuple):
@@ -100,10 +101,8 @@ def _rule(place: str, rule: RouteRule, how: _Translation) -> RuleOutcome:
         refusals.append(session)
     else:
         weighted = tuple([_with_session(entry, session, rule.name or place, how) for entry in weighted])
-    settings = how.dialect.settings(rule, place)
-    if isinstance(settings, Refused):
-        refusals.append(settings)
-        settings = {}
+    settings, more = how.dialect.settings(rule, place)
+    refusals += more
     problems += [_told(refused) for refused in refusals]
     everywhere = [*applied, *[one for entry in weighted for one in entry.filters]]
     targets = [*[entry.backend for entry in weighted], *_backends(everywhere, features)]
@@ -165,22 +164,26 @@ def _matches(place: str, rule: RouteRule, how: _Translation) -> tuple[list[tuple
         if isinstance(match, Match):
             good.append((index, match))
         else:
-            problems.append(f"{place}.matches[{index}].{match}")
+            problems += [f"{place}.matches[{index}].{problem}" for problem in match]
     return good, problems
 
 
-def values(field: str, specs: Iterable[api.NamedMatch], world: World, *, lower: bool) -> tuple[ValueMatch, ...] | str:
-    """The matches on headers or parameters, or what is wrong with one. Of several with one name the first counts."""
+def values(
+    field: str, specs: Iterable[api.NamedMatch], world: World, problems: list[str], *, lower: bool
+) -> tuple[ValueMatch, ...]:
+    """The matches on headers or parameters; `problems` gets what is wrong with others. Of several with one name the
+    first counts.
+    """
     found: dict[str, ValueMatch] = {}
     for index, spec in enumerate(specs):
         name = spec.name.lower() if lower else spec.name
         if name in found:
             continue
         if spec.type not in ("Exact", "RegularExpression"):
-            return f"{field}[{index}].type: {spec.type} is not supported"
+            problems.append(f"{field}[{index}].type: {spec.type} is not supported")
         regex = spec.type == "RegularExpression"
         if regex and world.checks and (problem := patterns.problem(spec.value)):
-            return f"{field}[{index}].value: {problem}"
+            problems.append(f"{field}[{index}].value: {problem}")
         found[name] = ValueMatch(name, spec.value, regex)
     return tuple(found.values())
 
