@@ -98,3 +98,37 @@ def test_a_misspelt_kind_of_routes_is_told_its_name() -> None:
     assert found == [
         "a listener of protocol HTTP cannot carry gateway.networking.k8s.io/HttpRoute; perhaps meant: HTTPRoute"
     ]
+
+
+def test_rules_are_told_of_though_no_parent_is_there_or_takes_the_route() -> None:
+    rules = """\
+  - matches: [{path: {type: RegularExpression, value: "/(("}}]
+    backendRefs: [{name: nowhere, port: 80}]
+"""
+    assert told(ROUTE % ("lost", "none", rules)) == [
+        ("XDS0604", "HTTPRoute shop/lost", "spec.parentRefs[0]"),
+        ("XDS0801", "HTTPRoute shop/lost", "spec.rules[0].matches[0].path.value"),
+        ("XDS0701", "HTTPRoute shop/lost", "spec.rules[0].backendRefs[0]"),
+    ]
+    text = GATEWAY + GOOD + ROUTE % ("lost", "gw, sectionName: none", rules)
+    rows = json.loads(invoke("check", "-", "-o", "json", stdin=text).out)
+    assert [(row["code"], row["reason"]) for row in rows] == [
+        ("XDS0601", "NoMatchingParent"),
+        ("XDS0801", "UnsupportedValue"),
+        ("XDS0701", "BackendNotFound"),
+    ]
+
+
+def test_each_of_several_faults_of_a_gateway_has_its_code_and_reason() -> None:
+    spec = (
+        "  addresses: [{type: example.com/plug, value: a}]\n"
+        "  infrastructure: {annotations: {networking.istio.io/service-type: Odd},"
+        ' parametersRef: {group: "", kind: ConfigMap, name: none}}\n'
+    )
+    plug = GATEWAY.replace("  listeners", f"{spec}  listeners") + GOOD
+    rows = json.loads(invoke("check", "-", "-o", "json", stdin=plug).out)
+    assert {(row["code"], row["field"], row["reason"]) for row in rows} == {
+        ("XDS0305", "spec.addresses[0].type", "UnsupportedAddress"),
+        ("XDS0308", "spec.infrastructure.parametersRef", "InvalidParameters"),
+        ("XDS0314", "spec.metadata.annotations", "InvalidParameters"),
+    }

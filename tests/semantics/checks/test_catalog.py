@@ -113,6 +113,22 @@ def test_several_certificates_of_a_listener() -> None:
     ]
 
 
+def test_several_faults_of_a_listener_of_several_kinds() -> None:
+    problem = "tls.frontend.default.validation of the Gateway: caCertificateRefs[0]: Secret a/b does not exist"
+    condition = conditions.not_resolved(
+        "InvalidCACertificateRef",
+        f"{problem}; allowedRoutes.kinds: a listener of protocol HTTPS cannot carry g/TCPRoute;"
+        " tls.certificateRefs[0]: Secret a/b does not exist; filters.requests[0]: Service a/c does not exist",
+    )
+    found = list(of_message("Listener", condition.type, condition.reason, condition.message))
+    assert [(one.check.code, one.reason) for one in found] == [
+        ("XDS0513", "InvalidCACertificateRef"),
+        ("XDS0404", "InvalidRouteKinds"),
+        ("XDS0502", "InvalidCertificateRef"),
+        ("XDS0410", "InvalidListenerFilterRef"),
+    ]
+
+
 def test_a_field_is_told_once_more_inside() -> None:
     condition = conditions.not_accepted(
         "UnsupportedValue", "rules[0].filters[2]: requestRedirect.path: the new path holds control characters"

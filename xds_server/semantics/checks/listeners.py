@@ -106,6 +106,17 @@ CHECKS = (
         field="filters.requests",
     ),
     Check(
+        "XDS0411",
+        "A listener's filter may not ask a service of another namespace",
+        ERROR,
+        "Services of another namespace can be used where a ReferenceGrant in that namespace allows it, to the object in"
+        " which the listener is written. Whether the Service exists is not told.",
+        "Have a ReferenceGrant from the kind (Gateway or ListenerSet) and namespace of that object to kind Service"
+        " made in the Service's namespace.",
+        (Told("Listener", "ResolvedRefs", "", r"^filters\.requests\[\d+\]: .*no ReferenceGrant in"),),
+        field="filters.requests",
+    ),
+    Check(
         "XDS0410",
         "The service that a listener's filter asks cannot be used",
         ERROR,
@@ -116,17 +127,6 @@ CHECKS = (
             Told("Listener", "ResolvedRefs", "InvalidListenerFilterRef"),
             Told("Listener", "ResolvedRefs", "", r"^filters\.requests"),
         ),
-        field="filters.requests",
-    ),
-    Check(
-        "XDS0411",
-        "A listener's filter may not ask a service of another namespace",
-        ERROR,
-        "Services of another namespace can be used where a ReferenceGrant in that namespace allows it, to the object in"
-        " which the listener is written. Whether the Service exists is not told.",
-        "Have a ReferenceGrant from the kind (Gateway or ListenerSet) and namespace of that object to kind Service"
-        " made in the Service's namespace.",
-        (Told("Listener", "ResolvedRefs", "", r"^filters\.requests\[\d+\]: .*no ReferenceGrant in"),),
         field="filters.requests",
     ),
     Check(
