@@ -32,9 +32,10 @@ class ApiServer:
     """It serves HTTPRoutes, and nothing else."""
 
     names: list[str]
-    crd: dict[str, Any] | None = field(default_factory=lambda: {"metadata": {}})
+    crd: dict[str, Any] | None = field(default_factory=lambda: {"metadata": {"uid": "first"}})
     asked: int = 0
     """How often the CRD was asked for."""
+    lists: int = 0
     away: int = 0
     """How many questions are not answered."""
     lines: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
@@ -44,6 +45,7 @@ class ApiServer:
         if where == f"/apis/{ROUTES.api_version}":
             return msgspec.json.encode({"resources": [{"name": ROUTES.plural}]})
         if where.endswith(f"/{ROUTES.plural}"):
+            self.lists += 1
             items = [route(name, 1) for name in self.names]
             return msgspec.json.encode({"metadata": {"resourceVersion": "1"}, "items": items})
         raise refused(404, "NotFound", where)
@@ -67,6 +69,11 @@ class ApiServer:
                 yield await self.lines.get()
 
         yield lines()
+
+    def forget(self) -> None:
+        """The past: whoever watches begins with a new list."""
+        gone = {"type": "ERROR", "object": {"code": 410, "message": "too old", "metadata": {}}}
+        self.lines.put_nowait(msgspec.json.encode(gone))
 
     def tell(self, type_: str, names: Iterable[str]) -> None:
         for name in names:
@@ -101,6 +108,9 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
         await found.until(lambda: not found.source.unready())
         told_before = len(found.there)
         assert told_before == 200
+        await found.until(lambda: server.asked == 1)
+        await asyncio.sleep(2 * ANSWER_SECONDS)
+        server.asked = 0
         yield found
     finally:
         task.cancel()
@@ -165,8 +175,75 @@ async def test_a_list_does_not_answer_the_question(world: World) -> None:
     world.server.names = world.server.names[2:]
     world.server.tell("DELETED", ["r0"])
     await world.until(lambda: world.server.asked == 1)
-    gone = {"type": "ERROR", "object": {"code": 410, "message": "too old", "metadata": {}}}
-    world.server.lines.put_nowait(msgspec.json.encode(gone))
-    await world.until(lambda: "r1" not in world.there)
-    assert "r0" in world.there
+    world.server.forget()
+    await world.until(lambda: world.server.lists == 2)
+    await asyncio.sleep(ANSWER_SECONDS)
+    assert {"r0", "r1"} <= world.there
+    await world.until(lambda: not {"r0", "r1"} & world.there)
+    assert world.source.live.get("HTTPRoute", Key("shop", "r1")) is None
+
+
+GOING = {"metadata": {"uid": "first", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+ANOTHER = {"metadata": {"uid": "second"}}
+
+
+@pytest.mark.parametrize("crd", [GOING, ANOTHER, None], ids=["going", "another", "gone"])
+@pytest.mark.parametrize("left", [0, 50], ids=["empty", "some"])
+async def test_a_list_that_lacks_what_went_with_its_crd_takes_nothing_out_of_service(
+    world: World, crd: dict[str, Any] | None, left: int
+) -> None:
+    """The watch had ended before it told of a deletion."""
+    world.server.crd = crd
+    world.server.names = world.server.names[:left]
+    world.server.forget()
+    await world.until(lambda: world.server.asked > 0)
+    await asyncio.sleep(5 * ANSWER_SECONDS)
+    assert len(world.there) == 200
+
+
+async def test_events_and_the_crd_put_back_before_it_is_asked_for(world: World) -> None:
+    world.server.crd = ANOTHER
+    world.server.tell("DELETED", world.server.names)
+    await world.until(lambda: world.server.asked > 0)
+    await asyncio.sleep(5 * ANSWER_SECONDS)
+    assert len(world.there) == 200
+    world.server.tell("ADDED", ["r0"])
+    await asyncio.sleep(ANSWER_SECONDS)
+    world.server.tell("DELETED", ["r0"])
     await world.until(lambda: "r0" not in world.there)
+    assert len(world.there) == 199, "of the CRD of now one is deleted by people"
+
+
+async def test_what_does_not_come_back_with_its_crd_is_let_go_in_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_RETURN_SECONDS", 0.3)
+    world.server.crd = GOING
+    world.server.names = []
+    world.server.forget()
+    await world.until(lambda: world.server.asked > 0)
+    await asyncio.sleep(0.5)
+    assert len(world.there) == 200, "it is not there yet"
+    world.server.crd = ANOTHER
+    world.server.names = ["r0", "r1"]
+    world.server.forget()
+    await world.until(lambda: world.server.asked > 1)
+    assert len(world.there) == 200
+    await world.until(lambda: world.there == {"r0", "r1"})
+
+
+async def test_a_list_while_the_question_is_asked_begins_the_wait_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CRD was gone when it was asked for, and was back with its list before the answer was here."""
+    monkeypatch.setattr(source, "_RETURN_SECONDS", 0.3)
+    world.server.crd = None
+    world.server.tell("DELETED", world.server.names)
+    await world.until(lambda: world.server.asked == 1)
+    world.server.names = []
+    world.server.forget()
+    await asyncio.sleep(1.5 * ANSWER_SECONDS)
+    world.server.crd = ANOTHER
+    await asyncio.sleep(0.1)
+    assert len(world.there) == 200
+    await world.until(lambda: not world.there)

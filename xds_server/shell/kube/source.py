@@ -1,9 +1,9 @@
 """Every kind of KINDS, watched, as batches of changes for the loop.
 
-Nothing is told before every kind has been listed, or is known to be absent; a list that replaces another is one batch.
-What does not decode is told and keeps its last good state. A kind that is no longer served keeps its last objects:
-deleting a CRD deletes the objects first, which is told apart from people deleting them by asking for the CRD: once for
-all that were deleted before the question was sent.
+Nothing is told before every kind has been listed, or is known to be absent. What does not decode is told and keeps its
+last good state. A kind that is no longer served keeps its last objects: deleting a CRD deletes the objects first, which
+is told apart from people deleting them by asking for the CRD: once for all that were deleted before the question was
+sent, by a watch or by a new list. They went with their CRD where it is going, is gone, or is another than before.
 """
 
 import asyncio
@@ -50,6 +50,8 @@ class _Place:
     listed: bool = False
     lost: str = ""
     absent: bool = False
+    crd: str = ""
+    """The uid of its CRD, as far as that may be read."""
     orphans_since: float | None = None
     """When the kind was served again after objects went with its CRD."""
     orphans: set[Key] = field(default_factory=set)
@@ -58,7 +60,7 @@ class _Place:
     asked: set[Key] = field(default_factory=set)
     """Those that the question under way is about."""
     some: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when some were deleted."""
+    """Set when some were deleted, and after each list."""
 
     def back(self, keys: Collection[Key]) -> None:
         """These are there, whatever was heard of earlier ones of the name."""
@@ -137,8 +139,7 @@ class KubeSource:
             place.some.clear()
             place.asked, place.deleted = place.asked | place.deleted, set()
             try:
-                with_crd = await self._crd_is_going(place)
-                self._judge(place, with_crd=with_crd)
+                self._judge(place, await self._crd(place))
             except Exception:  # whatever it is, it is asked again
                 log.exception("taking objects out of service failed", kind=place.row.kind)
                 await asyncio.sleep(_ABSENT_SECONDS)
@@ -208,14 +209,14 @@ class KubeSource:
                 upserts.append((place.row.kind, key, found))
         gone = place.known - seen
         place.back(seen)
-        if place.orphans_since is None and place.orphans:
-            place.orphans_since = monotonic()
-            asyncio.get_running_loop().call_later(_RETURN_SECONDS, self._let_go, place)
-        kept = place.orphans | place.deleted | place.asked
-        gone -= kept
-        place.known = seen | kept
         place.listed = True
-        self._tell(Changes(tuple(upserts), tuple((place.row.kind, key) for key in gone)))
+        place.known |= seen
+        if place.row.channel != "core":
+            place.deleted |= gone - place.orphans - place.asked
+            place.some.set()
+            gone = set()
+        place.known -= gone
+        self._tell(Changes(tuple(upserts), tuple((place.row.kind, key) for key in sorted(gone))))
         for key in gone:
             self._forget(place, key)
 
@@ -251,19 +252,26 @@ class KubeSource:
             place.deleted.add(key)
             place.some.set()
 
-    def _judge(self, place: _Place, *, with_crd: bool) -> None:
+    def _judge(self, place: _Place, crd: str | None) -> None:
         """It is known why those went that were asked about."""
         gone, place.asked = place.asked, set()
-        if not with_crd:
+        is_another = crd is None or bool(crd and place.crd and crd != place.crd)
+        if not is_another:
             self._drop(place, gone)
         elif gone:
             if not place.orphans:
-                log.warning("objects kept: their CRD is being deleted", kind=place.row.kind)
+                log.warning("objects kept: they went with their CRD", kind=place.row.kind)
             place.orphans |= gone
             place.orphans_since = None
+        if crd is None:
+            return
+        place.crd = crd
+        if place.orphans and place.orphans_since is None:
+            place.orphans_since = monotonic()
+            asyncio.get_running_loop().call_later(_RETURN_SECONDS, self._let_go, place, place.orphans_since)
 
-    async def _crd_is_going(self, place: _Place) -> bool:
-        """Is the CRD of a kind being deleted, or gone?"""
+    async def _crd(self, place: _Place) -> str | None:
+        """The uid of a kind's CRD, empty where it may not be read; None for one that is being deleted, or gone."""
         where = path(
             "apiextensions.k8s.io/v1", "customresourcedefinitions", name=f"{place.row.plural}.{place.row.group}"
         )
@@ -271,18 +279,18 @@ class KubeSource:
             try:
                 crd = await self.client.get_object(where)
             except NotFoundError:
-                return True
+                return None
             except ForbiddenError:
-                return False
+                return ""
             except KubeError:  # to take an object out of service can wait until it is known why it went
                 await asyncio.sleep(_ABSENT_SECONDS)
             else:
                 metadata: dict[str, Any] = crd.get("metadata") or {}
-                return "deletionTimestamp" in metadata
+                return None if "deletionTimestamp" in metadata else metadata.get("uid", "")
 
-    def _let_go(self, place: _Place) -> None:
+    def _let_go(self, place: _Place, since: float) -> None:
         """The kind has been served for a while, and these objects did not come back."""
-        if place.absent or place.orphans_since is None:
+        if place.absent or place.orphans_since != since:
             return
         for key in sorted(place.orphans):
             log.warning("object that went with its CRD is let go", kind=place.row.kind, object=str(key))
