@@ -35,7 +35,9 @@ def fields(value: Any) -> dict[str, Any]:
 
 @dataclass
 class ApiServer:
-    """Objects by path, applied whole by one manager; a watch tells of every change of its kind."""
+    """Objects by path, applied by one manager, which leaves fields of the spec that it does not name; a watch tells of
+    every change of its kind.
+    """
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
@@ -43,6 +45,8 @@ class ApiServer:
     """Told of what was applied, once that is answered."""
     refuses: dict[str, RefusedError] = field(default_factory=dict)
     """Answers to what is applied, by path."""
+    late: list[tuple[str, bytes]] | None = None
+    """What watches are to be told once they catch up, by plural; None while they do not lag."""
     _version: int = 10
     _watches: dict[str, list[asyncio.Queue[bytes]]] = field(default_factory=dict)
 
@@ -62,8 +66,14 @@ class ApiServer:
             raise self.refuses[where]
         tree = fields({name: value[name] for name in ("metadata", "spec") if name in value})
         entry = {"manager": manager, "operation": "Apply", "fieldsV1": tree}
-        uid = self.objects[where]["metadata"]["uid"] if where in self.objects else f"u{self._version}"
-        self.write(where, {**value, "metadata": {**value["metadata"], "uid": uid, "managedFields": [entry]}})
+        before = self.objects.get(where)
+        uid = before["metadata"]["uid"] if before else f"u{self._version}"
+        metadata = {**value["metadata"], "uid": uid, "managedFields": [entry]}
+        if "spec" in value:
+            spec = {**(before["spec"] if before else {}), **value["spec"]}
+            self.write(where, {**value, "metadata": metadata, "spec": spec})
+        else:
+            self.write(where, {**value, "metadata": metadata})
         asyncio.get_running_loop().call_soon(self.then, where)
         return msgspec.json.encode(self.objects[where])
 
@@ -103,8 +113,20 @@ class ApiServer:
         self.write(where, {**before, "metadata": metadata, "spec": {**before["spec"], name: to}})
 
     def _tell(self, where: str, type_: str, value: Mapping[str, Any]) -> None:
-        for queue in self._watches.get(where.split("/")[-2], ()):
-            queue.put_nowait(msgspec.json.encode({"type": type_, "object": value}))
+        plural, line = where.split("/")[-2], msgspec.json.encode({"type": type_, "object": value})
+        if self.late is not None:
+            self.late.append((plural, line))
+        else:
+            self._send(plural, line)
+
+    def tell_one(self) -> None:
+        """One of what watches have not been told yet."""
+        assert self.late is not None
+        self._send(*self.late.pop(0))
+
+    def _send(self, plural: str, line: bytes) -> None:
+        for queue in self._watches.get(plural, ()):
+            queue.put_nowait(line)
 
 
 @dataclass
@@ -249,3 +271,35 @@ async def test_what_may_succeed_later_is_not_told(world: World) -> None:
     world.server.refuses.clear()
     await world.until(lambda: world.count(DEPLOYMENT) > tried)
     assert world.notices == []
+
+
+async def test_a_watch_that_lags_behind_our_own_writes_is_no_contender(world: World) -> None:
+    """Each of them is heard of only after the last was answered."""
+    world.server.late = []
+    before = world.count()
+    for port in (81, 82, 83, 84, 85, 86):
+        other = gateway({"name": "http", "port": port, "protocol": "HTTP"}, metadata={"generation": port})
+        world.control.submit(Changes((("Gateway", GATEWAY, other),)))
+        await world.until(lambda port=port: world.server.objects[SERVICE]["spec"]["ports"][0]["port"] == port)  # type: ignore[misc]
+    await _hear_late(world)
+    assert world.count() == before + 6
+    assert world.notices == []
+
+
+async def test_who_changes_another_field_while_a_watch_lags_is_no_contender(world: World) -> None:
+    """Such as an autoscaler, step by step."""
+    world.server.late = []
+    for replicas in range(2, 9):
+        live = world.server.objects[DEPLOYMENT]
+        world.server.write(
+            DEPLOYMENT, {**live, "metadata": {**live["metadata"]}, "spec": {**live["spec"], "replicas": replicas}}
+        )
+    await _hear_late(world)
+    assert world.notices == []
+    assert len(world.provisioner.contests) == 0
+
+
+async def _hear_late(world: World) -> None:
+    while world.server.late:
+        world.server.tell_one()
+        await asyncio.sleep(0.3)

@@ -144,3 +144,19 @@ async def test_a_class_that_is_gone_is_forgotten(world: World) -> None:
     world.control.submit(Changes((), (("GatewayClass", Key("", "one")),)))
     world.live.forget("GatewayClass", Key("", "one"))
     await world.until(lambda: not world.writer.contests._wrote and not world.writer._fresh)
+
+
+async def test_a_watch_that_lags_behind_our_own_writes_is_no_contender(world: World) -> None:
+    """What a write was answered counts, until the watch has come as far."""
+    notices: list[str] = []
+    world.writer.notice = lambda _, __, reason, ___: notices.append(reason)
+    world.control.submit(Changes((world.class_("one"),)))
+    await world.until(lambda: len(world.server.at) == 1)
+    for version in range(2, 10):
+        metadata = {"name": "one", "uid": "one", "resourceVersion": str(version), "generation": 1}
+        told = {"conditions": [{"type": "Accepted", "status": "Unknown", "reason": f"{version}"}]}
+        world.live.note("GatewayClass", head(msgspec.json.encode({"metadata": metadata, "status": told})))
+        await asyncio.sleep(0.15)
+    assert len(world.server.at) == 1
+    assert notices == []
+    assert len(world.writer.contests) == 0

@@ -266,18 +266,20 @@ class Provisioner:
     async def _apply(
         self, gateway: Key, id_: ObjectId, value: Json, wanted: Mapping[ObjectId, Json]
     ) -> list[Provision]:
-        known, sent = self._known.get(id_), digest(value)
-        before = self._applied.get(gateway, {}).get(id_)
-        if known is not None and before is not None and before == _Applied(sent, known.fingerprint):
+        sent = digest(value)
+        if self._stands(gateway, id_, sent):
             return []
         if (pause := self.contests.pause(id_, sent)) > 0:
             self.queue.put_later(gateway, pause)
             return []
+        return [] if await self._stands_now(gateway, id_, sent) else await self._send(gateway, id_, value, wanted)
+
+    async def _send(self, gateway: Key, id_: ObjectId, value: Json, wanted: Mapping[ObjectId, Json]) -> list[Provision]:
+        known, sent = self._known.get(id_), digest(value)
         other = await self._other(id_, value) if self.contests.is_news(id_, sent) else ""
         precondition = {"uid": known.uid} if known is not None else {"resourceVersion": NO_VERSION}
-        scaled = id_[0] == "Deployment" and any(kind == "HorizontalPodAutoscaler" for kind, _ in wanted)
-        if known is not None and scaled:
-            await self._leave_replicas(id_, known)
+        if known is not None and id_[0] == "Deployment":
+            await self._leave_replicas(id_, known, wanted)
         try:
             answer = await self._client.apply(_where(id_), self._owned(value, precondition), manager=self._manager)
         except ConflictError as error:
@@ -305,6 +307,23 @@ class Provisioner:
                 self._tell_contest(gateway, id_, other)
         return []
 
+    def _stands(self, gateway: Key, id_: ObjectId, sent: bytes) -> bool:
+        known = self._known.get(id_)
+        return known is not None and self._applied.get(gateway, {}).get(id_) == _Applied(sent, known.fingerprint)
+
+    async def _stands_now(self, gateway: Key, id_: ObjectId, sent: bytes) -> bool:
+        """Asked of the API server before the same is applied again: what was heard may be older than that."""
+        known, before = self._known.get(id_), self._applied.get(gateway, {}).get(id_)
+        if known is None or before is None or before.wanted != sent:
+            return False
+        try:
+            now = found(id_[0], await self._client.get_object(_where(id_)), self._manager)
+        except NotFoundError:
+            return False
+        if now.uid == known.uid:
+            self._known.note(now)
+        return self._stands(gateway, id_, sent)
+
     async def _other(self, id_: ObjectId, value: Json) -> str:
         """Who changed an object that is about to be applied once more."""
         try:
@@ -331,11 +350,13 @@ class Provisioner:
         owners = [{**one, "apiVersion": version} for one in value["metadata"]["ownerReferences"]]
         return {**value, "metadata": {**value["metadata"], **precondition, "ownerReferences": owners}}
 
-    async def _leave_replicas(self, id_: ObjectId, known: Found) -> None:
-        """Leaves the number of replicas as it is to the autoscaler: given up only, it would be one again.
+    async def _leave_replicas(self, id_: ObjectId, known: Found, wanted: Collection[ObjectId]) -> None:
+        """Leaves the number of replicas as it is to an autoscaler: given up only, it would be one again.
 
         https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
         """
+        if all(kind != "HorizontalPodAutoscaler" for kind, _ in wanted):
+            return
         value = await self._client.get_object(_where(id_))
         spec = (applied(value, self._manager) or {}).get("f:spec") or {}
         if "f:replicas" in spec and value["metadata"]["uid"] == known.uid:
