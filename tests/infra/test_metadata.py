@@ -6,6 +6,7 @@ from xds_server.infra import names
 from xds_server.infra.metadata import Metadata, made_for, metadata
 from xds_server.model.core import Service
 from xds_server.model.gateway import Gateway, GatewaySpec
+from xds_server.model.meta import Key
 from xds_server.model.meta import Metadata as ObjectMeta
 from xds_server.model.parse import parse
 from xds_server.semantics.infrastructure import NONE, Infrastructure
@@ -101,5 +102,5 @@ def test_names_that_are_too_long_for_labels_are_told_whole() -> None:
 def test_a_service_tells_for_which_gateway_of_which_class_it_was_made(class_: str) -> None:
     service = parse({"apiVersion": "v1", "kind": "Service", "metadata": made(class_=class_).of_object(), "spec": {}})
     assert isinstance(service, Service)
-    assert list(made_for(service, CONTROLLER)) == [("u1", class_)]
+    assert list(made_for(service, CONTROLLER)) == [(Key("shop", "gw"), ("u1", class_))]
     assert list(made_for(service, "example.com/other")) == []

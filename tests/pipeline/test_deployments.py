@@ -222,3 +222,22 @@ def test_what_kept_it_from_being_deployed_is_told_of_its_listener_sets() -> None
         "ParentNotProgrammed",
         "The Gateway is not programmed: Service shop/web is there already",
     )
+
+
+@pytest.mark.parametrize(("namespace", "name"), [("shop", "a-copy"), ("aaa", "web"), ("shop", "web-copy")])
+def test_a_copy_of_what_was_made_says_nothing_of_the_gateway(namespace: str, name: str) -> None:
+    """With all its labels and its owner, in order before or after it; the class that it tells is of long ago."""
+    label = "gateway.networking.k8s.io/gateway-class-name"
+    labels = {"xds-server.dev/controller": "xds-server.dev_gateway-controller", label: "one"}
+    owners = [{"apiVersion": V1, "kind": "Gateway", "name": "web", "uid": "u1"}]
+    spec = {"ports": [{"name": "http", "port": 80}]}
+    made = value("Service", "web", api="v1", metadata={"labels": labels, "ownerReferences": owners}, spec=spec)
+    old = {"labels": {**labels, label: "long-ago"}, "ownerReferences": owners}
+    copy = value("Service", name, namespace=namespace, api="v1", metadata=old, spec=spec)
+    pipeline = settled(class_(), gateway(), made, copy)
+    pipeline.inputs.remove("GatewayClass", Key("", "one"))
+    pipeline.settle()
+    assert pipeline.gateways() == [GATEWAY]
+    pipeline.inputs.remove("Service", GATEWAY)
+    pipeline.settle()
+    assert pipeline.gateways() == []

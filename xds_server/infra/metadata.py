@@ -12,6 +12,7 @@ from typing import Any, Final
 from xds_server.infra import names
 from xds_server.model.core import Service
 from xds_server.model.gateway import Gateway
+from xds_server.model.meta import Key
 from xds_server.semantics.infrastructure import SERVICE_TYPE, TEMPLATES, Infrastructure
 
 _CLAIMS: Final = (
@@ -62,13 +63,17 @@ class Metadata:
         return found | {"ownerReferences": [dict(self.owner)]}
 
 
-def made_for(service: Service, controller_name: str) -> Iterable[tuple[str, str]]:
-    """The uid and class of the Gateway that an installation made a Service for; nothing for others."""
+def made_for(service: Service, controller_name: str) -> Iterable[tuple[Key, tuple[str, str]]]:
+    """The Gateway that an installation made a Service for, its uid and class; nothing for others. A copy of one, with
+    all its labels and its owner, has another name or is in another namespace.
+    """
     labels = service.metadata.labels
     if labels.get(names.CONTROLLER_LABEL) != names.controller(controller_name) or names.CLASS_LABEL not in labels:
         return ()
     class_ = service.metadata.annotations.get(names.CLASS_ANNOTATION, labels[names.CLASS_LABEL])
-    return [(owner.uid, class_) for owner in service.metadata.owner_references if owner.kind == "Gateway"]
+    namespace, name = service.metadata.key
+    owners = [one for one in service.metadata.owner_references if one.kind == "Gateway"]
+    return [(Key(namespace, one.name), (one.uid, class_)) for one in owners if names.child(one.name) == name][:1]
 
 
 def metadata(gateway: Gateway, asked: Infrastructure, controller_name: str) -> Metadata:

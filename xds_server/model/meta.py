@@ -64,6 +64,7 @@ class OwnerReference(Struct, frozen=True):
 
     kind: str
     uid: str
+    name: str = ""
 
 
 class OwnedMetadata(Metadata, frozen=True):

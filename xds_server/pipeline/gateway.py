@@ -190,7 +190,7 @@ def _world(graph: Graph, inputs: Inputs, traffic: TrafficPolicies, options: Opti
     policies = kinds["BackendTLSPolicy"]
     targets = graph.derive("backend_tls.targets", policies, lambda key, row, _: backend_tls.targets(key, row))
 
-    def made_for(_: Key, row: Service, __: Lookup) -> Iterable[tuple[str, str]]:
+    def made_for(_: Key, row: Service, __: Lookup) -> Iterable[tuple[Key, tuple[str, str]]]:
         return metadata.made_for(row, options.controller_name)
 
     made = graph.derive("services.made", kinds["Service"], made_for) if options.deployed else None

@@ -41,8 +41,8 @@ def serves(gateway: Gateway, look: Lookup, world: World) -> bool:
     name = gateway.spec.gateway_class_name
     class_ = look.get(world.classes, Key("", name))
     if class_ is None:
-        made = world.made_of_class is not None and look.get(world.made_of_class, gateway.metadata.uid) == name
-        return made or _is_any_served(look, world)
+        made = look.get(world.made_of_class, gateway.metadata.key) if world.made_of_class is not None else None
+        return made == (gateway.metadata.uid, name) or _is_any_served(look, world)
     if class_.spec.controller_name != world.controller_name:
         return False
     return world.deployed or not infrastructure.of_class(class_, look, world)[1]

@@ -110,8 +110,8 @@ class World:
     default_gateways: Index[str, Key, Gateway]
     """By the scope that they serve."""
     controller_name: str = CONTROLLER_NAME
-    made_of_class: Table[str, str] | None = None
-    """By the uid of a Gateway, in a cluster: of which class it was when its Service was last made."""
+    made_of_class: Table[Key, tuple[str, str]] | None = None
+    """By Gateway, in a cluster: its uid and class when its Service was last made."""
     any_class: bool = False
     deployed: bool = False
     """Gateways are deployed in a cluster."""
