@@ -13,10 +13,13 @@ from tests.scenarios.certificates import certificate_pem, key_pem
 from xds_server.model.document import Object
 from xds_server.model.meta import Key
 from xds_server.routing.secret import SecretId
+from xds_server.xds.resource import ResourceType
 
 
-def gateway(*hosts: str, generation: int = 1) -> Object:
-    """A Gateway with an HTTPS listener per host, whose name and Secret are the host's first label."""
+def gateway(*hosts: str, generation: int = 1, more: dict[str, str] | None = None) -> Object:
+    """A Gateway with an HTTPS listener per host, whose name and Secret are the host's first label. `more` hosts have
+    the Secret of the first, and a second one.
+    """
     listeners = [
         {
             "name": host.partition(".")[0],
@@ -27,6 +30,10 @@ def gateway(*hosts: str, generation: int = 1) -> Object:
         }
         for host in hosts
     ]
+    first = hosts[0].partition(".")[0]
+    for number, (host, second) in enumerate((more or {}).items()):
+        tls = {"certificateRefs": [{"name": first}, {"name": second}]}
+        listeners.append({"name": f"more-{number}", "hostname": host, "port": 443, "protocol": "HTTPS", "tls": tls})
     metadata = {"name": GATEWAY.name, "namespace": GATEWAY.namespace, "generation": generation}
     return made({"kind": "Gateway", "metadata": metadata, "spec": {"gatewayClassName": "any", "listeners": listeners}})
 
@@ -105,6 +112,40 @@ async def test_a_good_certificate_is_replaced_by_one_that_envoy_rejects() -> Non
         assert after != before, "its own renewal goes on"
         assert await served(world, "bad.example.com") == last_good
         assert world.gateway_conditions("bad")["Programmed"].status == "False"
+
+
+async def test_a_chain_that_lacks_a_rejected_certificate_is_rejected_itself_and_kept_out() -> None:
+    """What Envoy refuses is the chain with fewer certificates, which nobody else gets."""
+    async with World() as world:
+        world.ports[GATEWAY] = free_port()
+        hosts = ("good.example.com", "bad.example.com")
+        await world.change(
+            gateway(*hosts), secret(hosts[0]), secret(hosts[1], refused()), route("one", host="*.example.com")
+        )
+        await world.start_envoy()
+        refused_name = "b*d.example.com"
+        sent = world.pushes(ResourceType.LISTENER)
+        more = {refused_name: "bad", "two.example.com": "bad"}
+        await world.change(gateway(*hosts, generation=2, more=more))
+        await world.quiet()
+        assert await served(world, "two.example.com")
+        assert await served(world, "good.example.com")
+        (found,) = (
+            one
+            for id_, one in world.control.pipeline.inputs.holds.items()
+            if id_.type is ResourceType.LISTENER and refused_name in id_.leaf
+        )
+        assert "server_names" in found.detail
+        await asyncio.sleep(1)
+        assert world.pushes(ResourceType.LISTENER) - sent <= 6
+        assert world.gateway_conditions("more-0")["Programmed"].status == "False"
+        await world.change(secret(hosts[1]))
+        await world.quiet()
+        assert await served(world, "bad.example.com")
+        assert await served(world, "two.example.com")
+        assert world.gateway_conditions("more-0")["Programmed"].status == "False"
+        await asyncio.sleep(1)
+        assert world.pushes(ResourceType.LISTENER) - sent <= 16
 
 
 async def test_with_checks_it_is_never_sent() -> None:

@@ -47,7 +47,7 @@ class Hold:
 
 class Variant(NamedTuple):
     """A part as one build gets it (None: not at all), without the rejected leaves that have these hashes. `unheld` is
-    the part as it would get it without a hold on the part itself, where that is not what everyone gets.
+    the part as it would get it without a hold on the part itself or one in it, where that is not what everyone gets.
     """
 
     build: str

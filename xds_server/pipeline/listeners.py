@@ -159,7 +159,9 @@ def _listener(key: Socket, points: Sequence[AttachPoint], look: Lookup, made: _M
         kept = serve_all(usable, hold_of)
         top = serve(header, hold_of(header.id))
         without = left_out([header, *usable], hold_of)
-        builds.append(Variant(name, listener.join(top, kept) if kept and top else None, without))
+        is_plain = len(usable) == len(chains) and all(one is of.part for one, of in zip(usable, chains, strict=True))
+        unheld = None if is_plain else listener.join(header, usable)
+        builds.append(Variant(name, listener.join(top, kept) if kept and top else None, without, unheld))
     return Variants(plain, tuple(builds))
 
 

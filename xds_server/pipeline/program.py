@@ -76,8 +76,9 @@ def _find(output: Output, id_: HoldId) -> Part | None:
     for key, row in output.table.items():
         if output.gateway(key) != id_.gateway:
             continue
-        inner = (child for part in row.base.parts for child in part.parts)
-        for part in (row.base, *row.base.parts, *inner):
+        whole = row.of(id_.build).unheld or row.base
+        inner = (child for part in whole.parts for child in part.parts)
+        for part in (whole, *whole.parts, *inner):
             if part.id == id_.leaf:
                 return part
     return None
