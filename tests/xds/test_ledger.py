@@ -151,3 +151,25 @@ def test_what_refers_to_it_is_sent_before_the_client_first_asks() -> None:
     ledger.begin(ledger.subscription.incremental(["e"], []), {"e": version})
     ledger.take(shelf.view(), 0.0)
     assert ledger.adds == {"e"}, "though it says that it has it"
+
+
+def test_what_was_rejected_is_sent_again_where_another_version_came_between() -> None:
+    """By that other version whoever searches for culprits may have forgotten it."""
+    shelf, ledger = Shelf(), Ledger(CLUSTER, Limits())
+    shelf.put(*clusters(["a", "b"]))
+    asked(ledger)
+    ledger.take(shelf.view(), 0.0)
+    send(ledger, shelf.view(), "1")
+    ledger.answered("1", "no")
+    ledger.take(shelf.view(), 0.0)
+    assert ledger.adds == set()
+    before = shelf.view().serial
+    shelf.put(*clusters(["c"]))
+    ledger.see(shelf.view().changed(CLUSTER, before))
+    ledger.take(shelf.view(), 0.0)
+    assert ledger.adds == {"c"}
+    shelf.put(*clusters(["a"], "2"))
+    shelf.put(*clusters(["a"]))
+    ledger.see(shelf.view().changed(CLUSTER, before))
+    ledger.take(shelf.view(), 0.0)
+    assert ledger.adds == {"a", "b", "c"}

@@ -95,10 +95,8 @@ class Ledger:
         if change.wildcard_began or change.wildcard_ended:
             self.answer_due = change.wildcard_began
             self._everything = True
-        lost: Collection[str] = change.dropped
-        if change.wildcard_ended:
-            lost = [name for name in self.held if not self.subscription.covers(name)]
-        for name in lost:
+        uncovered = (name for name in tuple(self.held) if not self.subscription.covers(name))
+        for name in uncovered if change.wildcard_ended else change.dropped:
             self.held.pop(name, None)
             self._owed.discard(name)
             self._try_again([name])
@@ -161,6 +159,8 @@ class Ledger:
             self._dirty.update(names)
         else:
             self._dirty |= self._volunteered.intersection(names)
+        for rejection in self.rejections:  # another version may have come between, by which they were free
+            rejection.versions.update(dict.fromkeys(rejection.versions.keys() & (names or ()), _UNKNOWN))
         self._recheck = True
 
     def take(self, view: View, now: float) -> None:
