@@ -26,6 +26,7 @@ OTHER_NAMES = {
     "pb/test_generated.py": "the generated modules, all of them",
     "pipeline/test_incremental.py": "a property of all of pipeline",
     "pipeline/test_mixed_traces.py": "what a change calls in a world of all kinds, in all of pipeline",
+    "pipeline/test_quarantine_schedules.py": "a property of quarantine and holds, in a world of several resources",
     "pipeline/test_requests.py": "what requests meet, through all of pipeline",
     "pipeline/test_traces.py": "which functions a change calls, in all of pipeline",
     "shell/serve/test_real_envoy.py": "the server with a real Envoy",

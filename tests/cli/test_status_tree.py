@@ -67,24 +67,6 @@ def only(nodes: list[Node]) -> Node:
     return gateway
 
 
-def test_a_fault_of_a_route_is_told_once_however_many_listeners_it_has() -> None:
-    gateways = [doc.gateway(name, doc.listener("a"), doc.listener("b", 81)) for name in ("gw", "gw2")]
-    parents = [{"name": "gw"}, {"name": "gw", "sectionName": "b"}, {"name": "gw2"}]
-    routes = [doc.route(name, rules=[doc.rule("/", doc.backend("gone"))]) for name in ("bad", "worse")]
-    bad = condition("ResolvedRefs", "False", "BackendNotFound", "Service default/gone does not exist")
-    status = {"parents": [{"parentRef": one, "controllerName": CONTROLLER, "conditions": [bad]} for one in parents]}
-    for one in routes:
-        one["spec"]["parentRefs"] = parents
-    found = asked(*gateways, *routes, HTTPRoute_bad=status, HTTPRoute_worse=status)
-    told: dict[tuple[str, str], Node] = {}
-    lines = [line for node in tree(found, [GATEWAY, Key("default", "gw2")]) for line, _ in node.lines(told)]
-    assert sum("does not exist" in line for line in lines) == len(routes)
-    assert sum(line.endswith("HTTPRoute default/bad  ! as above") for line in lines) == 4
-    (class_,) = tree(found, [GATEWAY])
-    for listener in class_.children[0].children:
-        assert all(one.problems for one in listener.children), "data has it everywhere"
-
-
 def test_from_class_to_backend() -> None:
     nodes = tree(asked(*WORLD, Gateway_gw=GOOD), [GATEWAY])
     lines = [line for node in nodes for line, _ in node.lines()]

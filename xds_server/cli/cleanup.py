@@ -1,14 +1,14 @@
 """`xds-server cleanup`: removes from a cluster what an installation made and said there."""
 
+import asyncio
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xds_server.cli.cluster import Context, ControllerName, Kubeconfig, Where
+from xds_server.cli.cluster import Context, ControllerName, Kubeconfig
 from xds_server.cli.input import FAULTY, GOOD, fail
 from xds_server.cli.output import Format, dump
 from xds_server.cli.serve import Name
@@ -17,7 +17,7 @@ from xds_server.settings import ServeSettings
 
 if TYPE_CHECKING:
     from xds_server.shell.kube.cleanup import Installed, Remnant
-    from xds_server.shell.kube.client import KubeClient
+    from xds_server.shell.kube.client import Access, KubeClient
 
     Done = dict[Remnant, str]
 
@@ -64,11 +64,16 @@ def register(app: typer.Typer) -> None:
         yes: Yes = False,
         output: Output = CleanupFormat.TEXT,
     ) -> None:
-        from xds_server.shell.kube.cleanup import Installed  # --help needs none of it
+        from xds_server.shell.kube.cleanup import Installed  # --help needs none of these
+        from xds_server.shell.kube.client import Access
+        from xds_server.shell.kube.errors import KubeError
 
         installed = Installed(name, namespace, controller_name, tuple(sorted(set(watch_namespace or ()))))
-        work = partial(_clean, installed=installed, printer=_Printer(output), ask=not yes, dry_run=dry_run)
-        done = Where(kubeconfig, context).ask(work)
+        work = _clean(Access(kubeconfig, context), installed, _Printer(output), ask=not yes, dry_run=dry_run)
+        try:
+            done = asyncio.run(work)
+        except KubeError as error:
+            fail(str(error))
         raise typer.Exit(FAULTY if any(done.values()) else GOOD)
 
 
@@ -101,25 +106,28 @@ def _action(one: "Remnant") -> str:
     return "clear status" if one.status else "delete"
 
 
-async def _clean(
-    client: "KubeClient", installed: "Installed", printer: _Printer, *, ask: bool, dry_run: bool
-) -> "Done":
+async def _clean(access: "Access", installed: "Installed", printer: _Printer, *, ask: bool, dry_run: bool) -> "Done":
     """By remnant why it is still there, empty for what is gone; in a dry run, for what would be."""
     from xds_server.shell.kube.cleanup import is_deployed, remnants
+    from xds_server.shell.kube.client import connect
 
-    found = await remnants(client, installed)
-    scaled = Key(installed.namespace, installed.name) if await is_deployed(client, installed) else None
-    if scaled is not None:
-        printer.line(f"{_SCALE} Deployment {scaled}")
-    elif not found:
-        printer.line(f"nothing to remove ({client.server}, {installed.namespace}/{installed.name})")
-    for one in found:
-        printer.line(f"{_action(one)} {one}")
-    if ask and not dry_run:
-        _ask(installed)
-    done = dict.fromkeys(found, "") if dry_run else await _remove_all(client, installed, printer)
-    printer.end(done, scaled)
-    return done
+    client = await connect(access)
+    try:
+        found = await remnants(client, installed)
+        scaled = Key(installed.namespace, installed.name) if await is_deployed(client, installed) else None
+        if scaled is not None:
+            printer.line(f"{_SCALE} Deployment {scaled}")
+        elif not found:
+            printer.line(f"nothing to remove ({client.server}, {installed.namespace}/{installed.name})")
+        for one in found:
+            printer.line(f"{_action(one)} {one}")
+        if ask and not dry_run:
+            _ask(installed)
+        done = dict.fromkeys(found, "") if dry_run else await _remove_all(client, installed, printer)
+        printer.end(done, scaled)
+        return done
+    finally:
+        await client.close()
 
 
 async def _remove_all(client: "KubeClient", installed: "Installed", printer: _Printer) -> "Done":

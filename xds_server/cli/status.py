@@ -133,7 +133,6 @@ def _print(nodes: "list[Node]", namespace: str) -> None:
             f"no Gateway is served in namespace {namespace}; -A looks in all" if namespace else "no Gateway is served"
         )
     red, plain = ("\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "")
-    told: dict[tuple[str, str], Node] = {}
     for node in nodes:
-        for line, good in node.lines(told):
+        for line, good in node.lines():
             print(line if good else f"{red}{line}{plain}")

@@ -53,23 +53,15 @@ class Node:
             told["children"] = [child.data() for child in self.children]
         return told
 
-    def lines(self, told: "dict[tuple[str, str], Node] | None" = None, depth: int = 0) -> Iterator[tuple[str, bool]]:
-        """Text, and whether it is good news. What is wrong with a route is told where it stands first; `told` are
-        those so far, by kind and name.
-        """
-        told = {} if told is None else told
+    def lines(self, depth: int = 0) -> Iterator[tuple[str, bool]]:
+        """Text, and whether it is good news."""
         indent = "  " * depth
-        line = f"{indent}{self.kind} {self.name}{f'  {self.detail}' if self.detail else ''}"
-        if told.get((self.kind, self.name)) == self:
-            yield f"{line}  ! as above", False
-            return
-        if self.kind in ROUTE_KINDS and not self.good:
-            told[self.kind, self.name] = self
-        yield f"{line}{'' if self.problems else '  ok'}", True
+        verdict = "" if self.problems else "  ok"
+        yield f"{indent}{self.kind} {self.name}{f'  {self.detail}' if self.detail else ''}{verdict}", True
         for problem in self.problems:
             yield f"{indent}  ! {problem}", False
         for child in self.children:
-            yield from child.lines(told, depth + 1)
+            yield from child.lines(depth + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,8 +259,11 @@ def _narrow_down(case: _Case, blame: _Blame) -> None:
 
 
 def _advance(case: _Case) -> None:
-    """What is sent is good."""
-    if len(case.held) == 1:
+    """What is sent is good, unless it went to a resource that the search is not about: then all is tried anew."""
+    if case.held and not _are_accepted(case):
+        case.rest, case.held = case.held + case.rest, []
+        _release_rest(case)
+    elif len(case.held) == 1:
         culprits, case.held = case.held, []
         _convict(case, culprits)
     elif case.held:
@@ -270,6 +273,12 @@ def _advance(case: _Case) -> None:
     else:
         case.sent = []
         case.names.clear()
+
+
+def _are_accepted(case: _Case) -> bool:
+    resources = (case.acknowledged[name].part for name in case.names if name in case.acknowledged)
+    accepted = {(one.id, one.hash) for part in resources for one in leaves(part)}
+    return all((one.leaf.id, one.leaf.hash) in accepted for one in case.sent)
 
 
 def _give_up(case: _Case) -> None:
@@ -356,18 +365,22 @@ def _settled(proxies: Proxies, case: _Case, current: Current) -> bool:
     return all(one is None or one.version == _version(case.acknowledged.get(name)) for name, one in wanted.items())
 
 
-def _suspects(case: _Case, resources: Iterable[Resource]) -> list[_Suspect]:
-    """The leaves that differ from what was acknowledged. One that was acknowledged elsewhere in its resource is none:
-    what stands in may stand under another host than before.
+def _suspects(case: _Case, resources: Collection[Resource]) -> list[_Suspect]:
+    """The leaves that differ from what was acknowledged. One that was acknowledged elsewhere is none: it may stand in,
+    or stand, under another host or in another resource than before.
     """
-    found: dict[tuple[str, str], _Suspect] = {}
+    changed: dict[tuple[str, str], Part] = {}
     for resource in resources:
         good = case.acknowledged.get(resource.name)
-        known: dict[str, Part] | None = None
         for leaf in changed_leaves(good.part if good else None, resource.part):
-            if known is None:
-                known = {one.id: one for one in leaves(good.part)} if good else {}
-            stand_in = known.get(leaf.id)
-            if leaf.data and (stand_in is None or stand_in.hash != leaf.hash):
-                found.setdefault((leaf.id, leaf.hash), _Suspect(leaf, stand_in))
-    return list(found.values())
+            if leaf.data:
+                changed.setdefault((leaf.id, leaf.hash), leaf)
+    ids = {id_ for id_, _ in changed}
+    names = [resource.name for resource in resources]
+    known: dict[str, Part] = {}
+    for name in dict.fromkeys((*names, *case.acknowledged)):
+        for one in leaves(case.acknowledged[name].part) if ids and name in case.acknowledged else ():
+            if one.id in ids:
+                known.setdefault(one.id, one)
+                changed.pop((one.id, one.hash), None)
+    return [_Suspect(leaf, known.get(leaf.id)) for leaf in changed.values()]

@@ -12,8 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from socket import gaierror
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -46,13 +45,6 @@ class Access:
     context: str | None = None
 
 
-class Chosen(NamedTuple):
-    """The pod's own namespace, or the context's; "default" where neither says. No context in a pod."""
-
-    namespace: str
-    context: str = ""
-
-
 class _Cause(msgspec.Struct):
     reason: str = ""
 
@@ -78,12 +70,12 @@ def path(api_version: str, plural: str, namespace: str = "", name: str = "", sub
 class KubeClient:
     """One server, one identity. Every method raises a KubeError, and no other error, when a request is not done."""
 
-    def __init__(self, api: "ApiClient", configuration: "Configuration", access: Access, chosen: "Chosen") -> None:
+    def __init__(self, api: "ApiClient", configuration: "Configuration", access: Access, namespace: str) -> None:
         self._api = api
         self._configuration = configuration
         self._access = access
-        self.namespace = chosen.namespace
-        self.context = chosen.context
+        self.namespace = namespace
+        """The pod's own, or the context's; "default" where neither says."""
 
     @property
     def server(self) -> str:
@@ -234,12 +226,12 @@ async def connect(access: Access | None = None) -> KubeClient:
     from kubernetes_asyncio.client import ApiClient  # takes half a second and 60 MB
 
     access = access or Access()
-    configuration, chosen = await _load(access)
+    configuration, namespace = await _load(access)
     configuration.connection_pool_maxsize = 0  # each watch keeps a connection
-    return KubeClient(ApiClient(configuration), configuration, access, chosen)
+    return KubeClient(ApiClient(configuration), configuration, access, namespace)
 
 
-async def _load(access: Access) -> tuple["Configuration", Chosen]:
+async def _load(access: Access) -> tuple["Configuration", str]:
     from kubernetes_asyncio import config
     from kubernetes_asyncio.client import Configuration
 
@@ -249,15 +241,14 @@ async def _load(access: Access) -> tuple["Configuration", Chosen]:
         if not given and _in_pod():
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             namespace = await asyncio.to_thread(_NAMESPACE_FILE.read_text)
-            return configuration, Chosen(namespace.strip())
+            return configuration, namespace.strip()
         file = _kubeconfig(access)
         await config.load_kube_config(
             config_file=file, context=access.context, client_configuration=configuration, persist_config=False
         )
         contexts, active = config.list_kube_config_contexts(config_file=file)
         chosen = next((one for one in contexts if one["name"] == access.context), active)
-        namespace = (chosen["context"].get("namespace") if chosen else None) or "default"
-        return configuration, Chosen(namespace, str(chosen["name"]) if chosen else "")
+        return configuration, (chosen["context"].get("namespace") if chosen else None) or "default"
     except (config.ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NoAccessError(f"no cluster: {_places(access)}: {' '.join(str(error).split())}") from error
 
@@ -326,19 +317,13 @@ class _translated:  # noqa: N801 (reads as a statement)
             told = f"{self._where}: {error.status} {_phrase(error.status)}".rstrip()
             raise refused(error.status, "", told) from error
         if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | ssl.SSLError):
-            cause = _reason(error)
-            raise UnreachableError(f"{self._where}: {cause}", cause) from error
+            raise UnreachableError(f"{self._where}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
     """In the system's own words where it has some: those of aiohttp and asyncio go round them."""
     system = getattr(error, "os_error", error)
     place = f"{error.host}:{error.port}: " if isinstance(error, aiohttp.ClientConnectorError) else ""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        certificate = error.certificate_error
-        return f"{place}its certificate is not trusted: {getattr(certificate, 'verify_message', certificate)}"
-    if isinstance(system, gaierror | ssl.SSLError):
-        return f"{place}{(system.strerror or str(system)).lower()}"
     if isinstance(system, OSError) and not isinstance(system, ssl.SSLError) and system.errno and system.errno > 0:
         return f"{place}{os.strerror(system.errno).lower()}"
     return str(error) or "no answer in time"

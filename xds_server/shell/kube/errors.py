@@ -16,13 +16,7 @@ class NoAccessError(KubeError):
 
 
 class UnreachableError(KubeError):
-    """No answer: refused, reset, timed out, or a certificate that is not trusted. Worth trying again. `cause` says why
-    alone, where it was the API server that did not answer.
-    """
-
-    def __init__(self, message: str, cause: str = "") -> None:
-        super().__init__(message)
-        self.cause = cause
+    """No answer: refused, reset, timed out, or a certificate that is not trusted. Worth trying again."""
 
 
 class RefusedError(KubeError):
