@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.pipeline import documents as doc
 from tests.shell.debug_world import GATEWAY, World, documents, key_text, objects
 from xds_server import __version__
 from xds_server.model.document import Fault
@@ -455,6 +456,30 @@ async def test_faults(world: World) -> None:
         }
     ]
     assert (page["ignored"], page["rejected"], page["failures"]) == ([], [], [])
+
+
+async def test_faults_that_statuses_tell(world: World) -> None:
+    """Each on its own with its code, and once, whichever conditions say it."""
+    rules = [doc.rule("/", doc.backend("s", 81), doc.backend("s", 80), doc.backend("gone"))]
+    listener = doc.listener("odd", 70, protocol="example.com/odd")
+    doc.put(
+        world.pipeline, doc.gateway("gw", listener, doc.listener("web")), doc.service("s"), doc.route("r", rules=rules)
+    )
+    world.settle()
+    found = (await world.get("/debug/faults"))["verdicts"]
+    of_route = [one for one in found if one["object"] == "HTTPRoute default/r"]
+    assert [(one["code"], one["field"], one["reason"]) for one in of_route] == [
+        ("XDS0703", "rules[0].backendRefs[0]", "BackendNotFound"),
+        ("XDS0701", "rules[0].backendRefs[2]", "BackendNotFound"),
+    ]
+    assert (of_route[0]["part"], of_route[0]["conditions"]) == ("parent default/gw", ["ResolvedRefs"])
+    assert of_route[0]["message"] == "Service default/s has no TCP port 81 (it has: 80)"
+    (odd,) = [one for one in found if one["part"] == "listener odd"]
+    assert (odd["object"], odd["code"], odd["conditions"]) == (
+        "Gateway default/gw",
+        "XDS0401",
+        ["Accepted", "Programmed"],
+    )
 
 
 async def test_probes(world: World) -> None:

@@ -121,7 +121,11 @@ class Debug:
                 self._status,
                 {"kind": "only objects of this kind", "name": "only NAMESPACE/NAME"},
             ),
-            Page("/debug/faults", "everything that is wrong: input, rejections by Envoys, failures", self._faults),
+            Page(
+                "/debug/faults",
+                "everything that is wrong: input, what statuses say, rejections by Envoys, failures",
+                self._faults,
+            ),
             Page("/metrics", "Prometheus metrics", self._metrics, None),
             Page("/healthz", "200 while the event loop runs", self._health, None),
             Page("/readyz", "200 once resources are published, 503 before", self._ready, None),
@@ -252,10 +256,11 @@ class Debug:
 
     async def _faults(self, _: Mapping[str, str]) -> web.Response:
         faults, ignored = tuple(self._sources.faults()), tuple(self._sources.ignored())
+        rows = overview.status_rows(self._sources.pipeline)
         holds = overview.rows_of(self._sources.pipeline.inputs.holds)
         failures = {table.name: dict(table.failures) for table in self._sources.pipeline.graph.tables.values()}
         return json_bytes(
-            await self._in_thread(lambda: json_text(overview.wrong(faults, ignored, holds, failures))),
+            await self._in_thread(lambda: json_text(overview.wrong(faults, ignored, rows, holds, failures))),
         )
 
     # For probes

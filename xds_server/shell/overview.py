@@ -4,7 +4,7 @@ In: records, and rows copied from tables. Out: lists and dicts. All but `tables`
 `message_of`, which look at the graph and so belong into the event loop, may be called in a thread.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from xds_server.flow.failure import Failure
@@ -16,9 +16,11 @@ from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.backend import Backend, EndpointsId
 from xds_server.routing.secret import SecretId
+from xds_server.semantics.checks.catalog import of_kind, of_message
 from xds_server.shell.readable import key_text, plain_text, readable
 from xds_server.shell.serve.clients import ClientRecord, TypeRecord
 from xds_server.shell.trace import failure_json
+from xds_server.shell.verdicts import causes, of_status
 from xds_server.wire.part import leaves
 from xds_server.wire.registry import PREFIX
 from xds_server.xds.catalog import View
@@ -222,13 +224,19 @@ def statuses(rows: Mapping[str, Mapping[Key, Any]], name: str | None) -> dict[st
 def wrong(
     faults: Sequence[Fault],
     ignored: Sequence[Ignored],
+    rows: Mapping[str, Mapping[Key, Any]],
     holds: Mapping[HoldId, Hold],
     failures: Mapping[str, Mapping[Any, Failure]],
 ) -> dict[str, Any]:
-    """Everything that is wrong: with documents, in the eyes of Envoys, in the program's functions."""
+    """Everything that is wrong: with documents, by statuses (`rows`), in the eyes of Envoys, in the program's
+    functions.
+    """
     return {
         "faults": [{"text": plain_text(str(fault)), **readable(fault)} for fault in faults],
         "ignored": [str(one) for one in ignored],
+        "verdicts": [
+            told for kind, of_kind in rows.items() for key in sorted(of_kind) for told in _bad(kind, key, of_kind[key])
+        ],
         "rejected": [_held(id_, hold) for id_, hold in sorted(holds.items(), key=_by_text) if hold.rejected],
         "failures": [
             {"table": table, "key": key_text(key), **failure_json(failure)}
@@ -236,6 +244,22 @@ def wrong(
             for key, failure in of_table.items()
         ],
     }
+
+
+def _bad(kind: str, key: Key, status: Any) -> Iterator[dict[str, Any]]:
+    """What a status says is wrong, each problem of a message on its own, with the code that docs/checks explains."""
+    for same in causes(of_status(key.namespace, status)):
+        part, condition, reason, message = same[0]
+        for one in of_message(of_kind(kind, part), condition, reason, message):
+            yield {
+                "code": one.check.code,
+                "object": str(ObjectRef(kind, *key)),
+                "part": part,
+                "field": one.field,
+                "conditions": list(dict.fromkeys(problem[1] for problem in same)),
+                "reason": one.reason,
+                "message": plain_text(one.text),
+            }
 
 
 def _by_text(item: tuple[HoldId, Hold]) -> str:

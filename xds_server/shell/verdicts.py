@@ -5,6 +5,7 @@ In: what each settle changed. Out: log lines. What only waits for an Envoy is no
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -30,6 +31,29 @@ def problems(part: str, conditions: Iterable[Condition]) -> Iterator[Problem]:
     for condition in conditions:
         if is_bad(condition) and condition.type != "Ready":
             yield part, condition.type, condition.reason, condition.message
+
+
+def of_status(namespace: str, status: Any) -> Iterator[Problem]:
+    """Those of everything in the status of an object, whichever its kind; its own namespace is that of its parents that
+    name none.
+    """
+    yield from problems("", getattr(status, "conditions", ()))
+    for listener in getattr(status, "listeners", ()):
+        yield from problems(f"listener {listener.name}", listener.conditions)
+    for parent in getattr(status, "parents", ()):
+        reference = parent.parent_ref
+        yield from problems(f"parent {reference.namespace or namespace}/{reference.name}", parent.conditions)
+    for ancestor in getattr(status, "ancestors", ()):
+        reference = ancestor.ancestor_ref
+        yield from problems(f"ancestor {reference.namespace}/{reference.name}", ancestor.conditions)
+
+
+def causes(found: Iterable[Problem]) -> Iterator[list[Problem]]:
+    """Those that say the same of the same part; the first is not Programmed, which only repeats, if another one is."""
+    same: dict[tuple[str, str], list[Problem]] = {}
+    for problem in sorted(found):
+        same.setdefault((problem[0], problem[3]), []).append(problem)
+    yield from (sorted(one, key=lambda each: (each[1] == "Programmed", each)) for one in same.values())
 
 
 def unserved_gateways(pipeline: Pipeline) -> Iterator[tuple[Key, str]]:
@@ -122,54 +146,34 @@ class VerdictLog:
         return list(dict.fromkeys([*judged, *round_.settled.keys(self.pipeline.inputs.kinds[kind])]))
 
     def _of_gateway(self, key: Key) -> Iterator[Problem]:
-        status = self.pipeline.statuses.gateways.get(key)
-        if status is not None:
-            yield from problems("", status.conditions)
-            for listener in status.listeners:
-                yield from problems(f"listener {listener.name}", listener.conditions)
+        yield from of_status(key.namespace, self.pipeline.statuses.gateways.get(key))
 
     def _of_listener_set(self, key: Key) -> Iterator[Problem]:
         yield from _absent(self.pipeline, "ListenerSet", key, self._among)
-        status = self.pipeline.statuses.listener_sets.get(key)
-        if status is not None:
-            yield from problems("", status.conditions)
-            for listener in status.listeners:
-                yield from problems(f"listener {listener.name}", listener.conditions)
+        yield from of_status(key.namespace, self.pipeline.statuses.listener_sets.get(key))
 
     def _of_route(self, key: RouteKey) -> Iterator[Problem]:
         yield from _absent(self.pipeline, *key, self._among)
-        status = self.pipeline.statuses.routes.get(key)
-        for parent in status.parents if status is not None else ():
-            reference = parent.parent_ref
-            name = f"parent {reference.namespace or key[1].namespace}/{reference.name}"
-            yield from problems(name, parent.conditions)
+        yield from of_status(key[1].namespace, self.pipeline.statuses.routes.get(key))
 
     def _of_policy(self, key: PolicyKey) -> Iterator[Problem]:
-        status = self.pipeline.statuses.policies.get(key)
-        for ancestor in status.ancestors if status is not None else ():
-            reference = ancestor.ancestor_ref
-            yield from problems(f"ancestor {reference.namespace}/{reference.name}", ancestor.conditions)
+        yield from of_status(key[1].namespace, self.pipeline.statuses.policies.get(key))
 
     def _compare(self, kind: str, key: Key, found: Iterable[Problem], *, judged: bool) -> None:
         """`judged` says whether the object has verdicts at all; one that nobody serves any more is not good again."""
         now = frozenset(found)
         before = self._said.pop((kind, key), frozenset())
         known = {(part, message) for part, _, _, message in before}
-        causes: dict[tuple[str, str], list[Problem]] = {}
-        for problem in sorted(now):
-            part, _, _, message = problem
-            if (part, message) not in known:
-                causes.setdefault((part, message), []).append(problem)
-        for (part, _), told in causes.items():
-            self._tell(ObjectRef(kind, *key), of_kind(kind, part), told)
+        for told in causes(one for one in now if (one[0], one[3]) not in known):
+            self._tell(ObjectRef(kind, *key), of_kind(kind, told[0][0]), told)
         if before and not now and judged and self.pipeline.inputs.kinds[kind].get(key) is not None:
             log.info("good again", object=f"{kind} {key}")
         if now:
             self._said[kind, key] = now
 
     def _tell(self, object_: ObjectRef, kind: str, same: list[Problem]) -> None:
-        """One cause, whichever conditions say it. Programmed only repeats why it is not."""
-        part, condition, reason, message = min(same, key=lambda one: (one[1] == "Programmed", one))
+        """One cause, whichever conditions say it."""
+        part, condition, reason, message = same[0]
         checks = list(dict.fromkeys(one.check for one in of_message(kind, condition, reason, message)))
         conditions = ", ".join(dict.fromkeys(one[1] for one in same))
         reasons = ", ".join(dict.fromkeys(one[2] for one in same))
