@@ -171,6 +171,23 @@ def test_sent_and_not_as_predicted() -> None:
     assert (sent["received"]["status"], sent["received"]["target"]) == (404, address)
 
 
+def test_sent_where_the_last_good_state_of_a_route_is_served(tmp_path: Path) -> None:
+    """What is written now is what is predicted; that it is not what is served is said."""
+    for file in TASK.glob("*.yaml"):
+        text = file.read_text()
+        (tmp_path / file.name).write_text(text.replace("value: /get", "value: get") if "HTTPRoute" in text else text)
+    answer = b"HTTP/1.1 200 OK\r\nx-envoy-upstream-service-time: 1\r\ncontent-length: 0\r\n\r\n"
+    with answering(answer) as (address, _):
+        found = invoke("explain", URL, tmp_path, "--send", "--address", address)
+    assert found.status == 1
+    sent, standing = found.out.splitlines()[-2:]
+    assert "200 from a backend, NOT as predicted" in sent
+    assert standing.endswith("a last good state may be served instead: HTTPRoute default/http")
+    with answering(answer) as (address, _):
+        found = invoke("explain", URL, tmp_path, "--send", "--address", address, "-o", "json")
+    assert json.loads(found.out)["sent"]["standing"] == ["HTTPRoute default/http"]
+
+
 def test_sent_where_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"

@@ -5,7 +5,7 @@ of the data is that of `pipeline/prediction.py`, in camel case and without what 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +27,7 @@ from xds_server.cli.output import Format, dump
 from xds_server.cli.request import parse
 from xds_server.cli.table import TableFormat
 from xds_server.model.document import Fault
-from xds_server.model.meta import Key
+from xds_server.model.meta import Key, ObjectRef
 from xds_server.pipeline.predict import predict
 from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
@@ -37,10 +37,13 @@ from xds_server.shell.send import Comparison, Target, client_context, compare, l
 
 Addresses = Mapping[Key, Sequence[str]]
 """Of Gateways in a cluster."""
+_STANDING = (b"rejected by Envoy", b"Envoy rejected", b"last good")
+"""What a status says where something else is served than what is written."""
 _HELP = """Say what a request would come to: listener, route, rule, filters, backends, and the objects that made them;
 for a 404 what came closest, and why it missed.
 
-Without files it is a request to the cluster of the current context, and --send sends it to the Gateway's address.
+Without files it is a request to the cluster of the current context, and --send sends it to the Gateway's address. What
+is served is compared with what is written now, not with what is served in its place (a last good state, say).
 
 The port of URL is a listener's. Calls of gRPC are grpc://HOST/PACKAGE.SERVICE/METHOD, connections tcp://, tls:// and
 udp://HOST:PORT.
@@ -66,7 +69,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         gateway: Annotated[str, typer.Option(help="Only this Gateway.", metavar="NAMESPACE/NAME")] = "",
         sni: Annotated[str, typer.Option(help="The server name of the handshake, if it is not URL's host.")] = "",
-        send_: Annotated[bool, typer.Option("--send", help="Send the request, too, and compare.")] = False,
+        send_: Annotated[bool, typer.Option("--send", help="Send it, too, and compare with what is written.")] = False,
         address: Annotated[
             str,
             typer.Option(
@@ -89,12 +92,13 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         request = parse(url, method, header or (), sni)
         key = gateway_key(gateway) if gateway else None
+        rejected: tuple[str, ...] = ()
         if paths or filenames:
             found, faults = objects(paths, filenames)
             world, addresses = offline(found, allow_external_names=external_names), None
         else:
             where = Where(kubeconfig, context, namespace, all_namespaces)
-            world, faults, addresses = _of_cluster(where, controller_name, external_names)
+            world, faults, addresses, rejected = _of_cluster(where, controller_name, external_names)
         status = report(faults)
         predictions = predictions_for(world.pipeline, request, key, namespace)
         if not predictions:
@@ -102,7 +106,8 @@ def register(app: typer.Typer) -> None:
         sent = None
         if send_ or address:
             sender = _Sender(address, port_offset, cert, key_, addresses)
-            sent = sender.send(world.pipeline, request, predictions)
+            standing = dict.fromkeys((*map(_name, faults), *rejected))
+            sent = replace(sender.send(world.pipeline, request, predictions), standing=tuple(standing))
         _print(url, request, predictions, sent, output)
         if not any(one.answer.good for one in predictions) or (sent is not None and sent.differences):
             status = FAULTY
@@ -110,12 +115,27 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(status)
 
 
-def _of_cluster(where: Where, controller_name: str, external_names: bool) -> tuple[Offline, list[Fault], Addresses]:
-    """What a cluster has, what cannot be read of it, and where its Gateways are."""
+def _of_cluster(
+    where: Where, controller_name: str, external_names: bool
+) -> tuple[Offline, list[Fault], Addresses, tuple[str, ...]]:
+    """What a cluster has, what cannot be read of it, where its Gateways are, and which objects are not served as they
+    are written, by their statuses.
+    """
     found, _ = where.read()
     note_refused(found)
     world = offline(found.objects, allow_external_names=external_names, controller_name=controller_name, deployed=True)
-    return world, list(found.faults), {key: addresses_of(found, key) for key in world.pipeline.gateways()}
+    rejected = [
+        str(ObjectRef(kind, *key))
+        for (kind, key), live in found.live.items()
+        if any(one in live.status for one in _STANDING)
+    ]
+    addresses = {key: addresses_of(found, key) for key in world.pipeline.gateways()}
+    return world, list(found.faults), addresses, tuple(sorted(rejected))
+
+
+def _name(fault: Fault) -> str:
+    """The object that cannot be read, else where."""
+    return str(ObjectRef(fault.kind, fault.namespace, fault.name)) if fault.name else fault.file
 
 
 def predictions_for(

@@ -17,6 +17,7 @@ from xds_server.routing.request import Request
 from xds_server.shell.local import wanted
 
 _SECONDS = 15.0
+_NAMED = 5
 _FAILURES = 400
 """The first HTTP status that says that something is wrong."""
 _MARK = "x-envoy-upstream-service-time"
@@ -64,13 +65,24 @@ class Comparison:
     differences: tuple[str, ...] = ()
     asked_first: bool = False
     hint: str = ""
+    standing: tuple[str, ...] = ()
+    """Objects of which something else than what is written may be served: their last good state, or less of them."""
 
     @property
     def told(self) -> str:
-        """In a line."""
+        """In a line, and one more where what is served may be something else than what is written."""
         verdict = f"NOT as predicted: {'; '.join(self.differences)}" if self.differences else "as predicted"
         hint = f" ({self.hint})" if self.hint else ""
-        return f"sent to {self.received.target}: {self.received.told(self.asked_first)}, {verdict}{hint}"
+        line = f"sent to {self.received.target}: {self.received.told(self.asked_first)}, {verdict}{hint}"
+        return "\n".join([line, *([self._standing] if self.differences and self.standing else [])])
+
+    @property
+    def _standing(self) -> str:
+        more = f" and {len(self.standing) - _NAMED} more" if len(self.standing) > _NAMED else ""
+        return (
+            "predicted from what is written now, which is not served as it is written; a last good state may be served"
+            f" instead: {', '.join(self.standing[:_NAMED])}{more}"
+        )
 
 
 def local_target(pipeline: Pipeline, gateway: Key, port: int, port_offset: int) -> Target | None:
