@@ -245,6 +245,23 @@ def test_suspects_that_move_to_another_resource_are_tried_there() -> None:
     world.check()
 
 
+def test_a_search_ends_when_all_that_it_was_about_is_gone() -> None:
+    world = World(proxies=[Proxy()])
+    world.put(leaf("r0", "good"), "http-80")
+    world.put(leaf("r2", "bad"), "http-81")
+    world.settle()
+    (proxy,) = world.proxies
+    assert world.send(proxy)
+    assert world.answer(proxy)
+    assert world.quarantine.searched()
+    del world.leaves["r0"]
+    world.put(leaf("r2", "mended"))
+    world.settle()
+    del world.leaves["r2"]
+    world.settle()
+    assert not world.quarantine.searched()
+
+
 def test_what_stands_in_is_no_suspect_in_a_resource_that_had_it_not() -> None:
     """Of three changed leaves the last is good, is held back first, and has just come into the second resource."""
     world = World()

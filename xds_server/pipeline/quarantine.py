@@ -190,9 +190,11 @@ class Quarantine:
         return self._cases[proxies]
 
     def _go_on(self, proxies: Proxies, case: _Case, current: Current) -> Changes:
-        if case.unpublished or not case.names or not _settled(proxies, case, current):
-            return {}
-        return self._changing(proxies, case, lambda: _advance(case))
+        changes: Changes = {}
+        if not case.unpublished and _settled(proxies, case, current):
+            while case.names and not changes:  # where nothing has to be published, nothing else would go on with it
+                changes = self._changing(proxies, case, lambda: _advance(case))
+        return changes
 
     def _changing(self, proxies: Proxies, case: _Case, step: Callable[[], None]) -> Changes:
         before = dict(case.holds)
