@@ -184,6 +184,10 @@ def plain(text: str) -> Any:
     return _WORDS.get(text, text)
 
 
+_OF_OBJECTS = ("apiVersion", "kind", "metadata", "spec")
+"""Keys of Kubernetes objects. A second one at the beginning of a line is hardly the first one's object's."""
+
+
 class _Frame:
     """A collection that is being read."""
 
@@ -293,7 +297,8 @@ class _Composer:
             frame.key = _MERGE
             return
         if key in frame.value:
-            self._wrong(event, f'key "{key}" is given twice')
+            begins = len(self._frames) == 1 and key in _OF_OBJECTS and event.start_mark.column == 0
+            self._wrong(event, f'key "{key}" is given twice' + ("; is a --- missing before it?" if begins else ""))
         frame.key = key
         if self._marks is not None:
             self._marks[id(frame.value)][key] = event.start_mark.line + 1

@@ -146,6 +146,7 @@ def test_a_field_is_told_once_more_inside() -> None:
         ("", "has more than 67108864 bytes", "XDS0101"),
         ("", "is not UTF-8 text, from line 3 on", "XDS0102"),
         ("", 'key "a" is given twice', "XDS0103"),
+        ("", 'key "kind" is given twice; is a --- missing before it?', "XDS0103"),
         ("", "comes to more than 1000000 values", "XDS0104"),
         ("", "is a list, not an object with apiVersion and kind", "XDS0105"),
         ("kind", "is required", "XDS0106"),

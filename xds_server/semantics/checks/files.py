@@ -30,9 +30,10 @@ CHECKS = (
         "XDS0103",
         "A key is given twice",
         ERROR,
-        "A mapping names the same key twice. Which of the two was meant nobody can tell, so the document is not read.",
-        "Remove one of the two.",
-        (Said('^key ".*" is given twice$', bare=True),),
+        "A mapping names the same key twice. Which of the two was meant nobody can tell, so the document is not read."
+        " Where it is a key that objects begin with, two objects stand in one document.",
+        "Remove one of the two, or write --- between two objects.",
+        (Said('^key ".*" is given twice(;|$)', bare=True),),
     ),
     Check(
         "XDS0104",
