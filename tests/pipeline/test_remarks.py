@@ -115,6 +115,12 @@ def test_a_listener_without_routes() -> None:
     ]
 
 
+def test_a_listener_that_is_not_served_is_not_idle() -> None:
+    plug = gateway("gw", listener("http"))
+    plug["spec"]["addresses"] = [{"type": "example.com/plug", "value": "a"}]
+    assert told([plug]) == []
+
+
 SHOP = [gateway("gw", https("one")), route("a", rules=[rule("/", backend("s1"))]), *S1]
 
 

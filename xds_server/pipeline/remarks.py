@@ -88,14 +88,15 @@ def _is_empty(id_: EndpointsId, pipeline: Pipeline) -> bool:
 
 
 def _listeners(pipeline: Pipeline) -> Iterator[Remark]:
-    """Those that are good and that no route is attached to, and those that overlap."""
+    """Those that are served and that no route is attached to, and those that overlap."""
     tables = (("Gateway", pipeline.statuses.gateways), ("ListenerSet", pipeline.statuses.listener_sets))
     for kind, table in tables:
         rows: Any = table.items()
         for key, status in rows:
+            accepted = all(one.status == "True" for one in status.conditions if one.type == "Accepted")
             for index, listener in enumerate(status.listeners):
                 at = (ObjectRef(kind, *key), f"spec.listeners[{index}]")
-                if not listener.attached_routes and _is_accepted(listener):
+                if accepted and not listener.attached_routes and _is_accepted(listener):
                     yield Remark("XDS1014", *at, f"no route is attached to listener {listener.name}")
                 for one in listener.conditions:
                     if (one.type, one.status) == ("OverlappingTLSConfig", "True"):

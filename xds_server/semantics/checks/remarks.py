@@ -58,8 +58,9 @@ CHECKS = (
         "XDS1014",
         "A Gateway's listener has no routes",
         INFO,
-        "No route is attached, so every request is answered with 404.",
-        "Attach a route, or remove the listener.",
+        "No route is attached, be it that routes come later or are not among what was read. Meanwhile requests to an"
+        " HTTP or HTTPS listener are answered with 404, and what comes to others goes nowhere.",
+        "Do nothing where that is meant; else attach a route, or remove the listener.",
     ),
     Check(
         "XDS1015",
