@@ -80,7 +80,10 @@ class EnvoyFailedError(AssertionError):
 
 
 class RealEnvoy:
-    """One Envoy process. `admin` is its admin address as a URL; `pid` and `port` are known once it started."""
+    """One Envoy process. `admin` is its admin address as a URL; `pid` and `port` are known once it started.
+
+    `runner` is what starts it, a program that becomes the command that it is given.
+    """
 
     def __init__(
         self,
@@ -89,11 +92,13 @@ class RealEnvoy:
         arguments: tuple[str, ...] = (),
         drain: tuple[str, ...] = ("--drain-time-s", "1"),
         log_level: str = "info",
+        runner: tuple[str, ...] = (),
     ) -> None:
         self.bootstrap = bootstrap
         self.admin = ""
         self.directory = Path(tempfile.mkdtemp(prefix="envoy-"))
         self._arguments = ("--concurrency", "1", "-l", log_level, *drain, *arguments)
+        self._runner = runner
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -121,7 +126,7 @@ class RealEnvoy:
         with (self.directory / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", _DIE_WITH_PARENT, str(os.getpid())),
-                *(*command, "--disable-hot-restart", *self._arguments),
+                *(*self._runner, *command, "--disable-hot-restart", *self._arguments),
                 stdout=log,
                 stderr=log,
             )

@@ -86,7 +86,7 @@ class World:
     """Everything between a YAML text and an answer. `backends` are the echo servers' addresses by name.
 
     `edit_bootstrap` may change the bootstrap of each Envoy (shorter time-outs), `drain` how it drains; `address` is where
-    listeners bind.
+    listeners bind, `runner` what starts each Envoy.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class World:
         allow_external_names: bool = False,
         drain: tuple[str, ...] = ("--drain-time-s", "1"),
         limits: Limits = LIMITS,
+        runner: tuple[str, ...] = (),
     ) -> None:
         self.backends: dict[str, str] = {}
         self.envoys: dict[Key, RealEnvoy] = {}
@@ -112,6 +113,7 @@ class World:
         self._address = address
         self._edit_bootstrap = edit_bootstrap
         self._drain = drain
+        self._runner = runner
         self._stack = AsyncExitStack()
         self._http: aiohttp.ClientSession | None = None
         self._ports: dict[Socket, int] = {}
@@ -218,7 +220,11 @@ class World:
         config = to_json(bootstrap(options))
         self._edit_bootstrap(config)
         envoy = self.envoys[gateway] = RealEnvoy(
-            config, log_level="warning", arguments=("--file-flush-interval-msec", "50"), drain=self._drain
+            config,
+            log_level="warning",
+            arguments=("--file-flush-interval-msec", "50"),
+            drain=self._drain,
+            runner=self._runner,
         )
         await envoy.start()
         await envoy.wait_ready()

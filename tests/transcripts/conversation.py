@@ -77,6 +77,10 @@ def _marked(listener: bytes, number: int) -> bytes:
     return listener if listener.startswith(b"udp") else listener + b"!" * (number + 1)
 
 
+def _ipv4(listener: bytes) -> bytes:
+    return listener + b"(4)"
+
+
 class Player:
     """Plays one transcript. AssertionError, with the line, at the first step that went otherwise."""
 
@@ -95,7 +99,7 @@ class Player:
         assert not self.said, f"at the end the server also said {self.said}"
 
     def _connect(self) -> None:
-        self.stream: DeltaStream | SotwStream = DeltaStream() if self.delta else SotwStream()
+        self.stream: DeltaStream | SotwStream = (DeltaStream if self.delta else SotwStream)(ipv4_only=_ipv4)
         self.said: list[str] = []
         self.events: list[Event] = []
         self.nonces: dict[ResourceType, list[str]] = {type_: [] for type_ in ResourceType}

@@ -4,7 +4,16 @@ from hypothesis import strategies as st
 from tests.xds.fills import GATEWAY
 from xds_server.pb import discovery_pb2
 from xds_server.wire.part import Part
-from xds_server.xds.encoding import SERVER_IDENTIFIER, delta_response, named_in, sotw_response, stand_in
+from xds_server.xds.encoding import (
+    SERVER_IDENTIFIER,
+    delta_response,
+    lacks_ipv6,
+    listeners_by,
+    named_in,
+    sotw_response,
+    stand_in,
+    unbound_in,
+)
 from xds_server.xds.resource import Resource, ResourceType
 
 TEXTS = st.text(max_size=200)
@@ -73,3 +82,26 @@ def test_names_are_found_in_envoys_words() -> None:
     listeners = "Error adding/updating listener(s) tcp-80: error adding listener named 'tcp-81'\ntcp-82: no\n"
     assert named_in(listeners, ["tcp-80", "tcp-81", "tcp-82"]) == {"tcp-80", "tcp-82"}
     assert named_in("Proto constraint validation failed", ["a"]) == frozenset()
+
+
+def test_who_has_no_ipv6() -> None:
+    """Envoy's words; an address that begins or ends alike is another one."""
+    head = "Error adding/updating listener(s) tcp-80: malformed IP address: "
+    assert lacks_ipv6(f"{head}::\ntcp-81: no\n")
+    assert unbound_in(f"{head}::\ntcp-81: no\n", ["tcp-80", "tcp-81"]) == {"tcp-80"}
+    for detail in (f"{head}::1\n", f"{head}fd00::\n", f"{head}\n", "Error adding/updating listener(s) tcp-80: no"):
+        assert not lacks_ipv6(detail)
+        assert unbound_in(detail, ["tcp-80"]) == frozenset()
+
+
+def test_listeners_alone_are_rewritten_and_keep_their_versions() -> None:
+    spelling = listeners_by(lambda body: body + b"4")
+    for type_ in ResourceType:
+        one = Resource(type_, "a", GATEWAY, Part("a", b"1"))
+        body = b"14" if type_ is ResourceType.LISTENER else b"1"
+        delta = discovery_pb2.DeltaDiscoveryResponse.FromString(
+            delta_response(type_, "1", "v", [one], [], spelling=spelling)
+        )
+        sotw = discovery_pb2.DiscoveryResponse.FromString(sotw_response(type_, "1", "v", [one], spelling=spelling))
+        assert (delta.resources[0].resource.value, delta.resources[0].version) == (body, one.version)
+        assert sotw.resources[0].value == body

@@ -75,7 +75,7 @@ def literal(value: str) -> str:
 
 
 def tcp(address: str, port: int) -> core.Address:
-    """A TCP address; the IPv6 wildcard takes IPv4 connections too."""
+    """A TCP address; the IPv6 wildcard takes IPv4 connections too (where a node has no IPv6, see `ipv4`)."""
     return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))
 
 

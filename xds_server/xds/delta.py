@@ -69,6 +69,6 @@ class DeltaStream(Stream):
         if len(resources) == 1 and not removed:
             version = next(iter(resources.values())).version
         nonce = self._nonce()
-        data = delta_response(ledger.type, nonce, version, resources.values(), removed)
+        data = delta_response(ledger.type, nonce, version, resources.values(), removed, spelling=self._spelling)
         ledger.sent(Flight(nonce, now, view.serial, version, resources, tuple(removed)))
         return Response(ledger.type, nonce, version, resources, tuple(removed), data)

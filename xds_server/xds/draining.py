@@ -18,7 +18,7 @@ Mark = Callable[[bytes, int], bytes]
 
 
 class Draining:
-    """One client's. The only thing that is computed per connection; an unchanged listener is marked once each time."""
+    """One client's, computed per connection; an unchanged listener is marked once each time."""
 
     def __init__(self, mark: Mark, limits: Limits, now: float) -> None:
         self.until = 0.0

@@ -7,13 +7,16 @@ names in Envoy's rejections. Field numbers: protos/envoy/service/discovery/v3/di
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from xds_server.routing.audience import Everyone
 from xds_server.wire.part import Part
 from xds_server.xds.resource import Resource, ResourceType
 
-_CANNOT_BIND = re.compile("cannot bind|cannot listen|Address already in use|Cannot assign requested address")
+_NO_IPV6 = re.compile("malformed IP address: ::$", re.MULTILINE)
+_CANNOT_BIND = re.compile(
+    f"cannot bind|cannot listen|Address already in use|Cannot assign requested address|{_NO_IPV6.pattern}"
+)
 
 SERVER_IDENTIFIER = "xds-server"
 """ControlPlane.identifier, which Envoy shows in its statistics."""
@@ -44,8 +47,28 @@ _URLS = {type_: (_text(_FIELD_1, type_.url), _text(_FIELD_4, type_.url)) for typ
 """The type URL in an Any, and in the envelope."""
 
 
+Spelling = Callable[[Resource], bytes]
+"""A resource's body, as one client understands it."""
+
+
+def as_it_is(resource: Resource) -> bytes:
+    """The body that all clients get."""
+    return resource.body
+
+
+def listeners_by(rewrite: Callable[[bytes], bytes]) -> Spelling:
+    """Listeners rewritten, and everything else as it is."""
+    return lambda one: rewrite(one.body) if one.type is ResourceType.LISTENER else one.body
+
+
 def delta_response(
-    type_: ResourceType, nonce: str, version: str, resources: Iterable[Resource], removed: Iterable[str]
+    type_: ResourceType,
+    nonce: str,
+    version: str,
+    resources: Iterable[Resource],
+    removed: Iterable[str],
+    *,
+    spelling: Spelling = as_it_is,
 ) -> bytes:
     """A DeltaDiscoveryResponse; `version` is its system_version_info."""
     pieces = [_text(_FIELD_1, version)]
@@ -53,7 +76,7 @@ def delta_response(
     for resource in resources:
         name = _text(_FIELD_3, resource.name)
         own_version = _text(_FIELD_1, resource.version)
-        body = resource.body
+        body = spelling(resource)
         value = _FIELD_2 + _varint(len(body)) if body else b""
         any_size = len(url) + len(value) + len(body)
         any_head = _FIELD_2 + _varint(any_size)
@@ -65,12 +88,14 @@ def delta_response(
     return b"".join(pieces)
 
 
-def sotw_response(type_: ResourceType, nonce: str, version: str, resources: Iterable[Resource]) -> bytes:
+def sotw_response(
+    type_: ResourceType, nonce: str, version: str, resources: Iterable[Resource], *, spelling: Spelling = as_it_is
+) -> bytes:
     """A DiscoveryResponse; `version` is its version_info."""
     pieces = [_text(_FIELD_1, version)]
     url, own_url = _URLS[type_]
     for resource in resources:
-        body = resource.body
+        body = spelling(resource)
         value = _FIELD_2 + _varint(len(body)) if body else b""
         pieces += (_FIELD_2, _varint(len(url) + len(value) + len(body)), url, value, body)
     pieces += (own_url, _text(_FIELD_5, nonce), _FIELD_6, _CONTROL_PLANE)
@@ -93,6 +118,11 @@ def stand_in(type_: ResourceType, name: str) -> Resource | None:
 def unbound_in(detail: str, names: Collection[str]) -> frozenset[str]:
     """Which listeners Envoy says it cannot bind: that is the machine's fault, another Envoy may well bind them."""
     return named_in("\n".join(line for line in detail.splitlines() if _CANNOT_BIND.search(line)), names)
+
+
+def lacks_ipv6(detail: str) -> bool:
+    """Does Envoy say of `::` that it is no address? It means that its kernel has no IPv6."""
+    return _NO_IPV6.search(detail) is not None
 
 
 def named_in(detail: str, names: Collection[str]) -> frozenset[str]:

@@ -95,7 +95,7 @@ class SotwStream(Stream):
                 return None
             version = set_version(carried)
         nonce = self._nonce()
-        data = sotw_response(ledger.type, nonce, version, carried.values())
+        data = sotw_response(ledger.type, nonce, version, carried.values(), spelling=self._spelling)
         flight = Flight(nonce, now, view.serial, version, changed, gone)
         ledger.sent(flight, carried if ledger.type in _IN_FULL else None)
         return Response(ledger.type, nonce, version, carried, gone, data)

@@ -13,13 +13,13 @@ Every wait has a bound in Limits, but for what the client rejects: that waits, a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from xds_server.routing.audience import ForGateway
 from xds_server.xds.catalog import View
 from xds_server.xds.draining import Draining, Mark
-from xds_server.xds.encoding import unbound_in
+from xds_server.xds.encoding import Spelling, as_it_is, lacks_ipv6, listeners_by, unbound_in
 from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
 from xds_server.xds.flight import underway
@@ -61,8 +61,11 @@ class Stream(ABC):
     _whole: Collection[ResourceType] = ()
     """The types of which every response carries all there is."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, ipv4_only: Callable[[bytes], bytes] | None = None) -> None:
+        """`ipv4_only` rewrites a listener's body for a client that turns out to have no IPv6."""
         self._limits = limits or Limits()
+        self._ipv4_only = ipv4_only
+        self._spelling: Spelling = as_it_is
         self._ledgers = {type_: Ledger(type_, self._limits) for type_ in ResourceType}
         self._stirred: set[ResourceType] = set()
         """The types about which anything happened or is waited for; a push to many clients touches no others."""
@@ -166,8 +169,10 @@ class Stream(ABC):
         """The client answered."""
         for event in events:
             if isinstance(event, Rejected) and event.type is ResourceType.LISTENER:
-                unbound = unbound_in(event.detail, event.resources.keys())
-                self._unbound.update(dict.fromkeys(unbound, now + self._limits.bind_seconds))
+                again = now + self._limits.bind_seconds
+                if lacks_ipv6(event.detail) and self._ipv4_only and self._spelling is as_it_is:
+                    self._spelling, again = listeners_by(self._ipv4_only), now
+                self._unbound.update(dict.fromkeys(unbound_in(event.detail, event.resources.keys()), again))
 
     def _bind_again(self, now: float) -> None:
         """What the client could not bind is sent again now and then: nobody tells when a port becomes free."""

@@ -12,7 +12,9 @@ from structlog.testing import capture_logs
 
 from tests.shell.serve.peers import NODE, Recorder
 from tests.xds.fills import GATEWAY, OTHER, Shelf, fill
+from xds_server.envoy import kit
 from xds_server.envoy.draining import marked
+from xds_server.envoy.ipv4 import ipv4_only
 from xds_server.model.meta import Key
 from xds_server.pb import discovery_pb2
 from xds_server.shell.serve.admission import Admission, Admitted, Denied, Metadata, OpenAdmission
@@ -85,7 +87,7 @@ class Stage:
             admission or OpenAdmission(),
         )
         self.call = PlayedCall()
-        self.session = Session(1, DeltaStream(world.options.limits), self.call, world)
+        self.session = Session(1, DeltaStream(world.options.limits, ipv4_only), self.call, world)
         self.task = asyncio.create_task(self.session.run(aiter(self.call)))
 
     async def rest(self) -> None:
@@ -359,6 +361,27 @@ async def test_a_client_that_drains_is_sent_its_listeners_with_a_mark_and_then_w
     stage.call.say(LISTENER, response_nonce=stage.call.written[-1].nonce)
     await asyncio.sleep(0.2)
     assert list(stage.call.written[-1].removed_resources) == ["l"]
+    stage.task.cancel()
+
+
+async def test_a_client_without_ipv6_is_sent_its_listeners_over_ipv4_and_nothing_is_warned_of() -> None:
+    stage = Stage()
+    await stage.in_sync()
+    body = encode(Listener(name="l", address=kit.tcp("::", 80)))
+    resource = Resource(LISTENER, "l", GATEWAY, Part("l", body))
+    stage.shelf.put(resource)
+    stage.session.wake()
+    await stage.rest()
+    sent = stage.call.written[-1]
+    detail = "Error adding/updating listener(s) l: malformed IP address: ::\n"
+    with capture_logs() as logs:
+        stage.call.say(LISTENER, response_nonce=sent.nonce, error_detail={"code": 13, "message": detail})
+        await stage.rest()
+    [again] = stage.call.written[-1].resources
+    assert sent.resources[0].resource.value == body
+    assert again.resource.value == ipv4_only(body) != body
+    assert again.version == sent.resources[0].version == resource.version
+    assert [(one["log_level"], one["event"]) for one in logs] == [("info", "envoy has no IPv6")]
     stage.task.cancel()
 
 

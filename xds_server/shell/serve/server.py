@@ -17,6 +17,7 @@ from google.protobuf import any_pb2, descriptor_pool, struct_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from xds_server.envoy.ipv4 import ipv4_only
 from xds_server.model.meta import Key
 from xds_server.pb import ads_pb2, base_pb2, discovery_pb2, semantic_version_pb2, status_pb2
 from xds_server.routing.audience import Audience
@@ -133,10 +134,10 @@ class Serving:
         """Requests are parsed once; responses are bytes already."""
 
         async def delta(requests: AsyncIterator[Any], call: Any) -> None:
-            await self._serve(DeltaStream(self._world.options.limits), requests, call)
+            await self._serve(DeltaStream(self._world.options.limits, ipv4_only), requests, call)
 
         async def sotw(requests: AsyncIterator[Any], call: Any) -> None:
-            await self._serve(SotwStream(self._world.options.limits), requests, call)
+            await self._serve(SotwStream(self._world.options.limits, ipv4_only), requests, call)
 
         return grpc.method_handlers_generic_handler(
             SERVICE,

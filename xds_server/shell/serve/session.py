@@ -28,6 +28,7 @@ from xds_server.shell.serve.options import ServeOptions
 from xds_server.shell.serve.refusals import RefusalLog
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.delta import DeltaStream
+from xds_server.xds.encoding import lacks_ipv6
 from xds_server.xds.errors import RemoteProtocolError
 from xds_server.xds.events import Event, Rejected
 from xds_server.xds.node import Node, audiences, node_of, require_same
@@ -290,8 +291,10 @@ class Session:
         assert self._node is not None
         if isinstance(event, Rejected):
             names = tuple(event.resources)
-            log.warning(
-                "envoy rejected",
+            # What else is wrong with them it says again of those that it gets instead.
+            say, what = (log.info, "envoy has no IPv6") if lacks_ipv6(event.detail) else (log.warning, "envoy rejected")
+            say(
+                what,
                 **_fields(self._node),
                 type=event.type.value,
                 names=names[:_SHOWN_NAMES],
