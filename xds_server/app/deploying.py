@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from xds_server.control import Control
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, node_id, to_json
 from xds_server.envoy.control_plane import Security
-from xds_server.infra.deployment import POD_NAME
+from xds_server.infra.deployment import POD_IP, POD_NAME
 from xds_server.infra.desired import Installation
 from xds_server.infra.names import ADMIN_PORT, AUTHORITY_FOLDER, STATUS_PORT
 from xds_server.model.meta import Key
@@ -74,4 +74,5 @@ def _options(gateway: Key, settings: ServeSettings) -> BootstrapOptions:
         admin_port=ADMIN_PORT,
         security=None if settings.insecure_ads else Security(AUTHORITY_FOLDER, host),
         status_port=STATUS_PORT,
+        status_address=POD_IP,
     )

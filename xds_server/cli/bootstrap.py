@@ -13,6 +13,18 @@ from xds_server.cli.output import Format, dump
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.envoy.control_plane import Security
 
+StatusPort = Annotated[
+    int, typer.Option(help="Where to answer /ready, /stats/prometheus and /drain; 0: nowhere.", min=0, max=65535)
+]
+StatusAddress = Annotated[
+    str,
+    typer.Option(
+        help="The pod's address, where --status-port is answered besides loopback. Default: all addresses, which a"
+        " kernel without IPv6 does not grant.",
+        metavar="ADDRESS",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
@@ -43,10 +55,8 @@ def register(app: typer.Typer) -> None:
         server_name: Annotated[
             str, typer.Option(help="What the server's certificate is for; default: the host of --ads-address.")
         ] = "",
-        status_port: Annotated[
-            int,
-            typer.Option(help="Where to answer /ready, /stats/prometheus and /drain; 0: nowhere.", min=0, max=65535),
-        ] = 0,
+        status_port: StatusPort = 0,
+        status_address: StatusAddress = "::",
         output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.JSON,
     ) -> None:
         key = gateway_key(gateway)
@@ -58,6 +68,8 @@ def register(app: typer.Typer) -> None:
         admin_host, admin_port = endpoint("--admin-address", admin_address)
         if status_port and not admin_port:
             fail("--status-port: it needs an --admin-address with a port")
+        if not status_address:
+            fail("--status-address: it must not be empty")
         if server_name and not tls_folder:
             fail("--server-name: there is no certificate without --tls-folder")
         options = BootstrapOptions(
@@ -69,6 +81,7 @@ def register(app: typer.Typer) -> None:
             admin_port=admin_port,
             security=Security(tls_folder.rstrip("/"), server_name or host) if tls_folder else None,
             status_port=status_port,
+            status_address=status_address,
         )
         print(dump(to_json(bootstrap(options)), output), end="")
 

@@ -78,6 +78,8 @@ class BootstrapOptions:
     """None: plaintext, for loopback and tests."""
     status_port: int = 0
     """Where kubelet and Prometheus find the proxy (see `status_listener`); 0: nowhere."""
+    status_address: str = "::"
+    """The address of `status_port`, which is served on loopback as well; `::`: all of both families."""
     drain_seconds: int = 20
     """The longest that its `/drain` takes."""
     max_connections: int = 50_000
@@ -149,7 +151,7 @@ def _static_resources(options: BootstrapOptions) -> BootstrapStaticResources:
     if not options.status_port:
         return BootstrapStaticResources(clusters=clusters)
     return BootstrapStaticResources(
-        listeners=status_listeners(options.status_port, options.drain_seconds),
+        listeners=status_listeners(options.status_port, options.drain_seconds, options.status_address),
         clusters=[*clusters, *status_clusters(options.admin_address, options.admin_port, options.status_port)],
     )
 

@@ -22,7 +22,7 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     LbEndpoint,
     LocalityLbEndpoints,
 )
-from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
+from envoy_data_plane.envoy.config.listener.v3 import AdditionalAddress, Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
     HeaderMatcher,
@@ -48,6 +48,7 @@ from xds_server.wire.construct import any_of
 LEAST_SECONDS: Final = 2
 """What `/drain` waits in any case: kube-proxies send new connections for about that long."""
 _ADMIN: Final = "admin"
+_LOOPBACK: Final = "127.0.0.1"
 _NAP: Final = "nap"
 _NAP_SOCKET: Final = "@xds-server/nap-{}"
 """An abstract socket, one per status port: it is no file, and other pods do not see it."""
@@ -79,8 +80,11 @@ end
 """
 
 
-def status_listeners(port: int, drain_seconds: int) -> list[Listener]:
-    """The listener on `port` of all addresses, and the one by which its script sleeps."""
+def status_listeners(port: int, drain_seconds: int, address: str = "::") -> list[Listener]:
+    """The listener on `port`, and the one by which its script sleeps.
+
+    `address` stands for itself and loopback, `::` for all of both families, which a kernel without IPv6 does not grant.
+    """
     script = _DRAIN.replace("STATS", "downstream_cx_active%7Ccontrol_plane.connected_state")
     script = script.replace("MOST", str(round(drain_seconds / _NAP_SECONDS)))
     script = script.replace("LEAST", str(round(LEAST_SECONDS / _NAP_SECONDS)))
@@ -93,16 +97,16 @@ def status_listeners(port: int, drain_seconds: int) -> list[Listener]:
         name="envoy.filters.http.lua",
         typed_config=any_of(Lua(default_source_code=DataSource(inline_string=script))),
     )
-    address = Address(socket_address=SocketAddress(address="::", port_value=port, ipv4_compat=True))
     delay = FaultDelay(
         fixed_delay=timedelta(seconds=_NAP_SECONDS),
         percentage=FractionalPercent(numerator=100, denominator=FractionalPercentDenominatorType.HUNDRED),
     )
     fault = HttpFilter(name="envoy.filters.http.fault", typed_config=any_of(HttpFault(delay=delay)))
     answer = Route(match=RouteMatch(prefix="/"), direct_response=DirectResponseAction(status=200))
+    hosts = [address] if address in ("::", _LOOPBACK) else [address, _LOOPBACK]
     return [
-        _listener("status", address, [lua], routes),
-        _listener(_NAP, _nap(port), [fault], [answer]),
+        _listener("status", [_socket(one, port) for one in hosts], [lua], routes),
+        _listener(_NAP, [_nap(port)], [fault], [answer]),
     ]
 
 
@@ -110,6 +114,10 @@ def status_clusters(admin_address: str, admin_port: int, port: int) -> list[Clus
     """What these listeners call."""
     admin = Address(socket_address=SocketAddress(address=admin_address, port_value=admin_port))
     return [_cluster(_ADMIN, admin), _cluster(_NAP, _nap(port))]
+
+
+def _socket(host: str, port: int) -> Address:
+    return Address(socket_address=SocketAddress(address=host, port_value=port, ipv4_compat=host == "::"))
 
 
 def _nap(port: int) -> Address:
@@ -124,7 +132,7 @@ def _route(path: str, action: RouteAction | DirectResponseAction) -> Route:
     return Route(match=match, direct_response=action)
 
 
-def _listener(name: str, address: Address, filters: list[HttpFilter], routes: list[Route]) -> Listener:
+def _listener(name: str, addresses: list[Address], filters: list[HttpFilter], routes: list[Route]) -> Listener:
     """Its connections are none of those that the Gateway's limit counts."""
     router = HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router()))
     manager = HttpConnectionManager(
@@ -137,7 +145,14 @@ def _listener(name: str, address: Address, filters: list[HttpFilter], routes: li
     chain = FilterChain(
         filters=[Filter(name="envoy.filters.network.http_connection_manager", typed_config=any_of(manager))]
     )
-    return Listener(name=name, stat_prefix=name, address=address, filter_chains=[chain], ignore_global_conn_limit=True)
+    return Listener(
+        name=name,
+        stat_prefix=name,
+        address=addresses[0],
+        additional_addresses=[AdditionalAddress(address=one) for one in addresses[1:]],
+        filter_chains=[chain],
+        ignore_global_conn_limit=True,
+    )
 
 
 def _cluster(name: str, address: Address) -> Cluster:

@@ -15,6 +15,8 @@ from xds_server.infra.quantity import quantity
 
 POD_NAME: Final = "$(POD_NAME)"
 """Stands in the bootstrap for the pod's name; the kubelet fills it in."""
+POD_IP: Final = "$(POD_IP)"
+"""For the pod's first address, which is where kubelets and Prometheus come: of whichever family the node has."""
 USER: Final = 65532
 """The one that Envoy's images are made for."""
 _GRACE_SECONDS: Final = 30
@@ -123,7 +125,7 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
             "--drain-strategy",
             "immediate",
         ],
-        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "env": [_env("POD_NAME", "metadata.name"), _env("POD_IP", "status.podIP")],
         "ports": [{"name": "status", "containerPort": names.STATUS_PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
         "securityContext": {
@@ -136,6 +138,10 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
         "lifecycle": {"preStop": {"httpGet": _status("/drain")}},
         **({"volumeMounts": mounts} if authority else {}),
     }
+
+
+def _env(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def _status(path: str) -> dict[str, Any]:

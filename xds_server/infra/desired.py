@@ -32,8 +32,8 @@ class Installation:
     controller_name: str = CONTROLLER_NAME
     envoy_image: str = ""
     bootstrap: Callable[[Key, int | None], Mapping[str, Any]] = lambda *_: {}
-    """Envoy's bootstrap for a Gateway, as JSON; the name of a pod is `deployment.POD_NAME` in it. The number is the
-    most that its heap may come to, in bytes; None where nobody says.
+    """Envoy's bootstrap for a Gateway, as JSON; the name of a pod is `deployment.POD_NAME` in it, its address
+    `POD_IP`. The number is the most that its heap may come to, in bytes; None where nobody says.
     """
     secured: bool = True
     """Proxies prove who they are, and check who the server is."""
