@@ -23,6 +23,7 @@ from tests.pipeline.documents import (
     slice_,
 )
 from tests.scenarios.certificates import filled_in
+from xds_server.flow.explain import explain
 from xds_server.infra.proxies import Proxy
 from xds_server.model.meta import Key
 from xds_server.pipeline import program
@@ -124,6 +125,20 @@ def test_a_services_selector_asks_the_pods_of_its_namespace(pipeline: Pipeline) 
     assert costs(pipeline, ingress(selector={"app": "shop"}))["proxies"] == PODS + 2
     assert pipeline.places.proxies_by_gateway is not None
     assert len(pipeline.places.proxies_by_gateway.rows(Key("default", "gw"))) == PODS
+
+
+def test_a_gateway_among_hundreds_asks_for_those_alone_that_have_its_ports() -> None:
+    built = program.build(Options(any_class=True, strict=True, deployed=True))
+    ports = [{"name": f"p{number}", "port": number, "targetPort": 10_000 + number} for number in range(1000, 1200)]
+    many = [named(f"gw{number}", listener("http", port=number)) for number in range(1000, 1199)]
+    put(built, ingress(ports=ports), *many, named("other", listener("http", port=1100)), pod("one", "envoy"))
+    built.settle()
+    reads = explain(built.graph, "places", Key("default", "other")).reads
+    assert [read.key.name for read in reads if read.table == "gateways.alone"] == ["gw1100"]
+    assert built.places.places is not None
+    place = built.places.places.get(Key("default", "other"))
+    assert place is not None
+    assert list(place.unbound.values()) == ["port 1100 is that of Gateway default/gw1100, which goes before"]
 
 
 def test_a_gateway_of_its_own_binds_its_ports_as_they_are(pipeline: Pipeline) -> None:

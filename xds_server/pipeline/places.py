@@ -40,6 +40,26 @@ class Alone:
     rank: tuple[bool, tuple[str, Key]]
     """Gateways of lower rank go before; a Gateway on its own proxies before all others."""
 
+    @property
+    def gateway(self) -> Key:
+        """The Gateway."""
+        return self.rank[1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Of the Gateways that name a Service: the first that would bind a port, and a place on the proxies."""
+
+    gateways: frozenset[Key]
+    ports: Mapping[Port, Key]
+    places: Mapping[tuple[str, int], Key]
+
+    def rivals(self, ports: Ports) -> set[Key]:
+        """Who may go before a Gateway with these ports, itself among them."""
+        found = {self.ports.get(port) for port in ports.bound}
+        found |= {self.places.get((port.transport, number)) for port, number in ports.bound.items()}
+        return {one for one in found if one is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -126,7 +146,9 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     of_gateway = pods.by("gateway", lambda _, row: row.gateways)
     together = graph.group("gateways.together", of_gateway, _together)
     alone = graph.derive("gateways.alone", tables.ours, partial(_alone, asked=asked, pods=of_service))
-    found = graph.derive("places", alone, partial(_place, asked=asked, alone=alone, together=together))
+    behind = alone.by("service", lambda _, row: row.services if row.rank[0] else (), order=lambda _, row: row.rank)
+    taken = graph.group("services.taken", behind, _taken)
+    found = graph.derive("places", alone, partial(_place, asked=asked, alone=alone, together=together, taken=taken))
     return Places(
         binds=graph.derive("binds.deployed", found, lambda key, row, _: [(key, row.bind)] if row.bind else []),
         placements=graph.derive("placements.deployed", found, lambda key, row, _: [(key, row.placement)]),
@@ -164,7 +186,7 @@ def _proxy(
 
 def _together(gateway: Key, rows: Sequence[Proxy], _: Lookup) -> frozenset[Key] | None:
     """The other Gateways on a Gateway's proxies."""
-    return frozenset(one for row in rows for one in row.gateways if one != gateway) or None
+    return frozenset().union(*(row.gateways for row in rows)) - {gateway} or None
 
 
 def _alone(key: Key, _: bool, look: Lookup, asked: _Asked, pods: Index[Key, Key, Proxy]) -> Iterable[tuple[Key, Alone]]:
@@ -193,16 +215,35 @@ def _alone(key: Key, _: bool, look: Lookup, asked: _Asked, pods: Index[Key, Key,
     yield key, Alone(ports, services, problems, listeners, rank)
 
 
+def _taken(_: Key, rows: Sequence[Alone], __: Lookup) -> _Taken:
+    """The rows are in the order of their ranks."""
+    ports: dict[Port, Key] = {}
+    places: dict[tuple[str, int], Key] = {}
+    for row in rows:
+        for port, number in row.ports.bound.items():
+            ports.setdefault(port, row.gateway)
+            places.setdefault((port.transport, number), row.gateway)
+    return _Taken(frozenset(row.gateway for row in rows), ports, places)
+
+
 def _place(
-    key: Key, row: Alone, look: Lookup, *, asked: _Asked, alone: Table[Key, Alone], together: Table[Key, frozenset[Key]]
+    key: Key,
+    row: Alone,
+    look: Lookup,
+    *,
+    asked: _Asked,
+    alone: Table[Key, Alone],
+    together: Table[Key, frozenset[Key]],
+    taken: Table[Key, _Taken],
 ) -> Iterable[tuple[Key, Place]]:
     gateway, named = look.get(asked.gateways, key), look.get(asked.named, key)
     if gateway is None:
         return
     ports = row.ports
     if named is not None:
-        others = set(look.get(together, key) or ())
-        others.update(one.gateway for service in row.services for one in look.rows(asked.by_service, service))
+        behind = [one for service in row.services if (one := look.get(taken, service)) is not None]
+        others = (look.get(together, key) or frozenset()).difference(*(one.gateways for one in behind))
+        others = others.union(*(one.rivals(ports) for one in behind))
         known = {one: found for one in others - {key} if (found := look.get(alone, one)) is not None}
         older = sorted((one for one in known if known[one].rank < row.rank), key=lambda one: known[one].rank)
         ports = target_ports.without_taken(ports, [(one, known[one].ports) for one in older])
