@@ -99,11 +99,11 @@ def gateway_accepted(accepting: int, valid: int, total: int, note: str = "") -> 
     """
     if valid == total:
         return accepted(f"The Gateway is accepted, but: {note}." if note else "The Gateway is accepted.")
+    beside = f" Besides: {note}." if note else ""
     if accepting:
-        return _condition(
-            "Accepted", _TRUE, "ListenersNotValid", f"{total - valid} of {total} listeners are not valid."
-        )
-    return not_accepted("ListenersNotValid", "None of the listeners is valid.")
+        message = f"{total - valid} of {total} listeners are not valid.{beside}"
+        return _condition("Accepted", _TRUE, "ListenersNotValid", message)
+    return not_accepted("ListenersNotValid", f"None of the listeners is valid.{beside}")
 
 
 def supported_version(bundle_version: str, *, known: bool) -> Condition:
