@@ -30,7 +30,7 @@ from xds_server.routing.listener import Bind
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.features import Crd
 from xds_server.semantics.listener_sets import parent_of
-from xds_server.semantics.statuses import Served
+from xds_server.semantics.statuses import Served, Trouble
 from xds_server.xds.catalog import Catalog
 from xds_server.xds.events import Acknowledged, Event, Rejected, Returned
 from xds_server.xds.node import Node
@@ -47,8 +47,8 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A batch of changed inputs: objects by kind and key, and of Gateways binds, addresses, and what kept them from
-    being deployed. It is applied as a whole.
+    """A batch of changed inputs: objects by kind and key, and of Gateways binds, addresses, what kept them from
+    being deployed, and what keeps pods of theirs from being made. It is applied as a whole.
     """
 
     upserts: tuple[tuple[str, Key, Object], ...] = ()
@@ -56,6 +56,7 @@ class Changes:
     binds: Mapping[Key, Bind | None] = field(default_factory=dict)
     placements: Mapping[Key, Placement | None] = field(default_factory=dict)
     provisions: Mapping[Key, Provision | None] = field(default_factory=dict)
+    rollouts: Mapping[Key, Trouble | None] = field(default_factory=dict)
     crds: Mapping[str, Crd] | None = None
     """The kinds that the cluster serves, all of them; None for no news."""
     partial: bool = False
@@ -217,6 +218,7 @@ class Control:
                 (inputs.binds, changes.binds),
                 (inputs.placements, changes.placements),
                 (inputs.provisions, changes.provisions),
+                (inputs.rollouts, changes.rollouts),
             )
             for table, rows in told:
                 for gateway, row in rows.items():

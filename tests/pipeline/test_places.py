@@ -31,6 +31,7 @@ from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.audience import ForGateway
 from xds_server.routing.listener import Bind
+from xds_server.semantics.statuses import Trouble
 
 PODS = 200
 PORTS = [{"name": "http", "port": 80, "targetPort": "web"}, {"name": "https", "port": 443, "targetPort": 8443}]
@@ -89,7 +90,8 @@ def test_a_pod_that_serves_nobody_costs_itself(pipeline: Pipeline) -> None:
 
 def test_a_proxy_that_comes_costs_its_gateways_place_and_no_resource(pipeline: Pipeline) -> None:
     calls = costs(pipeline, pod("e2", "envoy"))
-    assert calls == {"pods.served": 1, "proxies": 1, "gateways.together": 1, "gateways.alone": 1}
+    once = ("pods.served", "proxies", "gateways.together", "gateways.troubles", "gateways.alone")
+    assert calls == dict.fromkeys(once, 1)
     assert costs(pipeline, pod("e2", "envoy", deletionTimestamp="2026-01-01T00:00:00Z"))["gateway.listeners"] == 0
 
 
@@ -103,6 +105,36 @@ def test_it_is_known_whether_a_pod_of_a_gateway_is_ready(pipeline: Pipeline) -> 
     assert places.ready(gateway_)
     put(pipeline, pod("p0", "shop"))
     assert places.moved(pipeline.settle()) == set()
+
+
+def test_what_keeps_a_pod_from_coming_up_costs_the_status_of_its_gateway(pipeline: Pipeline) -> None:
+    def of(reason: str, *, ready: bool = False, restarts: int = 0) -> Document:
+        containers = [{"name": "e", "restartCount": restarts, "state": {"waiting": {"reason": reason}}}]
+        conditions = [{"type": "Ready", "status": str(ready)}]
+        return pod("e0", "envoy") | {"status": {"conditions": conditions, "containerStatuses": containers}}
+
+    calls = costs(pipeline, of("ErrImagePull"))
+    assert (calls["gateways.troubles"], calls["statuses.gateways"], calls["gateway.listeners"]) == (1, 1, 0)
+    assert costs(pipeline, of("ErrImagePull")) == {}
+    calls = costs(pipeline, of("ErrImagePull", restarts=1))
+    assert (calls["proxies"], calls["gateways.troubles"], calls["statuses.gateways"]) == (1, 0, 0)
+    assert costs(pipeline, of("", ready=True))["statuses.gateways"] == 1
+    assert costs(pipeline, of("", ready=True, restarts=9)) == {}
+
+
+def test_what_a_deployment_says_is_in_the_status_with_pods_and_without(pipeline: Pipeline) -> None:
+    def told(gateway_: str) -> str:
+        status = pipeline.statuses.gateways.get(Key("default", gateway_))
+        assert status is not None
+        return next(one.message for one in status.conditions if one.type == "Programmed")
+
+    for name in ("gw", "made"):
+        pipeline.inputs.rollouts.put(Key("default", name), Trouble("NoResources", "Deployment d has 0 replicas"))
+    pipeline.settle()
+    assert {told("gw"), told("made")} == {"No Envoy of this Gateway comes up: Deployment d has 0 replicas"}
+    pipeline.inputs.rollouts.remove(Key("default", "gw"))
+    pipeline.settle()
+    assert told("gw") == "No Envoy of this Gateway is connected."
 
 
 def test_a_named_port_that_moves_moves_the_listener(pipeline: Pipeline) -> None:

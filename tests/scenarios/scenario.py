@@ -8,7 +8,7 @@ A scenario is `tests/scenarios/TOPIC/CASE.md`: prose, and fenced blocks
 - `yaml options`: `envoys: 0` for Gateways that no Envoy serves yet (else one has acknowledged everything, or the
   generation `acknowledged`), `address` of the machine on which Gateways are placed, the time `now` (else nobody knows
   it), `repeated_matches_limit`, `checks`, `allow_external_names`; `deployed` for a cluster, where `provisions` says by
-  Gateway what kept it from being deployed: reason and message.
+  Gateway what kept it from being deployed, `rollouts` what keeps its pods from being made: reason and message.
 - `yaml statuses`: of every object in `given` that has one, as show_statuses.py shows them.
 - `yaml envoy [GATEWAY] TYPE[/NAME] [KEY…]`: what was published, as show_resources.py shows it; all of a type by name,
   or one resource, or some keys of it. GATEWAY may be left out where one Gateway is served.
@@ -40,7 +40,7 @@ from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import Pipeline
 from xds_server.pipeline.publisher import Change
 from xds_server.routing.listener import Bind
-from xds_server.semantics.statuses import Served
+from xds_server.semantics.statuses import Served, Trouble
 from xds_server.wire.decode import to_json
 from xds_server.xds.resource import Resource, ResourceType
 
@@ -151,6 +151,8 @@ class Scenario:
                 pipeline.inputs.binds.put(key, bind)
             if (found := self.options.get("provisions", {}).get(str(key))) is not None:
                 pipeline.inputs.provisions.put(key, Provision(*found))
+            if (found := self.options.get("rollouts", {}).get(str(key))) is not None:
+                pipeline.inputs.rollouts.put(key, Trouble(*found))
         return [str(fault) for fault in faults(value)]
 
     def told(self) -> str:

@@ -89,9 +89,9 @@ def sifted(rows: Sequence[Row], found: Survey) -> Iterator[Finding]:
 
 
 def _undeployed(row: Row) -> bool:
-    """Does it say that what is to be made for a Gateway cannot be made?"""
+    """Does it say that what is to be made for a Gateway cannot be made, or does not come up?"""
     told = row.ref.kind == "Gateway" and not row.part and not row.good
-    return told and of_condition("Gateway", row.condition, row.reason, row.message) is CHECKS["XDS0315"]
+    return told and of_condition("Gateway", row.condition, row.reason, row.message).code in ("XDS0315", "XDS0316")
 
 
 def _of_row(row: Row, found: Survey) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ behind a Service that Gateways name, and are whoever they say they are: their po
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from xds_server.infra import names
+from xds_server.infra import names, troubles
 from xds_server.model.core import Pod
 from xds_server.model.meta import Key
+from xds_server.semantics.statuses import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Proxy:
     ready: bool = False
     ports: tuple[NamedPort, ...] = ()
     created: str = ""
+    trouble: Trouble | None = None
+    """What keeps it from coming up."""
 
     def port(self, name: str, protocol: str) -> int | None:
         """The number of a named port."""
@@ -80,9 +83,10 @@ def proxy(pod: Pod, made: Iterable[Key], named: Iterable[NamedService]) -> Proxy
         services=tuple(service.key for service in behind),
         service_account=account,
         terminating=bool(pod.metadata.deletion_timestamp),
-        ready=any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions or ()),
+        ready=pod.status.ready,
         ports=tuple(_ports(pod)) if behind else (),
         created=pod.metadata.creation_timestamp,
+        trouble=troubles.of_pod(pod),
     )
 
 

@@ -167,6 +167,40 @@ class PodCondition(Struct, frozen=True):
 
     type: str
     status: str
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerWaiting(Struct, frozen=True):
+    """Pod.status.containerStatuses[].state.waiting."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerTerminated(Struct, frozen=True):
+    """Pod.status.containerStatuses[].state.terminated."""
+
+    reason: str = ""
+    message: str = ""
+    exit_code: int = 0
+
+
+class ContainerState(Struct, frozen=True):
+    """Pod.status.containerStatuses[].state and lastState."""
+
+    waiting: ContainerWaiting | None = None
+    terminated: ContainerTerminated | None = None
+
+
+class ContainerStatus(Struct, frozen=True):
+    """Pod.status.containerStatuses[] and initContainerStatuses[]."""
+
+    name: str
+    ready: bool = False
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
 
 
 class PodIP(Struct, frozen=True):
@@ -181,6 +215,13 @@ class PodStatus(Struct, frozen=True):
     phase: str = ""
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     conditions: tuple[PodCondition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] | None = None
+    init_container_statuses: tuple[ContainerStatus, ...] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Kubernetes sends it traffic."""
+        return any(one.type == "Ready" and one.status == "True" for one in self.conditions or ())
 
 
 class Pod(Struct, frozen=True):
@@ -189,6 +230,14 @@ class Pod(Struct, frozen=True):
     metadata: Metadata
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+    def kept(self) -> "Pod":
+        """Without what is read of a pod only while it is not ready: how its containers are."""
+        status = self.status
+        if not status.ready or not (status.container_statuses or status.init_container_statuses):
+            return self
+        slim = msgspec.structs.replace(status, container_statuses=None, init_container_statuses=None)
+        return msgspec.structs.replace(self, status=slim)
 
 
 class ReferenceGrantFrom(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any
 from xds_server.flow.graph import Graph
 from xds_server.flow.table import Index, Input
 from xds_server.infra.desired import Provision
-from xds_server.model.core import EndpointSlice, ReferenceGrant, Secret
+from xds_server.model.core import EndpointSlice, Pod, ReferenceGrant, Secret
 from xds_server.model.document import Object
 from xds_server.model.kinds import KINDS
 from xds_server.model.meta import Key
@@ -22,7 +22,7 @@ from xds_server.semantics import clock
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.certificates import KeptSecret, keep
 from xds_server.semantics.features import Crd
-from xds_server.semantics.statuses import Served
+from xds_server.semantics.statuses import Served, Trouble
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -35,6 +35,8 @@ class Inputs:
     binds: Input[Key, Bind]
     placements: Input[Key, Placement]
     provisions: Input[Key, Provision]
+    rollouts: Input[Key, Trouble]
+    """What Deployments of Gateways say of pods that are not made."""
     served: Input[Key, Served]
     clock: Input[int, int]
     holds: Input[HoldId, Hold]
@@ -47,7 +49,12 @@ class Inputs:
 
     def put(self, kind: str, key: Key, value: Object) -> None:
         """Adds or replaces an object."""
-        self.kinds[kind].put(key, KeptSecret(value, None) if isinstance(value, Secret) else value)
+        row: Any = value
+        if isinstance(value, Secret):
+            row = KeptSecret(value, None)
+        elif isinstance(value, Pod):
+            row = value.kept()
+        self.kinds[kind].put(key, row)
 
     def tell_time(self, minute: int) -> None:
         """What time it is, in minutes since 1970."""
@@ -70,6 +77,7 @@ def build(graph: Graph, *, checks: bool = True) -> Inputs:
         binds=graph.input("binds"),
         placements=graph.input("placements"),
         provisions=graph.input("provisions"),
+        rollouts=graph.input("rollouts"),
         served=graph.input("served"),
         clock=graph.input("clock"),
         holds=graph.input("holds"),

@@ -11,7 +11,7 @@ from functools import partial
 from xds_server.flow.graph import Graph, Settled
 from xds_server.flow.lookup import Lookup
 from xds_server.flow.table import Index, Table
-from xds_server.infra import manual, names, proxies, service_addresses, target_ports
+from xds_server.infra import manual, names, proxies, service_addresses, target_ports, troubles
 from xds_server.infra.manual import Manual
 from xds_server.infra.proxies import NamedService, Proxy
 from xds_server.infra.service_addresses import Reached
@@ -25,6 +25,7 @@ from xds_server.pipeline.options import Options
 from xds_server.routing.listener import Bind, ListenerId
 from xds_server.semantics.addresses import Placement
 from xds_server.semantics.listeners import AttachPoint
+from xds_server.semantics.statuses import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class Places:
     places: Table[Key, Place] | None = None
     proxies: Table[Key, Proxy] | None = None
     proxies_by_gateway: Index[Key, Key, Proxy] | None = None
+    troubles: Table[Key, Trouble] | None = None
+    """By Gateway: what keeps its pods from coming up."""
+    rollouts: Table[Key, Trouble] | None = None
     named: Table[Key, NamedService] | None = None
     """The Services that Gateways name, and may."""
 
@@ -104,6 +108,12 @@ class Places:
             return set()
         rows = (self.proxies.get(pod) for pod in settled.keys(self.proxies))
         return {gateway for row in rows if row is not None for gateway in row.gateways}
+
+    def trouble(self, gateway: Key, look: Lookup) -> Trouble | None:
+        """What keeps Envoys of a Gateway from coming up."""
+        if self.troubles is None or self.rollouts is None:
+            return None
+        return look.get(self.troubles, gateway) or look.get(self.rollouts, gateway)
 
     def unbound(self, gateway: Key, look: Lookup) -> Mapping[Port, str]:
         """Why ports of a Gateway's listeners are not bound, as far as that is known here."""
@@ -145,6 +155,7 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
     of_service = pods.by("service", lambda _, row: row.services)
     of_gateway = pods.by("gateway", lambda _, row: row.gateways)
     together = graph.group("gateways.together", of_gateway, _together)
+    troubled = graph.group("gateways.troubles", of_gateway, partial(_trouble, pods=of_gateway, inputs=inputs))
     alone = graph.derive("gateways.alone", tables.ours, partial(_alone, asked=asked, pods=of_service))
     behind = alone.by("service", lambda _, row: row.services if row.rank[0] else (), order=lambda _, row: row.rank)
     taken = graph.group("services.taken", behind, _taken)
@@ -155,6 +166,8 @@ def build(graph: Graph, inputs: Inputs, tables: GatewayTables, options: Options)
         places=found,
         proxies=pods,
         proxies_by_gateway=of_gateway,
+        troubles=troubled,
+        rollouts=inputs.rollouts,
         named=chosen,
     )
 
@@ -187,6 +200,18 @@ def _proxy(
 def _together(gateway: Key, rows: Sequence[Proxy], _: Lookup) -> frozenset[Key] | None:
     """The other Gateways on a Gateway's proxies."""
     return frozenset().union(*(row.gateways for row in rows)) - {gateway} or None
+
+
+def _trouble(
+    gateway: Key, rows: Sequence[Proxy], look: Lookup, pods: Index[Key, Key, Proxy], inputs: Inputs
+) -> Trouble | None:
+    """What its pods and its Deployment say, where they say anything."""
+    keys = look.keys(pods, gateway)
+    found = [
+        (key.name, row.trouble) for key, row in zip(keys, rows, strict=True) if row.trouble and not row.terminating
+    ]
+    serving = any(row.ready and not row.terminating for row in rows)
+    return troubles.joined(found, look.get(inputs.rollouts, gateway), serving=serving)
 
 
 def _alone(key: Key, _: bool, look: Lookup, asked: _Asked, pods: Index[Key, Key, Proxy]) -> Iterable[tuple[Key, Alone]]:

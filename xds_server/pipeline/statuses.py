@@ -189,7 +189,10 @@ def _found(owner: ObjectRef, gateway: Key, look: Lookup, asked: _Asked) -> statu
     unplaced = frozenset(point.id.name for point in absent).difference(unbound)
     placement = look.get(asked.where.placements, gateway)
     undeployed = asked.deployments.problem(gateway, look) if asked.deployments else None
-    return statuses.Found(counts, rejections, unbound, placement, unplaced=unplaced, undeployed=undeployed)
+    trouble = asked.where.trouble(gateway, look)
+    return statuses.Found(
+        counts, rejections, unbound, placement, unplaced=unplaced, undeployed=undeployed, trouble=trouble
+    )
 
 
 def _unbound(why: str | None) -> str:

@@ -72,6 +72,17 @@ def not_programmed(reason: str, message: str) -> Condition:
     return _condition("Programmed", _FALSE, reason, message)
 
 
+def none_comes_up(reason: str, why: str) -> Condition:
+    """Programmed=False: there is no Envoy to program, as Kubernetes says."""
+    return not_programmed(reason, f"No Envoy of this Gateway comes up: {why}")
+
+
+def some_do_not_come_up(programmed_: Condition, why: str) -> Condition:
+    """Programmed as it is, with what Kubernetes says of the Envoys that are missing."""
+    message = f"{programmed_.message} {_SOME_DO_NOT}: {why}"
+    return _condition(programmed_.type, programmed_.status, programmed_.reason, message)
+
+
 def ready_like(condition: Condition) -> Condition:
     """The older Ready condition, which says what Programmed says."""
     reason = {"Programmed": "Ready", "Pending": "ListenersNotReady", "Invalid": "ListenersNotValid"}
@@ -162,10 +173,13 @@ def no_matching_hostname(message: str) -> Condition:
 
 _BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
 _WAITING = ("Pending", "ListenersNotReady")
+_SOME_DO_NOT = "Some Envoys of this Gateway do not come up"
 
 
 def is_bad(condition: Condition) -> bool:
     """Does the condition say that something is wrong? Only waiting for an Envoy is not."""
+    if condition.type == "Programmed" and condition.status == _TRUE:
+        return f" {_SOME_DO_NOT}: " in condition.message
     return condition.status == (_TRUE if condition.type in _BAD_WHEN_TRUE else _FALSE) and not waits(condition)
 
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xds_server.model.gateway import Gateway, GatewayClass
 from xds_server.model.httproute import ParentReference
@@ -108,6 +108,17 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps Envoys of a Gateway from coming up: a reason of Programmed, and what Kubernetes says. `serving`:
+    others of them are ready.
+    """
+
+    reason: str
+    message: str
+    serving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A part that Envoy rejected and that is left out or replaced: where in its object, and Envoy's own words."""
 
@@ -141,7 +152,7 @@ def gateway_class_status(class_: GatewayClass, program: Program, problem: str) -
 class Found:
     """What else there is to say of a Gateway: routes by listener name, what Envoys rejected, the listeners whose port
     cannot be bound now, and why, or has no place yet, and where the Gateway is. `resolved` is about the certificate
-    that it shows to backends, `undeployed` about what keeps it from being deployed.
+    that it shows to backends, `undeployed` about what keeps it from being deployed, `trouble` about its pods.
     """
 
     attached: Mapping[str, int]
@@ -151,6 +162,15 @@ class Found:
     resolved: Condition | None = None
     unplaced: frozenset[str] = frozenset()
     undeployed: Condition | None = None
+    trouble: Trouble | None = None
+
+    def not_programmed(self) -> Condition | None:
+        """What keeps an accepted Gateway as a whole from being programmed, whatever its Envoys have."""
+        if self.undeployed is not None:
+            return self.undeployed
+        if self.trouble is not None and not self.trouble.serving:
+            return conditions.none_comes_up(self.trouble.reason, self.trouble.message)
+        return self.placement.not_programmed() if self.placement else None
 
 
 def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, found: Found) -> GatewayStatus | None:
@@ -161,8 +181,11 @@ def gateway_status(gateway: Gateway, verdict: GatewayVerdict, served: Served, fo
     progress = _progress(generation, served)
     faults = _faults(verdict.listeners, found)
     placement = addresses.settled(gateway, found.placement) if verdict.accepted.status == "True" else None
-    programmed = found.undeployed or (placement.not_programmed() if placement else None)
+    trouble = found.trouble if verdict.accepted.status == "True" else None
+    programmed = replace(found, placement=placement, trouble=trouble).not_programmed()
     programmed = programmed or _programmed(verdict.accepted, verdict.listeners, faults, progress, found.unplaced)
+    if trouble is not None and trouble.serving:
+        programmed = conditions.some_do_not_come_up(programmed, trouble.message)
     own = [verdict.accepted, programmed, conditions.ready_like(programmed)]
     own += [placement.assigned()] if placement else []
     own += [found.resolved] if found.resolved is not None else []
@@ -186,7 +209,7 @@ def listener_set_status(set_: ListenerSet, verdict: SetVerdict, served: Served, 
         programmed = conditions.not_programmed(verdict.accepted.reason, verdict.accepted.message)
     elif verdict.accepted.reason == "ParentNotAccepted":
         programmed = conditions.not_programmed("ParentNotProgrammed", verdict.accepted.message)
-    elif of_gateway := found.undeployed or (found.placement.not_programmed() if found.placement else None):
+    elif of_gateway := found.not_programmed():
         told = f"The Gateway is not programmed: {of_gateway.message}"
         programmed = conditions.not_programmed("ParentNotProgrammed", told)
     else:

@@ -1,6 +1,6 @@
 """XDS03xx: GatewayClasses, Gateways and ListenerSets as a whole."""
 
-from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, Check, Told
+from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, WARNING, Check, Told
 
 CHECKS = (
     Check(
@@ -170,6 +170,27 @@ CHECKS = (
             Told("Gateway", "Programmed", "NoResources"),
             Told("Gateway", "Programmed", "Invalid", "^(The API server refuses|Its parameters|There is no port)"),
         ),
+        unshown=LIVE,
+    ),
+    Check(
+        "XDS0316",
+        "No Envoy of a Gateway comes up",
+        ERROR,
+        "The pods of the Gateway cannot be made, find no node, or their containers do not run, and none of them is"
+        " ready: nothing serves the Gateway. The message names the pods and has the words of Kubernetes.",
+        "Do as the message says: give an image that can be pulled, what the pods refer to, or room for them. The"
+        " Gateway's annotations and parameters say how they are made. Scale a Deployment that has no replicas.",
+        (Told("Gateway", "Programmed", "", "^No Envoy of this Gateway comes up: "),),
+        unshown=LIVE,
+    ),
+    Check(
+        "XDS0317",
+        "Some Envoys of a Gateway do not come up",
+        WARNING,
+        "Pods of the Gateway cannot be made, find no node, or their containers do not run. Others are ready, and serve"
+        " as they did; what was changed about the pods has not come into force everywhere.",
+        "Do as the message says: it names the pods and has the words of Kubernetes.",
+        (Told("Gateway", "Programmed", "Programmed"),),
         unshown=LIVE,
     ),
     Check(

@@ -51,6 +51,8 @@ _REASONS: Final = {
     "XDS0301": "InvalidParameters",
     "XDS0308": "InvalidParameters",
     "XDS0314": "InvalidParameters",
+    "XDS0316": "EnvoyNotStarting",
+    "XDS0317": "EnvoyNotStarting",
     "XDS0405": "PortUnavailable",
     "XDS0406": "EnvoyRejected",
     "XDS0410": "InvalidListenerFilterRef",

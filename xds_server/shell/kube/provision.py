@@ -1,10 +1,10 @@
 """The provisioner: what the table `desired` says of each Gateway, brought into the cluster wherever it differs.
 
-In: rows of `desired`, and what was made, as the API server has it. Out: server-side applies and deletions, and what
-kept them from being done, as rows of `provisions`. Runs while this replica leads. Never touches what is not ours: what
-has the name of something new is looked at first; an apply that is to create carries a resourceVersion that nothing
-existing has, one that is to change carries the uid of what it changes. What another changes back again and again is
-applied ever less often: see contest.py.
+In: rows of `desired`, and what was made, as the API server has it. Out: server-side applies and deletions; what kept
+them from being done, as rows of `provisions`, and what keeps pods from being made, as rows of `rollouts`. Runs while
+this replica leads. Never touches what is not ours: what has the name of something new is looked at first; an apply that
+is to create carries a resourceVersion that nothing existing has, one that is to change carries the uid of what it
+changes. What another changes back again and again is applied ever less often: see contest.py.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from xds_server.infra import names
 from xds_server.infra.desired import Desired, Provision
 from xds_server.infra.service import without_cluster_ip
 from xds_server.model.meta import Key
+from xds_server.semantics.statuses import Trouble
 from xds_server.shell.kube.client import NO_VERSION, KubeClient, path
 from xds_server.shell.kube.contest import Contests, told_contenders
 from xds_server.shell.kube.errors import (
@@ -91,6 +92,7 @@ class Provisioner:
         self._listed = asyncio.Event()
         self._rests: Rests[Key] = Rests(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._told: dict[Key, Provision] = {}
+        self._rollouts: dict[Key, Trouble] = {}
         self._active = False
         control.watch(self._settled)
 
@@ -109,7 +111,7 @@ class Provisioner:
         self.caught_up.clear()
         self._unlisted = {(kind, namespace) for kind in MADE for namespace in self._namespaces}
         try:
-            for gateway in (*self._desired(), *self._told):
+            for gateway in (*self._desired(), *self._told, *self._rollouts):
                 self.queue.put(gateway)
             async with asyncio.TaskGroup() as group:
                 for kind, namespace in sorted(self._unlisted):
@@ -197,6 +199,7 @@ class Provisioner:
         else:
             self._tell(gateway, problems)
             again = bool(problems)
+        self._tell_rollout(gateway)
         if not again:
             self._rests.over(gateway)
             return
@@ -391,6 +394,16 @@ class Provisioner:
             row = self._desired().get(gateway)
             self.notice(gateway, row.uid if row else "", "NotDeployed", problem.message)
         self._control.submit(Changes(provisions={gateway: problem}))
+
+    def _tell_rollout(self, gateway: Key) -> None:
+        known = (one.trouble for one in self._known.of(gateway) if one.managed and not one.leaving)
+        trouble = next((one for one in known if one is not None), None)
+        if self._rollouts.get(gateway) == trouble:
+            return
+        self._rollouts.pop(gateway, None)
+        if trouble is not None:
+            self._rollouts[gateway] = trouble
+        self._control.submit(Changes(rollouts={gateway: trouble}))
 
 
 def _where(id_: ObjectId) -> str:

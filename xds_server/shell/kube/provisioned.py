@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xds_server.infra import names
+from xds_server.infra import names, troubles
 from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.meta import Key
+from xds_server.semantics.statuses import Trouble
 from xds_server.shell.kube.client import path
 
 Json = Mapping[str, Any]
@@ -62,6 +63,8 @@ class Found:
     """Of everything that somebody may have changed, statuses and bookkeeping apart."""
     managed: bool
     leaving: bool
+    trouble: Trouble | None = None
+    """What keeps a Deployment from making pods."""
 
 
 def found(kind: str, value: Json, manager: str) -> Found:
@@ -85,6 +88,7 @@ def found(kind: str, value: Json, manager: str) -> Found:
         fingerprint=_fingerprint(value),
         managed=labelled or applied(value, manager) is not None,
         leaving="deletionTimestamp" in metadata,
+        trouble=troubles.of_deployment(value) if kind == "Deployment" else None,
     )
 
 

@@ -1,0 +1,87 @@
+"""Why Envoys of a Gateway do not come up, as Kubernetes says it of their pods and of their Deployment.
+
+What kubelets say by turns while they try again is told in one way, so that it stays the same from one try to the next.
+Source: Kubernetes API v1 ContainerState, PodCondition; apps/v1 DeploymentCondition.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from xds_server.model.core import ContainerStatus, Pod
+from xds_server.semantics.statuses import Trouble
+
+_COMING: Final = ("", "ContainerCreating", "PodInitializing")
+"""Reasons of containers that are on their way."""
+_INVALID: Final = ("InvalidImageName",)
+"""Reasons that no later try changes."""
+_LOOP: Final = "CrashLoopBackOff"
+_PULL: Final = ": ErrImagePull: "
+"""Between it and the end a kubelet that waits says why the last pull failed."""
+_RESTARTS: Final = 2
+"""So often a container is started anew before one that is not ready is said to crash: once is an accident."""
+_PLAIN: Final = ("Completed", "Error", "OOMKilled")
+"""Ends of which the exit code says all; the message is the container's own, and another one each time."""
+_MOST: Final = 3
+"""So many pods of one trouble are named."""
+
+
+def of_pod(pod: Pod) -> Trouble | None:
+    """What keeps a pod from becoming ready; None while it may be on its way."""
+    status = pod.status
+    if status.ready:
+        return None
+    for one in status.conditions or ():
+        if one.type == "PodScheduled" and one.status == "False":
+            return Trouble("NoResources", f"{one.reason}: {one.message}")
+    for container in (*(status.init_container_statuses or ()), *(status.container_statuses or ())):
+        if (found := _of_container(container)) is not None:
+            reason, message = found
+            told = f"container {container.name}: {f'{reason}: {message}' if message else reason}"
+            return Trouble("Invalid" if reason in _INVALID else "NoResources", told)
+    return None
+
+
+def _of_container(one: ContainerStatus) -> tuple[str, str] | None:
+    """Reason and message; CrashLoopBackOff also between two waits."""
+    waiting = one.state.waiting
+    reason = waiting.reason if waiting is not None else ""
+    if reason == _LOOP or (not one.ready and one.restart_count >= _RESTARTS and reason in _COMING):
+        ended = one.state.terminated or one.last_state.terminated
+        if ended is None:
+            return (_LOOP, "") if reason == _LOOP else None
+        words = "" if ended.reason in _PLAIN or not ended.message else f": {ended.message}"
+        return _LOOP, f"it ends with exit code {ended.exit_code} ({ended.reason}){words}"
+    if waiting is None or reason in _COMING:
+        return None
+    _, pulled, why = waiting.message.partition(_PULL)
+    return ("ErrImagePull", why) if pulled else (reason, waiting.message)
+
+
+def of_deployment(value: Mapping[str, Any]) -> Trouble | None:
+    """What keeps a Deployment, as JSON, from making pods."""
+    metadata = value["metadata"]
+    name = f"Deployment {metadata['namespace']}/{metadata['name']}"
+    if (value.get("spec") or {}).get("replicas") == 0:
+        return Trouble("NoResources", f"{name} has 0 replicas")
+    for one in (value.get("status") or {}).get("conditions") or ():
+        if (one["type"], one["status"]) == ("ReplicaFailure", "True"):
+            return Trouble("NoResources", f"{name}: {one.get('reason', '')}: {one.get('message', '')}")
+    return None
+
+
+def joined(pods: Sequence[tuple[str, Trouble]], other: Trouble | None, *, serving: bool) -> Trouble | None:
+    """Of pods by name, and of their Deployment: the same trouble once. The reason is that of the first."""
+    by_message: dict[str, list[str]] = {}
+    for name, trouble in pods:
+        by_message.setdefault(trouble.message, []).append(name)
+    told = [f"{_named(names)}: {message}" for message, names in by_message.items()]
+    found = [trouble for _, trouble in pods]
+    if other is not None:
+        told.insert(0, other.message)
+        found.insert(0, other)
+    return Trouble(found[0].reason, "; ".join(told), serving) if found else None
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return f"{'pod' if len(names) == 1 else 'pods'} {', '.join(names[:_MOST])}{more}"
