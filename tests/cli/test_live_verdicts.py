@@ -99,6 +99,23 @@ def test_what_cannot_be_deployed_is_told_and_not_the_addresses_that_are_missing_
     assert "Rename the Gateway or the other object" in wrong[0].check.hint
 
 
+def test_envoys_that_do_not_come_up_are_told_also_where_others_serve() -> None:
+    why = "pod gw-1: container envoy: ErrImagePull: port: not found"
+    none = condition("Programmed", "NoResources", f"No Envoy of this Gateway comes up: {why}")
+    listener = {"name": "web", "conditions": [condition("Programmed", "Pending", since=JUST_NOW)]}
+    addresses = condition("AddressesAssigned", "NotAssigned", "Service default/gw has no address yet")
+    wrong, _ = of_snapshot(
+        snapshot(Gateway={"conditions": [none, addresses], "listeners": [listener]}), CONTROLLER, NOW
+    )
+    assert [(one.check.code, one.message) for one in wrong] == [("XDS0316", none["message"])]
+    text = f"Every connected Envoy has acknowledged this generation. Some Envoys of this Gateway do not come up: {why}"
+    some = condition("Programmed", "Programmed", text, "True")
+    ready = condition("Ready", "Ready", text, "True")
+    wrong, good = of_snapshot(snapshot(Gateway={"conditions": [some, ready]}), CONTROLLER, NOW)
+    assert [(one.check.code, one.check.severity, one.message) for one in wrong] == [("XDS0317", "warning", text)]
+    assert all(row.condition != "Programmed" for row in good)
+
+
 def test_addresses_that_are_missing_are_told_where_it_is_deployed() -> None:
     message = "Service default/gw has no address yet"
     missing = [

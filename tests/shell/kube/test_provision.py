@@ -15,6 +15,7 @@ from xds_server.control import Changes, Control
 from xds_server.infra.desired import Installation, Provision
 from xds_server.pipeline.options import Options
 from xds_server.pipeline.program import build
+from xds_server.semantics.statuses import Trouble
 from xds_server.shell.kube import contest
 from xds_server.shell.kube.client import KubeClient
 from xds_server.shell.kube.errors import RefusedError, refused
@@ -303,3 +304,25 @@ async def _hear_late(world: World) -> None:
     while world.server.late:
         world.server.tell_one()
         await asyncio.sleep(0.3)
+
+
+async def test_what_a_deployment_says_of_its_pods_is_told_until_it_is_over(world: World) -> None:
+    """Its status leads to no write."""
+    rollouts = world.control.pipeline.inputs.rollouts
+
+    def says(**status: Any) -> None:
+        world.server.write(DEPLOYMENT, {**world.server.objects[DEPLOYMENT], "status": status})
+
+    before = world.count(DEPLOYMENT)
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "no quota"}
+    trouble = Trouble("NoResources", "Deployment shop/web: FailedCreate: no quota")
+    says(conditions=[failure])
+    await world.until(lambda: rollouts.get(GATEWAY) == trouble)
+    says(readyReplicas=1)
+    await world.until(lambda: rollouts.get(GATEWAY) is None)
+    assert world.count(DEPLOYMENT) == before
+    says(conditions=[failure])
+    await world.until(lambda: rollouts.get(GATEWAY) == trouble)
+    world.control.submit(Changes((), (("Gateway", GATEWAY),)))
+    world.server.remove(DEPLOYMENT)
+    await world.until(lambda: rollouts.get(GATEWAY) is None)
