@@ -92,7 +92,7 @@ class Provisioner:
         self._listed = asyncio.Event()
         self._rests: Rests[Key] = Rests(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._told: dict[Key, Provision] = {}
-        self._rollouts: dict[Key, Trouble] = {}
+        self._rollouts: dict[Key, Trouble | None] = {}
         self._active = False
         control.watch(self._settled)
 
@@ -199,7 +199,9 @@ class Provisioner:
         else:
             self._tell(gateway, problems)
             again = bool(problems)
-        self._tell_rollout(gateway)
+        if (trouble := self._known.trouble(gateway)) != self._rollouts.get(gateway):
+            self._rollouts[gateway] = trouble
+            self._control.submit(Changes(rollouts={gateway: trouble}))
         if not again:
             self._rests.over(gateway)
             return
@@ -255,7 +257,7 @@ class Provisioner:
         known = self._known.get(id_)
         if known is None or known.owner != uid or known.leaving:
             try:
-                value = await self._client.get_object(_where(id_))
+                value = await self._client.get_object(self._known.where(id_))
             except NotFoundError:
                 self._known.forget(id_)
                 return True
@@ -284,7 +286,9 @@ class Provisioner:
         if known is not None and id_[0] == "Deployment":
             await self._leave_replicas(id_, known, wanted)
         try:
-            answer = await self._client.apply(_where(id_), self._owned(value, precondition), manager=self._manager)
+            answer = await self._client.apply(
+                self._known.where(id_), self._owned(value, precondition), manager=self._manager
+            )
         except ConflictError as error:
             self._known.forget(id_)
             raise _LaterError(str(error)) from error
@@ -320,7 +324,7 @@ class Provisioner:
         if known is None or before is None or before.wanted != sent:
             return False
         try:
-            now = found(id_[0], await self._client.get_object(_where(id_)), self._manager)
+            now = found(id_[0], await self._client.get_object(self._known.where(id_)), self._manager)
         except NotFoundError:
             return False
         if now.uid == known.uid:
@@ -330,7 +334,7 @@ class Provisioner:
     async def _other(self, id_: ObjectId, value: Json) -> str:
         """Who changed an object that is about to be applied once more."""
         try:
-            live = await self._client.get_object(_where(id_))
+            live = await self._client.get_object(self._known.where(id_))
         except NotFoundError:
             live = None
         return told_contenders(live, value, self._manager)
@@ -360,13 +364,13 @@ class Provisioner:
         """
         if all(kind != "HorizontalPodAutoscaler" for kind, _ in wanted):
             return
-        value = await self._client.get_object(_where(id_))
+        value = await self._client.get_object(self._known.where(id_))
         spec = (applied(value, self._manager) or {}).get("f:spec") or {}
         if "f:replicas" in spec and value["metadata"]["uid"] == known.uid:
             head = {"apiVersion": value["apiVersion"], "kind": value["kind"]}
             metadata = {"name": id_[1].name, "namespace": id_[1].namespace, "uid": known.uid}
             left = {**head, "metadata": metadata, "spec": {"replicas": value["spec"]["replicas"]}}
-            await self._client.apply(_where(id_), left, manager=f"{self._manager}-replicas")
+            await self._client.apply(self._known.where(id_), left, manager=f"{self._manager}-replicas")
 
     async def _prune(self, gateway: Key, uid: str, wanted: Any) -> None:
         for one in self._known.of(gateway):
@@ -374,7 +378,7 @@ class Provisioner:
                 continue
             options = {"preconditions": {"uid": one.uid}, "propagationPolicy": "Background"}
             try:
-                await self._client.delete(_where(one.id), options)
+                await self._client.delete(self._known.where(one.id), options)
             except (NotFoundError, ConflictError):
                 continue
             self.wrote(one.id[0], "deleted")
@@ -394,19 +398,3 @@ class Provisioner:
             row = self._desired().get(gateway)
             self.notice(gateway, row.uid if row else "", "NotDeployed", problem.message)
         self._control.submit(Changes(provisions={gateway: problem}))
-
-    def _tell_rollout(self, gateway: Key) -> None:
-        known = (one.trouble for one in self._known.of(gateway) if one.managed and not one.leaving)
-        trouble = next((one for one in known if one is not None), None)
-        if self._rollouts.get(gateway) == trouble:
-            return
-        self._rollouts.pop(gateway, None)
-        if trouble is not None:
-            self._rollouts[gateway] = trouble
-        self._control.submit(Changes(rollouts={gateway: trouble}))
-
-
-def _where(id_: ObjectId) -> str:
-    kind, key = id_
-    made = MADE[kind]
-    return path(made.api_version, made.plural, key.namespace, key.name)

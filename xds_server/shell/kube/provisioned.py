@@ -129,6 +129,17 @@ class Provisioned:
         """What a Gateway owns."""
         return [self._objects[id_] for id_ in self._of_gateway.get(gateway, ())]
 
+    @staticmethod
+    def where(id_: ObjectId) -> str:
+        """The path of an object."""
+        kind, key = id_
+        return MADE[kind].path(key.namespace, key.name)
+
+    def trouble(self, gateway: Key) -> Trouble | None:
+        """What keeps a Gateway's Deployment from making pods."""
+        found = (one.trouble for one in self.of(gateway) if one.managed and not one.leaving)
+        return next((one for one in found if one is not None), None)
+
     def gateways(self) -> Iterator[Key]:
         """The Gateways that own anything."""
         yield from self._of_gateway
