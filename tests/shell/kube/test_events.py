@@ -101,6 +101,26 @@ def test_a_replica_that_never_leads_remembers_so_many() -> None:
     assert len(told._waiting) == events._MOST_WAITING
 
 
+def test_what_a_cluster_words_anew_is_told_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one Gateway; other Gateways, and what else there is of it, come all the same, and earlier."""
+    told = events.Events(cast("KubeClient", None), "a.test/b", "me")
+    gateway = ObjectRef("Gateway", "ns", "gw")
+
+    def note(about: ObjectRef, reason: str, text: str) -> None:
+        told.note(events.Note(about, "uid", reason, text))
+
+    for text in ("pod a: X", "pods a, b: X", "pods a, b, c: X"):
+        note(gateway, "EnvoyNotStarting", text)
+    note(gateway, "EnvoyRejected", "no")
+    note(gateway._replace(name="other"), "EnvoyNotStarting", "pod d: X")
+    note(ObjectRef("HTTPRoute", "ns", "a"), "RefNotPermitted", "no grant")
+    said = [("EnvoyRejected", "no"), ("EnvoyNotStarting", "pod a: X"), ("EnvoyNotStarting", "pod d: X")]
+    assert [(one.reason, one.text) for one in told._waiting] == [*said, ("RefNotPermitted", "no grant")]
+    monkeypatch.setattr(events, "_VARYING_SECONDS", 0.0)
+    note(gateway, "EnvoyNotStarting", "pod a: Y")
+    assert "pod a: Y" in {one.text for one in told._waiting}
+
+
 class ApiServer:
     """Takes Events, and remembers where."""
 
@@ -129,4 +149,4 @@ async def test_where_events_may_not_be_written_they_are_logged() -> None:
         elsewhere.append((everywhere.format("default"), "GatewayClass") in server.created)
         assert [line["event"] for line in lines] == ([] if elsewhere[-1] else ["event"])
     assert elsewhere == [True, False, True]
-    assert (lines, told._waiting) == ([], {})
+    assert (lines, list(told._waiting)) == ([], [])

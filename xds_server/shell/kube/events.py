@@ -27,6 +27,7 @@ from xds_server.shell.kube.errors import (
     RefusedError,
     UnreachableError,
 )
+from xds_server.shell.kube.note_queue import NoteQueue
 from xds_server.shell.kube.pace import Bucket
 
 log = structlog.get_logger()
@@ -43,6 +44,12 @@ _REPEAT_SECONDS: Final = 60.0
 _FRESH_SECONDS: Final = 60.0
 """What is older when a replica begins to lead was told by the one that led before."""
 _FORGET_SECONDS: Final = 3600.0
+_FIRST: Final = ("GatewayClass", "Gateway", "ListenerSet")
+"""The kinds whose Events come before those of routes and policies, of which one grant may have hundreds."""
+_VARYING: Final = ("EnvoyNotStarting",)
+"""The reasons of what a cluster words anew from minute to minute, and may say of many Gateways at a time."""
+_VARYING_SECONDS: Final = 600.0
+"""For how long an object has one text of such a reason; what it is by now, the status says."""
 _RETRY_SECONDS: Final = 5.0
 _TRIES: Final = 3
 
@@ -80,8 +87,9 @@ _REASONS: Final = {
     "XDS0908": "EnvoyRejected",
 }
 """The checks that are worth an Event, with its reason: that of the condition, where one word of it says enough. They
-tell of what keeps a Gateway from serving, and of what others took away. All others tell of what somebody just wrote
-in a route, who reads the status. What keeps a Gateway from being deployed is told by whoever deploys.
+tell of what keeps a Gateway from serving, and of references that no grant allows, or no longer. All others tell of
+what somebody just wrote in a route, who reads the status. What keeps a Gateway from being deployed is told by whoever
+deploys.
 """
 
 
@@ -130,13 +138,15 @@ class Events:
     namespaces: Sequence[str] = ()
     """Where Events may be written; empty for everywhere. What belongs elsewhere is a line in the log."""
     _told: dict[Note, _Told] = field(default_factory=dict)
-    _waiting: dict[Note, float] = field(default_factory=dict)
-    """Since when."""
-    _some: asyncio.Event = field(default_factory=asyncio.Event)
+    _varied: dict[tuple[ObjectRef, str, str], tuple[str, float]] = field(default_factory=dict)
+    """The text of each object and reason of _VARYING, and since when it has it."""
+    _waiting: NoteQueue[Note] = field(default_factory=lambda: NoteQueue(2, _MOST_WAITING))
 
     def note(self, note: Note) -> None:
         """Says it soon, where this replica leads; soon after it begins to lead, where it does not yet."""
         note = note._replace(text=_cut(note.text))
+        if note.reason in _VARYING and self._is_said_otherwise(note):
+            return
         told = self._told.get(note)
         if told is None or monotonic() - told.at > _FORGET_SECONDS:
             self._told[note] = told = _Told(0)
@@ -145,22 +155,25 @@ class Events:
         told.count += 1
         if told.known and monotonic() - told.at < _REPEAT_SECONDS:
             return
-        if len(self._waiting) >= _MOST_WAITING:
-            self._waiting.pop(next(iter(self._waiting)))
-        self._waiting[note] = monotonic()
-        self._some.set()
+        self._waiting.put(note, int(note.about.kind not in _FIRST or note.reason in _VARYING))
+
+    def _is_said_otherwise(self, note: Note) -> bool:
+        subject = (note.about, note.uid, note.reason)
+        text, since = self._varied.get(subject, ("", 0.0))
+        if text and monotonic() - since < _VARYING_SECONDS:
+            return text != note.text
+        self._varied.pop(subject, None)  # the newest last
+        self._varied[subject] = note.text, monotonic()
+        while len(self._varied) > _MOST_TOLD:
+            del self._varied[next(iter(self._varied))]
+        return False
 
     async def run(self) -> None:
         """Tells what waits, until cancelled: a duty of the leader."""
         bucket = Bucket(_RATE, _BURST)
-        late = monotonic() - _FRESH_SECONDS
-        self._waiting = {note: since for note, since in self._waiting.items() if since > late}
+        self._waiting.drop_until(monotonic() - _FRESH_SECONDS)
         while True:
-            while not self._waiting:
-                self._some.clear()
-                await self._some.wait()
-            note = next(iter(self._waiting))
-            del self._waiting[note]
+            note = await self._waiting.take()
             await bucket.take()
             await self._tell(note)
 
