@@ -173,3 +173,28 @@ def test_what_was_rejected_is_sent_again_where_another_version_came_between() ->
     ledger.see(shelf.view().changed(CLUSTER, before))
     ledger.take(shelf.view(), 0.0)
     assert ledger.adds == {"a", "b", "c"}
+
+
+def test_what_was_rejected_is_sent_again_where_nobody_knows_what_came_between() -> None:
+    """The stream is further behind than the catalog's log. One more rejection is all that it may cost."""
+    shelf, ledger = Shelf(), Ledger(CLUSTER, Limits())
+    shelf.put(*clusters(["a", "b"]))
+    asked(ledger)
+    ledger.take(shelf.view(), 0.0)
+    send(ledger, shelf.view(), "1")
+    ledger.answered("1", "no")
+    ledger.take(shelf.view(), 0.0)
+    assert ledger.adds == set()
+    before = shelf.view().serial
+    shelf.put(*clusters(["a"], "2"))
+    shelf.put(*clusters(["a"]))
+    for number in range(200):
+        shelf.put(fill(ENDPOINT, "e", str(number)))
+    assert shelf.view().changed(CLUSTER, before) is None
+    ledger.see(None)
+    ledger.take(shelf.view(), 0.0)
+    assert ledger.adds == {"a", "b"}
+    send(ledger, shelf.view(), "2")
+    ledger.answered("2", "no")
+    ledger.take(shelf.view(), 0.0)
+    assert ledger.adds == set()

@@ -159,8 +159,8 @@ class Ledger:
             self._dirty.update(names)
         else:
             self._dirty |= self._volunteered.intersection(names)
-        for rejection in self.rejections:  # another version may have come between, by which they were free
-            rejection.versions.update(dict.fromkeys(rejection.versions.keys() & (names or ()), _UNKNOWN))
+        # Another version may have come between, by which they were free.
+        self._try_again([name for one in self.rejections for name in one.versions] if names is None else names)
         self._recheck = True
 
     def take(self, view: View, now: float) -> None:
