@@ -58,12 +58,12 @@ def test_in_a_cluster_it_checks_the_server_and_shows_its_token() -> None:
 
 def test_the_status_port_has_the_pods_address_and_loopback() -> None:
     found = bootstrap(
-        *("--admin-address", "127.0.0.1:15000", "--status-port", "15021", "--status-address", "$(POD_IP)"),
+        *("--admin-address", "127.0.0.1:15000", "--status-port", "15021", "--status-address", "$(XDS_SERVER_POD_IP)"),
     )
     status = found["staticResources"]["listeners"][0]
     addresses = [status["address"], *(one["address"] for one in status["additionalAddresses"])]
     assert [one["socketAddress"] for one in addresses] == [
-        {"address": host, "portValue": 15021} for host in ("$(POD_IP)", "127.0.0.1")
+        {"address": host, "portValue": 15021} for host in ("$(XDS_SERVER_POD_IP)", "127.0.0.1")
     ]
 
 

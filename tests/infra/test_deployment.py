@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.infra.test_metadata import made
-from xds_server.infra.deployment import POD_NAME, deployment
+from xds_server.infra.deployment import POD_IP, POD_NAME, deployment
 from xds_server.infra.desired import Infrastructure
 
 
@@ -58,6 +58,17 @@ def test_nobody_is_without_a_proxy_while_pods_are_replaced() -> None:
     value = deployment(made(), image="envoy:1", bootstrap={}, authority="")
     assert value["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert "replicas" not in value["spec"]
+
+
+def test_who_pauses_it_is_left_to_do_so() -> None:
+    """Server-side apply keeps fields that it does not carry."""
+    assert "paused" not in deployment(made(), image="envoy:1", bootstrap={}, authority="")["spec"]
+
+
+def test_the_kubelet_fills_in_what_stands_in_the_bootstrap() -> None:
+    (container,) = pod()["spec"]["containers"]
+    told = {f"$({one['name']})": one["valueFrom"]["fieldRef"]["fieldPath"] for one in container["env"]}
+    assert told == {POD_NAME: "metadata.name", POD_IP: "status.podIP"}
 
 
 def test_the_grace_is_longer_than_the_longest_drain() -> None:

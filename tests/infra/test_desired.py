@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from xds_server.infra.deployment import POD_IP
 from xds_server.infra.desired import Desired, Installation, desired
 from xds_server.infra.service import Port
 from xds_server.model.gateway import Gateway, GatewayAddress, GatewaySpec
@@ -73,6 +74,15 @@ def test_budgets_and_autoscalers_are_made_for_those_who_ask() -> None:
 
 def test_a_budget_lets_one_go_unless_it_says_otherwise() -> None:
     assert objects(of({"podDisruptionBudget": {}}))["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+def test_a_variable_of_the_users_is_beside_the_servers() -> None:
+    env = [{"name": "POD_IP", "value": "pod.example"}]
+    layer = {"deployment": {"spec": {"template": {"spec": {"containers": [{"name": "envoy", "env": env}]}}}}}
+    (container,) = objects(of(layer))["Deployment"]["spec"]["template"]["spec"]["containers"]
+    told = {one["name"]: one for one in container["env"]}
+    assert told["POD_IP"] == env[0]
+    assert told[POD_IP[2:-1]]["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
 
 
 def test_higher_layers_go_before_lower_ones() -> None:

@@ -15,7 +15,7 @@ from xds_server.infra.quantity import quantity
 
 POD_NAME: Final = "$(POD_NAME)"
 """Stands in the bootstrap for the pod's name; the kubelet fills it in."""
-POD_IP: Final = "$(POD_IP)"
+POD_IP: Final = "$(XDS_SERVER_POD_IP)"
 """For the pod's first address, which is where kubelets and Prometheus come: of whichever family the node has."""
 USER: Final = 65532
 """The one that Envoy's images are made for."""
@@ -125,7 +125,7 @@ def _container(image: str, bootstrap: Mapping[str, Any], authority: str) -> dict
             "--drain-strategy",
             "immediate",
         ],
-        "env": [_env("POD_NAME", "metadata.name"), _env("POD_IP", "status.podIP")],
+        "env": [_env("POD_NAME", "metadata.name"), _env("XDS_SERVER_POD_IP", "status.podIP")],
         "ports": [{"name": "status", "containerPort": names.STATUS_PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
         "securityContext": {
