@@ -1,10 +1,10 @@
 """The provisioner: what the table `desired` says of each Gateway, brought into the cluster wherever it differs.
 
 In: rows of `desired`, and what was made, as the API server has it. Out: server-side applies and deletions; what kept
-them from being done, as rows of `provisions`, and what keeps pods from being made, as rows of `rollouts`. Runs while
-this replica leads. Never touches what is not ours: what has the name of something new is looked at first; an apply that
-is to create carries a resourceVersion that nothing existing has, one that is to change carries the uid of what it
-changes. What another changes back again and again is applied ever less often: see contest.py.
+them from being done, as rows of `provisions`, and pods from being made, as rows of `rollouts`. Runs while this replica
+leads. Never touches what is not ours: what has the name of something new is looked at first; an apply that is to create
+carries a resourceVersion that nothing existing has, one that is to change carries the uid of what it changes. What
+another changes back again and again is applied ever less often: see contest.py.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class Provisioner:
         self._listed = asyncio.Event()
         self._rests: Rests[Key] = Rests(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._told: dict[Key, Provision] = {}
-        self._rollouts: dict[Key, Trouble | None] = {}
+        self._rollouts: dict[Key, Trouble] = {}
         self._active = False
         control.watch(self._settled)
 
@@ -104,11 +104,8 @@ class Provisioner:
     async def run(self) -> None:
         """Brings everything about that differs, until cancelled."""
         self._known, self._active = Provisioned(), True
-        self._applied.clear()
-        self.contests.clear()
-        self._rests.clear()
-        self._listed.clear()
-        self.caught_up.clear()
+        for memory in (self._applied, self.contests, self._rests, self._listed, self.caught_up):
+            memory.clear()
         self._unlisted = {(kind, namespace) for kind in MADE for namespace in self._namespaces}
         try:
             for gateway in (*self._desired(), *self._told, *self._rollouts):
@@ -199,8 +196,9 @@ class Provisioner:
         else:
             self._tell(gateway, problems)
             again = bool(problems)
-        if (trouble := self._known.trouble(gateway)) != self._rollouts.get(gateway):
-            self._rollouts[gateway] = trouble
+        before, trouble = self._rollouts.pop(gateway, None), self._known.trouble(gateway)
+        self._rollouts |= {gateway: trouble} if trouble else {}
+        if trouble != before:
             self._control.submit(Changes(rollouts={gateway: trouble}))
         if not again:
             self._rests.over(gateway)
