@@ -1,11 +1,14 @@
 """What keeps pods from coming up; tests/scenarios/places/not_coming_up.md shows more."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from xds_server.infra.troubles import joined, of_deployment, of_pod
 from xds_server.model.core import (
+    ContainerRunning,
     ContainerState,
     ContainerStatus,
     ContainerTerminated,
@@ -17,8 +20,20 @@ from xds_server.model.core import (
 from xds_server.model.meta import Metadata
 from xds_server.semantics.statuses import Trouble
 
-RUNNING = ContainerState()
-CRASHED = ContainerState(terminated=ContainerTerminated("Error", "a line of its log", 1))
+
+def times(minutes: float, since: float = 0.0) -> tuple[str, str]:
+    begin = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=since)
+    first, last = (f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (begin, begin + timedelta(minutes=minutes)))
+    return first, last
+
+
+def running(since: float) -> ContainerState:
+    """Since so many minutes after the one that was there before had ended."""
+    return ContainerState(running=ContainerRunning(times(0, 5 + since)[0]))
+
+
+RUNNING = running(1)
+CRASHED = ContainerState(terminated=ContainerTerminated("Error", "a line of its log", 1, *times(5)))
 
 
 def waiting(reason: str, message: str = "") -> ContainerState:
@@ -70,6 +85,38 @@ def test_a_container_that_crashes_is_told_in_one_way_from_one_crash_to_the_next(
     assert told(ContainerStatus("envoy", state=back_off)) == "container envoy: CrashLoopBackOff"
 
 
+@pytest.mark.parametrize(
+    ("state", "last"),
+    [
+        (RUNNING, ContainerState(terminated=ContainerTerminated("Unknown", "", 255, *times(60 * 24, -60 * 24 + 5)))),
+        (running(60), CRASHED),
+        (RUNNING, ContainerState(terminated=ContainerTerminated("ContainerStatusUnknown", "", 137, None, None))),
+        (RUNNING, ContainerState(terminated=ContainerTerminated("Error", "", 1, "yesterday", "today"))),
+        (RUNNING, ContainerState(terminated=ContainerTerminated("Error", "", 1, "2026-01-01T00:00:00", times(5)[1]))),
+    ],
+    ids=["ran for a day", "long ago", "without times", "no times", "no zone"],
+)
+def test_what_was_started_anew_in_its_life_and_is_not_ready_now_does_not_crash_for_that(
+    state: ContainerState, last: ContainerState
+) -> None:
+    assert told(ContainerStatus("envoy", restart_count=7, state=state, last_state=last)) is None
+
+
+def test_what_never_runs_is_told_in_one_way_whether_it_is_tried_or_waits() -> None:
+    ended = ContainerState(terminated=ContainerTerminated("StartError", "exec: envoy: not found", 128))
+    several = [waiting("RunContainerError", "exec: envoy: not found"), waiting("CrashLoopBackOff", "back-off 20s")]
+    tries = [ContainerStatus("envoy", restart_count=2, state=one, last_state=ended) for one in several]
+    assert len({told(one) for one in tries}) == 1
+
+
+def test_the_port_of_a_connection_that_failed_is_not_told() -> None:
+    """The next one has another."""
+    why = "dial tcp: lookup x on 10.96.0.10:53: read udp {}->10.96.0.10:53: i/o timeout"
+    for ours in ("10.0.0.5:41234", "10.0.0.5:50999"):
+        one = ContainerStatus("envoy", state=waiting("ErrImagePull", why.format(ours)))
+        assert told(one) == f"container envoy: ErrImagePull: {why.format('10.0.0.5')}"
+
+
 def test_what_a_container_cannot_be_started_for_is_told_with_the_words_of_the_runtime() -> None:
     ended = ContainerState(terminated=ContainerTerminated("StartError", "exec: envoy: not found", 128))
     one = ContainerStatus("envoy", restart_count=1, state=waiting("CrashLoopBackOff"), last_state=ended)
@@ -96,8 +143,30 @@ def test_a_pod_that_is_ready_has_no_trouble_and_keeps_nothing_of_its_containers(
     again = pod(ContainerStatus("envoy", restart_count=8, last_state=CRASHED), ready="True")
     assert one != again
     assert one.kept() == again.kept()
-    unready = pod(ContainerStatus("envoy"))
-    assert unready.kept() is unready
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_of_a_pod_that_has_ended_nothing_is_kept_of_its_containers(phase: str) -> None:
+    ended = ContainerStatus("job", restart_count=3, state=CRASHED)
+    one = pod(ended)
+    one = replace(one, status=replace(one.status, phase=phase))
+    assert one.kept().status.container_statuses is None
+
+
+def test_steps_of_a_pod_that_is_on_its_way_are_kept_as_one() -> None:
+    """No matter whose it is, nothing is to be done for them."""
+    steps = [ContainerStatus("a", state=waiting("ContainerCreating")), ContainerStatus("a", state=RUNNING)]
+    assert pod(steps[0]).kept() == pod(steps[1]).kept()
+    bad = ContainerStatus("envoy", state=waiting("ErrImagePull", "no such host"))
+    assert pod(steps[1], bad).kept().status.container_statuses == (bad,)
+
+
+def test_of_conditions_it_is_kept_why_no_node_takes_a_pod() -> None:
+    said = PodCondition("PodScheduled", "False", "Unschedulable", "0/3 nodes are available")
+    one = pod()
+    one = replace(one, status=replace(one.status, conditions=(said, PodCondition("Ready", "False", "x", "y"))))
+    assert one.kept().status.conditions == (said, PodCondition("Ready", "False"))
+    assert of_pod(one.kept()) == of_pod(one) == Trouble("NoResources", "Unschedulable: 0/3 nodes are available")
 
 
 def deployment(replicas: int = 1, *conditions: dict[str, str]) -> dict[str, Any]:

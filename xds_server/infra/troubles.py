@@ -4,21 +4,28 @@ What kubelets say by turns while they try again is told in one way, so that it s
 Source: Kubernetes API v1 ContainerState, PodCondition; apps/v1 DeploymentCondition.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import inf
 from typing import Any, Final
 
-from xds_server.model.core import ContainerStatus, Pod
+from xds_server.model.core import ContainerStatus, ContainerTerminated, Pod
 from xds_server.semantics.statuses import Trouble
 
-_COMING: Final = ("", "ContainerCreating", "PodInitializing")
-"""Reasons of containers that are on their way."""
 _INVALID: Final = ("InvalidImageName",)
 """Reasons that no later try changes."""
 _LOOP: Final = "CrashLoopBackOff"
 _PULL: Final = ": ErrImagePull: "
 """Between it and the end a kubelet that waits says why the last pull failed."""
-_RESTARTS: Final = 2
-"""So often a container is started anew before one that is not ready is said to crash: once is an accident."""
+_NO_START: Final = "RunContainerError"
+"""By turns with _LOOP, for a container that ended before it ran."""
+_SHORT_SECONDS: Final = 600.0
+"""A container that ran as long was well: the kubelet starts the next one at once."""
+_BACK_OFF_SECONDS: Final = 360.0
+"""No kubelet waits longer (five minutes) and needs more to start a container that ended."""
+_LOCAL_PORT: Final = re.compile(r":\d+(?=->)")
+"""Of a connection, which has another one at each try."""
 _PLAIN: Final = ("Completed", "Error", "OOMKilled")
 """Ends of which the exit code says all; the message is the container's own, and another one each time."""
 _MOST: Final = 3
@@ -44,17 +51,35 @@ def of_pod(pod: Pod) -> Trouble | None:
 def _of_container(one: ContainerStatus) -> tuple[str, str] | None:
     """Reason and message; CrashLoopBackOff also between two waits."""
     waiting = one.state.waiting
-    reason = waiting.reason if waiting is not None else ""
-    if reason == _LOOP or (not one.ready and one.restart_count >= _RESTARTS and reason in _COMING):
-        ended = one.state.terminated or one.last_state.terminated
-        if ended is None:
-            return (_LOOP, "") if reason == _LOOP else None
+    reason, message = (waiting.reason, waiting.message) if waiting is not None else ("", "")
+    ended = one.state.terminated or one.last_state.terminated
+    if ended is not None and (reason in (_LOOP, _NO_START) or _crashes(one, ended)):
         words = "" if ended.reason in _PLAIN or not ended.message else f": {ended.message}"
         return _LOOP, f"it ends with exit code {ended.exit_code} ({ended.reason}){words}"
-    if waiting is None or reason in _COMING:
+    if reason == _LOOP:
+        return _LOOP, ""
+    if one.comes:
         return None
-    _, pulled, why = waiting.message.partition(_PULL)
-    return ("ErrImagePull", why) if pulled else (reason, waiting.message)
+    _, pulled, why = message.partition(_PULL)
+    told = ("ErrImagePull", why) if pulled else (reason, message)
+    return told[0], _LOCAL_PORT.sub("", told[1])
+
+
+def _crashes(one: ContainerStatus, ended: ContainerTerminated) -> bool:
+    """Is it between two ends that follow each other? How often it was started anew counts from the pod's beginning."""
+    if one.ready or one.is_quiet or not one.comes or not (ended.started_at and ended.finished_at):
+        return False
+    if _seconds(ended.started_at, ended.finished_at) > _SHORT_SECONDS:
+        return False
+    again = one.state.running.started_at if one.state.running else None
+    return not again or _seconds(ended.finished_at, again) <= _BACK_OFF_SECONDS
+
+
+def _seconds(since: str, until: str) -> float:
+    try:
+        return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
+    except (ValueError, TypeError):  # no time, or one of them without its zone
+        return inf
 
 
 def of_deployment(value: Mapping[str, Any]) -> Trouble | None:

@@ -178,18 +178,27 @@ class ContainerWaiting(Struct, frozen=True):
     message: str = ""
 
 
+class ContainerRunning(Struct, frozen=True):
+    """Pod.status.containerStatuses[].state.running; the time as RFC 3339 has it."""
+
+    started_at: str | None = None
+
+
 class ContainerTerminated(Struct, frozen=True):
     """Pod.status.containerStatuses[].state.terminated."""
 
     reason: str = ""
     message: str = ""
     exit_code: int = 0
+    started_at: str | None = None
+    finished_at: str | None = None
 
 
 class ContainerState(Struct, frozen=True):
     """Pod.status.containerStatuses[].state and lastState."""
 
     waiting: ContainerWaiting | None = None
+    running: ContainerRunning | None = None
     terminated: ContainerTerminated | None = None
 
 
@@ -201,6 +210,16 @@ class ContainerStatus(Struct, frozen=True):
     restart_count: int = 0
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
+
+    @property
+    def comes(self) -> bool:
+        """It is on its way, or runs, or has just ended; nobody says that it cannot be started."""
+        return self.state.waiting is None or self.state.waiting.reason in ("", "ContainerCreating", "PodInitializing")
+
+    @property
+    def is_quiet(self) -> bool:
+        """It comes and, unless by accident, it never had to be started anew."""
+        return self.comes and self.restart_count < 2
 
 
 class PodIP(Struct, frozen=True):
@@ -232,12 +251,26 @@ class Pod(Struct, frozen=True):
     status: PodStatus = PodStatus()
 
     def kept(self) -> "Pod":
-        """Without what is read of a pod only while it is not ready: how its containers are."""
+        """Without what nobody reads: how the containers are of one that is ready or has ended, and of others those that
+        are not quiet; what conditions say, but for why no node takes it.
+        """
         status = self.status
-        if not status.ready or not (status.container_statuses or status.init_container_statuses):
-            return self
-        slim = msgspec.structs.replace(status, container_statuses=None, init_container_statuses=None)
-        return msgspec.structs.replace(self, status=slim)
+        done = status.ready or status.phase in ("Succeeded", "Failed")
+        slim = msgspec.structs.replace(
+            status,
+            conditions=tuple(map(_kept, status.conditions or ())),
+            container_statuses=None if done else _telling(status.container_statuses),
+            init_container_statuses=None if done else _telling(status.init_container_statuses),
+        )
+        return self if slim == status else msgspec.structs.replace(self, status=slim)
+
+
+def _kept(one: PodCondition) -> PodCondition:
+    return one if one.type == "PodScheduled" and one.status == "False" else PodCondition(one.type, one.status)
+
+
+def _telling(statuses: tuple[ContainerStatus, ...] | None) -> tuple[ContainerStatus, ...] | None:
+    return tuple(one for one in statuses or () if not one.is_quiet) or None
 
 
 class ReferenceGrantFrom(Struct, frozen=True):

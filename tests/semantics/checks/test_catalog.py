@@ -210,3 +210,15 @@ def test_every_fault_of_the_scenarios_has_a_code_of_its_own() -> None:
 
 def test_severities_are_in_order() -> None:
     assert list(Severity) == ["error", "warning", "info"]
+
+
+@pytest.mark.parametrize(
+    ("start", "code"),
+    [("No Envoy of this Gateway comes up: ", "XDS0316"), ("Some Envoys of this Gateway do not come up: ", "XDS0317")],
+)
+def test_words_of_a_cluster_are_one_problem(start: str, code: str) -> None:
+    """A webhook may write what would begin the next of ours."""
+    said = f"{start}Deployment a/b: FailedCreate: admission webhook denied the request: a; port: 80 is taken"
+    reason = "NoResources" if code == "XDS0316" else "Programmed"
+    (found,) = of_message("Gateway", "Programmed", reason, said)
+    assert found.check.code == code

@@ -47,6 +47,8 @@ _NEXT = re.compile(
     r"|tls\.mode \S+: |tls\.frontend\.|annotation \S+: |GatewayClass \S+: parametersRef: )"
 )
 """What begins the next of several problems; their own words may have semicolons too."""
+_QUOTED = ("XDS0316", "XDS0317")
+"""One problem each, in the words of others."""
 _DROPPED = re.compile(r"^(?:Dropped Rule|Fall Back): ")
 
 
@@ -103,7 +105,8 @@ class Problem(NamedTuple):
 
 def of_message(of: str, type_: str, reason: str, message: str) -> Iterator[Problem]:
     """The problems that the message of a bad condition lists; there is at least one."""
-    for index, text in enumerate(_NEXT.split(_DROPPED.sub("", message))):
+    quoted = of_condition(of, type_, reason, message).code in _QUOTED
+    for index, text in enumerate([message] if quoted else _NEXT.split(_DROPPED.sub("", message))):
         field, rest = "", text
         if index and (of, type_) == ("Route", "Accepted"):  # of its rules, beside why no listener takes it
             reason = "UnsupportedValue"
