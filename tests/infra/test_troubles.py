@@ -102,9 +102,21 @@ def test_what_was_started_anew_in_its_life_and_is_not_ready_now_does_not_crash_f
     assert told(ContainerStatus("envoy", restart_count=7, state=state, last_state=last)) is None
 
 
+def test_one_that_crashed_when_it_was_young_and_was_ready_since_does_not_crash() -> None:
+    def unready(since: str) -> Pod:
+        one = pod(ContainerStatus("envoy", restart_count=2, state=running(1), last_state=CRASHED))
+        ready = PodCondition("Ready", "False", last_transition_time=since)
+        return replace(one, status=replace(one.status, conditions=(ready,))).kept()
+
+    assert of_pod(unready(times(60 * 24)[1])) is None
+    assert of_pod(unready(times(0)[0])) is not None
+
+
 def test_what_never_runs_is_told_in_one_way_whether_it_is_tried_or_waits() -> None:
-    ended = ContainerState(terminated=ContainerTerminated("StartError", "exec: envoy: not found", 128))
+    end = ContainerTerminated("StartError", "exec: envoy: not found", 128)
+    ended = ContainerState(terminated=end)
     several = [waiting("RunContainerError", "exec: envoy: not found"), waiting("CrashLoopBackOff", "back-off 20s")]
+    several.append(ContainerState(terminated=replace(end, started_at="1970-01-01T00:00:00Z")))
     tries = [ContainerStatus("envoy", restart_count=2, state=one, last_state=ended) for one in several]
     assert len({told(one) for one in tries}) == 1
 

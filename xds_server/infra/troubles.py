@@ -20,6 +20,7 @@ _PULL: Final = ": ErrImagePull: "
 """Between it and the end a kubelet that waits says why the last pull failed."""
 _NO_START: Final = "RunContainerError"
 """By turns with _LOOP, for a container that ended before it ran."""
+_NEVER_RAN: Final = "StartError"
 _SHORT_SECONDS: Final = 600.0
 """A container that ran as long was well: the kubelet starts the next one at once."""
 _BACK_OFF_SECONDS: Final = 360.0
@@ -39,21 +40,22 @@ def of_pod(pod: Pod) -> Trouble | None:
         return None
     for one in status.conditions or ():
         if one.type == "PodScheduled" and one.status == "False":
-            return Trouble("NoResources", f"{one.reason}: {one.message}")
+            return Trouble("NoResources", _stable(f"{one.reason}: {one.message}"))
+    since = next((one.last_transition_time for one in status.conditions or () if one.type == "Ready"), None)
     for container in (*(status.init_container_statuses or ()), *(status.container_statuses or ())):
-        if (found := _of_container(container)) is not None:
+        if (found := _of_container(container, since)) is not None:
             reason, message = found
             told = f"container {container.name}: {f'{reason}: {message}' if message else reason}"
             return Trouble("Invalid" if reason in _INVALID else "NoResources", told)
     return None
 
 
-def _of_container(one: ContainerStatus) -> tuple[str, str] | None:
+def _of_container(one: ContainerStatus, unready_since: str | None) -> tuple[str, str] | None:
     """Reason and message; CrashLoopBackOff also between two waits."""
     waiting = one.state.waiting
     reason, message = (waiting.reason, waiting.message) if waiting is not None else ("", "")
     ended = one.state.terminated or one.last_state.terminated
-    if ended is not None and (reason in (_LOOP, _NO_START) or _crashes(one, ended)):
+    if ended is not None and (reason in (_LOOP, _NO_START) or _crashes(one, ended, unready_since)):
         words = "" if ended.reason in _PLAIN or not ended.message else f": {ended.message}"
         return _LOOP, f"it ends with exit code {ended.exit_code} ({ended.reason}){words}"
     if reason == _LOOP:
@@ -61,25 +63,33 @@ def _of_container(one: ContainerStatus) -> tuple[str, str] | None:
     if one.comes:
         return None
     _, pulled, why = message.partition(_PULL)
-    told = ("ErrImagePull", why) if pulled else (reason, message)
-    return told[0], _LOCAL_PORT.sub("", told[1])
+    return ("ErrImagePull", _stable(why)) if pulled else (reason, _stable(message))
 
 
-def _crashes(one: ContainerStatus, ended: ContainerTerminated) -> bool:
-    """Is it between two ends that follow each other? How often it was started anew counts from the pod's beginning."""
-    if one.ready or one.is_quiet or not one.comes or not (ended.started_at and ended.finished_at):
+def _crashes(one: ContainerStatus, ended: ContainerTerminated, unready_since: str | None) -> bool:
+    """Is it between two ends that follow each other? How often it was started anew counts from the pod's beginning; one
+    that runs, and was ready since it was started, is another's trouble.
+    """
+    if one.ready or one.is_quiet or not one.comes:
         return False
-    if _seconds(ended.started_at, ended.finished_at) > _SHORT_SECONDS:
+    if ended.reason != _NEVER_RAN and _seconds(ended.started_at, ended.finished_at) >= _SHORT_SECONDS:
         return False
-    again = one.state.running.started_at if one.state.running else None
-    return not again or _seconds(ended.finished_at, again) <= _BACK_OFF_SECONDS
+    if one.state.running is None:
+        return True
+    again = one.state.running.started_at
+    return _seconds(ended.finished_at, again) <= _BACK_OFF_SECONDS and not 0 < _seconds(again, unready_since) < inf
 
 
-def _seconds(since: str, until: str) -> float:
+def _seconds(since: str | None, until: str | None) -> float:
+    """From one to the other; infinite where one of them is not known."""
     try:
-        return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
+        return (datetime.fromisoformat(until or "") - datetime.fromisoformat(since or "")).total_seconds()
     except (ValueError, TypeError):  # no time, or one of them without its zone
         return inf
+
+
+def _stable(message: str) -> str:
+    return _LOCAL_PORT.sub("", message)
 
 
 def of_deployment(value: Mapping[str, Any]) -> Trouble | None:
@@ -90,7 +100,7 @@ def of_deployment(value: Mapping[str, Any]) -> Trouble | None:
         return Trouble("NoResources", f"{name} has 0 replicas")
     for one in (value.get("status") or {}).get("conditions") or ():
         if (one["type"], one["status"]) == ("ReplicaFailure", "True"):
-            return Trouble("NoResources", f"{name}: {one.get('reason', '')}: {one.get('message', '')}")
+            return Trouble("NoResources", _stable(f"{name}: {one.get('reason', '')}: {one.get('message', '')}"))
     return None
 
 

@@ -169,6 +169,8 @@ class PodCondition(Struct, frozen=True):
     status: str
     reason: str = ""
     message: str = ""
+    last_transition_time: str | None = None
+    """As RFC 3339 has it."""
 
 
 class ContainerWaiting(Struct, frozen=True):
@@ -252,7 +254,7 @@ class Pod(Struct, frozen=True):
 
     def kept(self) -> "Pod":
         """Without what nobody reads: how the containers are of one that is ready or has ended, and of others those that
-        are not quiet; what conditions say, but for why no node takes it.
+        are not quiet; what conditions say, but for why no node takes it, and since when it is not ready.
         """
         status = self.status
         done = status.ready or status.phase in ("Succeeded", "Failed")
@@ -266,7 +268,10 @@ class Pod(Struct, frozen=True):
 
 
 def _kept(one: PodCondition) -> PodCondition:
-    return one if one.type == "PodScheduled" and one.status == "False" else PodCondition(one.type, one.status)
+    if one.status == "False" and one.type == "PodScheduled":
+        return one
+    since = one.last_transition_time if one.status == "False" and one.type == "Ready" else None
+    return PodCondition(one.type, one.status, last_transition_time=since)
 
 
 def _telling(statuses: tuple[ContainerStatus, ...] | None) -> tuple[ContainerStatus, ...] | None:

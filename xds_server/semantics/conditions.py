@@ -79,7 +79,7 @@ def none_comes_up(reason: str, why: str) -> Condition:
 
 def some_do_not_come_up(programmed_: Condition, why: str) -> Condition:
     """Programmed as it is, with what Kubernetes says of the Envoys that are missing."""
-    message = f"{programmed_.message} {_SOME_DO_NOT}: {why}"
+    message = f"{programmed_.message.rstrip('.')}. {_SOME_DO_NOT}: {why}"
     return _condition(programmed_.type, programmed_.status, programmed_.reason, message)
 
 

@@ -222,3 +222,11 @@ def test_words_of_a_cluster_are_one_problem(start: str, code: str) -> None:
     reason = "NoResources" if code == "XDS0316" else "Programmed"
     (found,) = of_message("Gateway", "Programmed", reason, said)
     assert found.check.code == code
+
+
+def test_words_of_a_cluster_after_problems_of_ours_belong_to_the_last_of_them() -> None:
+    ours = "addresses[0]: is not given; addresses[1]: is not given"
+    theirs = ". Some Envoys of this Gateway do not come up: pod a: denied the request: a; port: 80 is taken"
+    first, second = of_message("Gateway", "Programmed", "AddressNotUsable", ours + theirs)
+    assert (first.field, second.field) == ("addresses[0]", "addresses[1]")
+    assert second.text == f"is not given{theirs}"

@@ -47,8 +47,8 @@ _NEXT = re.compile(
     r"|tls\.mode \S+: |tls\.frontend\.|annotation \S+: |GatewayClass \S+: parametersRef: )"
 )
 """What begins the next of several problems; their own words may have semicolons too."""
-_QUOTED = ("XDS0316", "XDS0317")
-"""One problem each, in the words of others."""
+_QUOTED = re.compile("(?:No Envoy of this Gateway comes up|Some Envoys of this Gateway do not come up): ")
+"""What follows is in the words of others."""
 _DROPPED = re.compile(r"^(?:Dropped Rule|Fall Back): ")
 
 
@@ -105,8 +105,11 @@ class Problem(NamedTuple):
 
 def of_message(of: str, type_: str, reason: str, message: str) -> Iterator[Problem]:
     """The problems that the message of a bad condition lists; there is at least one."""
-    quoted = of_condition(of, type_, reason, message).code in _QUOTED
-    for index, text in enumerate([message] if quoted else _NEXT.split(_DROPPED.sub("", message))):
+    quoted = _QUOTED.search(message)
+    own = message[: quoted.start()] if quoted else message
+    texts = _NEXT.split(_DROPPED.sub("", own))
+    texts[-1] += message[len(own) :]
+    for index, text in enumerate(texts):
         field, rest = "", text
         if index and (of, type_) == ("Route", "Accepted"):  # of its rules, beside why no listener takes it
             reason = "UnsupportedValue"
