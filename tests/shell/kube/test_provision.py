@@ -326,3 +326,4 @@ async def test_what_a_deployment_says_of_its_pods_is_told_until_it_is_over(world
     world.control.submit(Changes((), (("Gateway", GATEWAY),)))
     world.server.remove(DEPLOYMENT)
     await world.until(lambda: rollouts.get(GATEWAY) is None)
+    assert world.provisioner._rollouts == {}
