@@ -94,3 +94,18 @@ def test_a_new_list_replaces_what_was_known_of_its_kind_and_place() -> None:
     assert known.replace("Service", "other", []) == set()
     assert known.replace("Deployment", "", []) == set()
     assert known.get(("Service", Key("shop", "c"))) is not None
+
+
+def test_an_answer_that_comes_after_a_newer_event_takes_nothing_back() -> None:
+    known = Provisioned()
+
+    def heard(version: str, **metadata: Any) -> str:
+        known.note(read(service(resourceVersion=version, ownerReferences=[OWNER], **metadata)))
+        (one,) = known.of(Key("shop", "web"))
+        return f"{one.uid} {one.version}"
+
+    assert [heard("9"), heard("8"), heard("10"), heard("1", uid="s2")] == ["s1 9", "s1 9", "s1 10", "s2 1"]
+    assert heard("x", uid="s2") == "s2 0"
+    assert heard("3", uid="s2") == "s2 3"
+    known.replace("Service", "", [read(service(resourceVersion="2", uid="s2", ownerReferences=[OWNER]))])
+    assert known.of(Key("shop", "web"))[0].version == 2

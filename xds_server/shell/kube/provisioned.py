@@ -65,6 +65,8 @@ class Found:
     leaving: bool
     trouble: Trouble | None = None
     """What keeps a Deployment from making pods."""
+    version: int = field(default=0, compare=False)
+    """The resourceVersion, which orders what is heard of one object; 0 where it is no number."""
 
 
 def found(kind: str, value: Json, manager: str) -> Found:
@@ -89,6 +91,7 @@ def found(kind: str, value: Json, manager: str) -> Found:
         managed=labelled or applied(value, manager) is not None,
         leaving="deletionTimestamp" in metadata,
         trouble=troubles.of_deployment(value) if kind == "Deployment" else None,
+        version=int(version) if (version := metadata.get("resourceVersion", "")).isdecimal() else 0,
     )
 
 
@@ -145,7 +148,12 @@ class Provisioned:
         yield from self._of_gateway
 
     def note(self, one: Found) -> None:
-        """An object is new or different."""
+        """An object is new or different. What is older than what is known of it is not heard: answers and events may
+        come in another order than they were made.
+        """
+        before = self._objects.get(one.id)
+        if before is not None and before.uid == one.uid and 0 < one.version < before.version:
+            return
         self.forget(one.id)
         self._objects[one.id] = one
         if one.gateway is not None:
@@ -169,5 +177,6 @@ class Provisioned:
         for one in all_:
             if self._objects.get(one.id) != one:
                 touched.add(one.gateway)
-                self.note(one)
+            self.forget(one.id)  # also where it is older: versions begin anew in a cluster that is restored
+            self.note(one)
         return {key for key in touched if key is not None}
