@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from xds_server.cli.table import print_rows
+from xds_server.model.wording import some
 from xds_server.pipeline.difference import GatewayChange, ResourceChange, StatusChange
 from xds_server.pipeline.host_difference import HostChange, RouteChange
 from xds_server.wire.changed import Change
@@ -190,6 +191,4 @@ def _endpoints(one: ResourceChange) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """At most a few of them, and how many more there are."""
-    more = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {more} more" if more > 0 else "")
+    return some(names, _MOST)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from xds_server.model.wording import some
 from xds_server.pipeline.prediction import Answer, BackendStep, FilterStep, Prediction
 
 _INDENT = "  "
+_MOST_ENDPOINTS = 5
 
 
 def lines(found: Prediction) -> Iterator[str]:
@@ -63,7 +65,7 @@ def _backend(depth: int, one: BackendStep) -> Iterator[str]:
         yield _line(depth + 1, f"session by {one.session}")
     if one.endpoints:
         slices = f" (EndpointSlice {', '.join(one.slices)})" if one.slices else ""
-        yield _line(depth + 1, f"{_some(one.endpoints)}{slices}")
+        yield _line(depth + 1, f"{some(one.endpoints, _MOST_ENDPOINTS)}{slices}")
 
 
 def _filters(depth: int, steps: tuple[FilterStep, ...]) -> Iterator[str]:
@@ -73,11 +75,6 @@ def _filters(depth: int, steps: tuple[FilterStep, ...]) -> Iterator[str]:
 
 def _allowed(grant: str) -> str:
     return f" (ReferenceGrant {grant})" if grant else ""
-
-
-def _some(endpoints: tuple[str, ...], most: int = 5) -> str:
-    more = len(endpoints) - most
-    return ", ".join(endpoints[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _line(depth: int, text: str) -> str:

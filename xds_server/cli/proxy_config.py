@@ -19,6 +19,7 @@ from xds_server.cli.output import Format, dump
 from xds_server.cli.proxies import connected, pod_key
 from xds_server.cli.table import TableFormat, print_table
 from xds_server.infra.names import ADMIN_PORT
+from xds_server.model.wording import some
 
 if TYPE_CHECKING:
     from xds_server.model.meta import Key
@@ -190,8 +191,7 @@ def _some(owners: Sequence[str], most: int = 3) -> str:
     """The objects alone where there are several, since parts tell the fields."""
     several = list(dict.fromkeys(" ".join(one.split()[:2]) for one in owners))
     objects = several if len(owners) > 1 else list(owners)
-    more = len(objects) - most
-    return ", ".join(objects[:most]) + (f" and {more} more" if more > 0 else "")
+    return some(objects, most)
 
 
 def _data(one: Line, *, known: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Final
 
 from xds_server.model.core import ContainerStatus, ContainerTerminated, Pod
+from xds_server.model.wording import some
 from xds_server.semantics.statuses import Trouble
 
 _INVALID: Final = ("InvalidImageName",)
@@ -109,14 +110,12 @@ def joined(pods: Sequence[tuple[str, Trouble]], other: Trouble | None, *, servin
     by_message: dict[str, list[str]] = {}
     for name, trouble in pods:
         by_message.setdefault(trouble.message, []).append(name)
-    told = [f"{_named(names)}: {message}" for message, names in by_message.items()]
+    told = [
+        f"{'pod' if len(names) == 1 else 'pods'} {some(names, _MOST)}: {message}"
+        for message, names in by_message.items()
+    ]
     found = [trouble for _, trouble in pods]
     if other is not None:
         told.insert(0, other.message)
         found.insert(0, other)
     return Trouble(found[0].reason, "; ".join(told), serving) if found else None
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return f"{'pod' if len(names) == 1 else 'pods'} {', '.join(names[:_MOST])}{more}"

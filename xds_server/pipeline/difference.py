@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from xds_server.model.meta import Key
+from xds_server.model.wording import some
 from xds_server.pipeline.host_difference import HostChange, host_changes
 from xds_server.pipeline.made_difference import MadeChange
 from xds_server.routing.audience import ForGateway
@@ -251,9 +252,7 @@ def _reason(fields: Iterable[str]) -> str:
     for field in fields:
         words = next((word for pattern, word in _CALLED if pattern.search(field)), None)
         called[words or _WRAPPED.sub("", field)] = None
-    names = list(called)
-    more = f" and {len(names) - _MOST_FIELDS} more" if len(names) > _MOST_FIELDS else ""
-    return f"{', '.join(names[:_MOST_FIELDS])}{more} changed"
+    return f"{some(list(called), _MOST_FIELDS)} changed"
 
 
 def _endpoints(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[EndpointChange]:

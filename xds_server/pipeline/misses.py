@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from xds_server.envoy import arriving, matching
 from xds_server.model.meta import Key
+from xds_server.model.wording import some
 from xds_server.pipeline.arrival import Arrival
 from xds_server.pipeline.gateway import DIALECTS, RouteKey
 from xds_server.pipeline.prediction import Miss, Source
@@ -193,9 +194,7 @@ def _parents(key: RouteKey, route: Route) -> str:
 
 
 def _not_covering(hostnames: list[str], what: str) -> str:
-    more = len(hostnames) - MOST
-    named = ", ".join(hostnames[:MOST]) + (f" and {more} more" if more > 0 else "")
-    return f"{named} {'does' if len(hostnames) == 1 else 'do'} not cover {what}"
+    return f"{some(hostnames, MOST)} {'does' if len(hostnames) == 1 else 'do'} not cover {what}"
 
 
 def _source(key: RouteKey, field: str = "") -> Source:

@@ -17,6 +17,7 @@ from xds_server.model.httproute import HTTPRoute, ParentReference
 from xds_server.model.kinds import GATEWAY_GROUP
 from xds_server.model.l4route import TCPRoute, TLSRoute, UDPRoute
 from xds_server.model.meta import Condition, Key, ObjectRef
+from xds_server.model.wording import some
 from xds_server.routing.hostname import ANY, ancestors, covers, intersect, is_wildcard, normalise, specificity
 from xds_server.routing.listener import Listener, ListenerId
 from xds_server.semantics import conditions, default_gateways, listener_sets, selectors
@@ -199,8 +200,7 @@ def _offered(reference: ParentReference, points: Sequence[AttachPoint]) -> str:
     """The listeners that there are, with what the reference asks of them."""
     ported = reference.port is not None
     told = [f"{point.id.name} on port {point.port}" if ported else point.id.name for point in points]
-    more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
-    return f" (there are: {', '.join(told[:_MOST])}{more})" if told else ""
+    return f" (there are: {some(told, _MOST)})" if told else ""
 
 
 def _allows(point: AttachPoint, namespace: str, look: Lookup, world: World) -> bool:

@@ -6,6 +6,7 @@ for no host that has a dot.
 
 from collections.abc import Iterable
 
+from xds_server.model.wording import some
 from xds_server.routing.hostname import ANY, covers, normalise
 
 _MOST_NAMES = 5
@@ -32,7 +33,4 @@ def normal(names: Iterable[str]) -> tuple[str, ...]:
 
 def told(names: Iterable[str]) -> str:
     """The first few in words."""
-    all_ = list(names)
-    shown = ", ".join(all_[:_MOST_NAMES])
-    more = len(all_) - _MOST_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown or "no DNS name"
+    return some(list(names), _MOST_NAMES) or "no DNS name"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xds_server.model.meta import Key
+from xds_server.model.wording import some
 from xds_server.routing.hostname import ancestors, is_wildcard
 from xds_server.routing.listener import ListenerId
 from xds_server.semantics import conditions
@@ -80,7 +81,7 @@ def limited(
 
 
 def _message(listener: ListenerId, hosts: list[str], limit: int) -> str:
-    shown = ", ".join(sorted(hosts)[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
+    shown = some(sorted(hosts), 3)
     return (
         f"listener {listener.name} does not serve {shown}: wildcard rules are repeated for every narrower host, and"
         f" with this one that would exceed the limit of {limit} repeated matches"

@@ -21,6 +21,7 @@ from xds_server import __version__
 from xds_server.flow.explain import Row
 from xds_server.model.document import Fault, Ignored
 from xds_server.model.meta import Key
+from xds_server.model.wording import some
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.audience import Audience, ForGateway
 from xds_server.semantics import patterns
@@ -313,6 +314,4 @@ def _find(table: str, text: str, keys: Iterable[Any]) -> Any:
 
 def _some(names: Iterable[str]) -> str:
     """The first of some names, and how many there are besides."""
-    known = list(dict.fromkeys(names))
-    rest = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-    return (", ".join(known[:_NAMED]) or "none") + rest
+    return some(list(dict.fromkeys(names)), _NAMED) or "none"

@@ -9,6 +9,7 @@ import structlog
 
 from xds_server.model.batch import Batch
 from xds_server.model.meta import Key
+from xds_server.model.wording import some
 
 log = structlog.get_logger()
 
@@ -54,6 +55,4 @@ class FileLog:
 def _gone(batch: Batch) -> dict[str, str]:
     """The objects that went, the first of them by name."""
     names = [f"{kind} {key}" for kind, key in batch.removals]
-    more = len(names) - _MOST_NAMED
-    said = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return {"gone": said} if names else {}
+    return {"gone": some(names, _MOST_NAMED)} if names else {}

@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPException
 
 from xds_server.infra.binding import Port, allocate
 from xds_server.model.meta import Key
+from xds_server.model.wording import some
 from xds_server.pipeline.prediction import Prediction
 from xds_server.pipeline.program import Pipeline
 from xds_server.routing.request import Request
@@ -78,10 +79,9 @@ class Comparison:
 
     @property
     def _standing(self) -> str:
-        more = f" and {len(self.standing) - _NAMED} more" if len(self.standing) > _NAMED else ""
         return (
             "predicted from what is written now, which is not served as it is written; a last good state may be served"
-            f" instead: {', '.join(self.standing[:_NAMED])}{more}"
+            f" instead: {some(self.standing, _NAMED)}"
         )
 
 

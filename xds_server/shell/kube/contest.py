@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from xds_server.model.wording import some
 from xds_server.shell.kube.provisioned import Json, applied
 
 K = TypeVar("K", bound=Hashable)
@@ -91,10 +92,7 @@ def told_contenders(live: Json | None, wanted: Json, manager: str) -> str:
     """Who takes what from us, in words, by the API server's own record; `live` is None where it is gone."""
     if live is None:
         return "somebody deletes it"
-    found = []
-    for name, fields in contenders(live, wanted, manager).items():
-        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
-        found.append(f"{name} writes {', '.join(fields[:_SHOWN])}{more}")
+    found = [f"{name} writes {some(fields, _SHOWN)}" for name, fields in contenders(live, wanted, manager).items()]
     return "; ".join(found) or "somebody changes it whom metadata.managedFields does not name"
 
 
