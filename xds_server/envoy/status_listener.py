@@ -43,6 +43,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from envoy_data_plane.envoy.type.v3 import FractionalPercent, FractionalPercentDenominatorType
 
+from xds_server.envoy import kit
 from xds_server.wire.construct import any_of
 
 LEAST_SECONDS: Final = 2
@@ -105,7 +106,7 @@ def status_listeners(port: int, drain_seconds: int, address: str = "::") -> list
     answer = Route(match=RouteMatch(prefix="/"), direct_response=DirectResponseAction(status=200))
     hosts = [address] if address in ("::", _LOOPBACK) else [address, _LOOPBACK]
     return [
-        _listener("status", [_socket(one, port) for one in hosts], [lua], routes),
+        _listener("status", [kit.tcp(one, port) for one in hosts], [lua], routes),
         _listener(_NAP, [_nap(port)], [fault], [answer]),
     ]
 
@@ -114,10 +115,6 @@ def status_clusters(admin_address: str, admin_port: int, port: int) -> list[Clus
     """What these listeners call."""
     admin = Address(socket_address=SocketAddress(address=admin_address, port_value=admin_port))
     return [_cluster(_ADMIN, admin), _cluster(_NAP, _nap(port))]
-
-
-def _socket(host: str, port: int) -> Address:
-    return Address(socket_address=SocketAddress(address=host, port_value=port, ipv4_compat=host == "::"))
 
 
 def _nap(port: int) -> Address:
