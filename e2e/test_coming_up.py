@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from e2e.installation import Installation
-from e2e.kubectl import eventually
+from e2e.kubectl import condition, eventually
 from e2e.test_people import data, xds
 from e2e.workloads import Site, gateway, placed
 from xds_server.semantics.infrastructure import ENVOY_IMAGE
@@ -21,8 +21,7 @@ def programmed(site: Site, status: str, *words: str, seconds: float = 90.0) -> s
     """Waits until the condition says all of that; its message."""
 
     def told() -> str:
-        conditions = site.installed.kubectl.get("gateway", site.gateway, site.namespace)["status"]["conditions"]
-        found = next(one for one in conditions if one["type"] == "Programmed")
+        found = condition(site.installed.kubectl.get("gateway", site.gateway, site.namespace), "Programmed")
         assert found["status"] == status, found
         assert all(word in f"{found['reason']}: {found['message']}" for word in words), found
         return str(found["message"])

@@ -153,8 +153,8 @@ def test_what_refers_to_it_is_sent_before_the_client_first_asks() -> None:
     assert ledger.adds == {"e"}, "though it says that it has it"
 
 
-def test_what_was_rejected_is_sent_again_where_another_version_came_between() -> None:
-    """By that other version whoever searches for culprits may have forgotten it."""
+def rejected() -> tuple[Shelf, Ledger]:
+    """Clusters a and b, which the client rejected together, and which are withheld for that."""
     shelf, ledger = Shelf(), Ledger(CLUSTER, Limits())
     shelf.put(*clusters(["a", "b"]))
     asked(ledger)
@@ -163,6 +163,12 @@ def test_what_was_rejected_is_sent_again_where_another_version_came_between() ->
     ledger.answered("1", "no")
     ledger.take(shelf.view(), 0.0)
     assert ledger.adds == set()
+    return shelf, ledger
+
+
+def test_what_was_rejected_is_sent_again_where_another_version_came_between() -> None:
+    """By that other version whoever searches for culprits may have forgotten it."""
+    shelf, ledger = rejected()
     before = shelf.view().serial
     shelf.put(*clusters(["c"]))
     ledger.see(shelf.view().changed(CLUSTER, before))
@@ -177,14 +183,7 @@ def test_what_was_rejected_is_sent_again_where_another_version_came_between() ->
 
 def test_what_was_rejected_is_sent_again_where_nobody_knows_what_came_between() -> None:
     """The stream is further behind than the catalog's log. One more rejection is all that it may cost."""
-    shelf, ledger = Shelf(), Ledger(CLUSTER, Limits())
-    shelf.put(*clusters(["a", "b"]))
-    asked(ledger)
-    ledger.take(shelf.view(), 0.0)
-    send(ledger, shelf.view(), "1")
-    ledger.answered("1", "no")
-    ledger.take(shelf.view(), 0.0)
-    assert ledger.adds == set()
+    shelf, ledger = rejected()
     before = shelf.view().serial
     shelf.put(*clusters(["a"], "2"))
     shelf.put(*clusters(["a"]))
