@@ -29,6 +29,7 @@ from xds_server.shell.kube.errors import (
 )
 from xds_server.shell.kube.note_queue import NoteQueue
 from xds_server.shell.kube.pace import Bucket
+from xds_server.shell.kube.status_queue import FIRST
 
 log = structlog.get_logger()
 
@@ -44,8 +45,6 @@ _REPEAT_SECONDS: Final = 60.0
 _FRESH_SECONDS: Final = 60.0
 """What is older when a replica begins to lead was told by the one that led before."""
 _FORGET_SECONDS: Final = 3600.0
-_FIRST: Final = ("GatewayClass", "Gateway", "ListenerSet")
-"""The kinds whose Events come before those of routes and policies, of which one grant may have hundreds."""
 _VARYING: Final = ("EnvoyNotStarting",)
 """The reasons of what a cluster words anew from minute to minute, and may say of many Gateways at a time."""
 _VARYING_SECONDS: Final = 600.0
@@ -155,7 +154,7 @@ class Events:
         told.count += 1
         if told.known and monotonic() - told.at < _REPEAT_SECONDS:
             return
-        self._waiting.put(note, int(note.about.kind not in _FIRST or note.reason in _VARYING))
+        self._waiting.put(note, int(note.about.kind not in FIRST or note.reason in _VARYING))
 
     def _is_said_otherwise(self, note: Note) -> bool:
         subject = (note.about, note.uid, note.reason)

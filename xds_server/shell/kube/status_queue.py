@@ -11,8 +11,8 @@ from xds_server.model.meta import Key
 Id = tuple[str, Key]
 """Kind and key."""
 
-_FIRST: Final = ("GatewayClass", "Gateway", "ListenerSet")
-"""What people wait for comes before routes and policies."""
+FIRST: Final = ("GatewayClass", "Gateway", "ListenerSet")
+"""The kinds that people wait for, and that are few, come before routes and policies."""
 
 
 class StatusQueue:
@@ -36,7 +36,7 @@ class StatusQueue:
             waits = self._out[id_]
             self._out[id_] = since if waits is None else waits
             return
-        self._ranks[id_[0] not in _FIRST].setdefault(id_, since)
+        self._ranks[id_[0] not in FIRST].setdefault(id_, since)
         self._some.set()
 
     async def take(self) -> tuple[Id, float]:
