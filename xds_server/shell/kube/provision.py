@@ -281,7 +281,7 @@ class Provisioner:
         known, sent = self._known.get(id_), digest(value)
         other = await self._other(id_, value) if self.contests.is_news(id_, sent) else ""
         precondition = {"uid": known.uid} if known is not None else {"resourceVersion": NO_VERSION}
-        if known is not None and id_[0] == "Deployment":
+        if known is not None:
             await self._leave_replicas(id_, known, wanted)
         try:
             answer = await self._client.apply(
@@ -356,11 +356,11 @@ class Provisioner:
         return {**value, "metadata": {**value["metadata"], **precondition, "ownerReferences": owners}}
 
     async def _leave_replicas(self, id_: ObjectId, known: Found, wanted: Collection[ObjectId]) -> None:
-        """Leaves the number of replicas as it is to an autoscaler: given up only, it would be one again.
+        """Leaves a Deployment's number of replicas as it is to an autoscaler: given up only, it would be one again.
 
         https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
         """
-        if all(kind != "HorizontalPodAutoscaler" for kind, _ in wanted):
+        if id_[0] != "Deployment" or all(kind != "HorizontalPodAutoscaler" for kind, _ in wanted):
             return
         value = await self._client.get_object(self._known.where(id_))
         spec = (applied(value, self._manager) or {}).get("f:spec") or {}
