@@ -22,7 +22,7 @@ def programmed(site: Site, status: str, *words: str, seconds: float = 90.0) -> s
 
     def told() -> str:
         found = condition(site.installed.kubectl.get("gateway", site.gateway, site.namespace), "Programmed")
-        assert found["status"] == status, found
+        assert found.get("status") == status, found
         assert all(word in f"{found['reason']}: {found['message']}" for word in words), found
         return str(found["message"])
 
