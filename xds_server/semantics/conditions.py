@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from xds_server.model.meta import Condition
 
 _TRUE, _FALSE = "True", "False"
+NONE_COMES_UP = "No Envoy of this Gateway comes up"
+SOME_DO_NOT_COME_UP = "Some Envoys of this Gateway do not come up"
+"""Behind them and a colon are the words of Kubernetes."""
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:
@@ -54,12 +57,16 @@ def not_resolved(reason: str, message: str) -> Condition:
 def not_resolved_for(found: Sequence[Condition]) -> Condition:
     """One ResolvedRefs=False for all that are False, with the reason of the first and the messages of all."""
     problems = [condition for condition in found if condition.status == _FALSE]
-    return not_resolved(problems[0].reason, "; ".join(dict.fromkeys(problem.message for problem in problems)))
+    return not_resolved(problems[0].reason, _messages(problems))
 
 
 def not_accepted_for(found: Sequence[Condition]) -> Condition:
     """One Accepted=False for several, with the reason of the first and the messages of all."""
-    return not_accepted(found[0].reason, "; ".join(dict.fromkeys(problem.message for problem in found)))
+    return not_accepted(found[0].reason, _messages(found))
+
+
+def _messages(found: Sequence[Condition]) -> str:
+    return "; ".join(dict.fromkeys(one.message for one in found))
 
 
 def programmed(message: str = "") -> Condition:
@@ -74,12 +81,12 @@ def not_programmed(reason: str, message: str) -> Condition:
 
 def none_comes_up(reason: str, why: str) -> Condition:
     """Programmed=False: there is no Envoy to program, as Kubernetes says."""
-    return not_programmed(reason, f"No Envoy of this Gateway comes up: {why}")
+    return not_programmed(reason, f"{NONE_COMES_UP}: {why}")
 
 
 def some_do_not_come_up(programmed_: Condition, why: str) -> Condition:
     """Programmed as it is, with what Kubernetes says of the Envoys that are missing."""
-    message = f"{programmed_.message.rstrip('.')}. {_SOME_DO_NOT}: {why}"
+    message = f"{programmed_.message.rstrip('.')}. {SOME_DO_NOT_COME_UP}: {why}"
     return _condition(programmed_.type, programmed_.status, programmed_.reason, message)
 
 
@@ -173,13 +180,12 @@ def no_matching_hostname(message: str) -> Condition:
 
 _BAD_WHEN_TRUE = ("PartiallyInvalid", "Conflicted")
 _WAITING = ("Pending", "ListenersNotReady")
-_SOME_DO_NOT = "Some Envoys of this Gateway do not come up"
 
 
 def is_bad(condition: Condition) -> bool:
     """Does the condition say that something is wrong? Only waiting for an Envoy is not."""
     if condition.type == "Programmed" and condition.status == _TRUE:
-        return f" {_SOME_DO_NOT}: " in condition.message
+        return f" {SOME_DO_NOT_COME_UP}: " in condition.message
     return condition.status == (_TRUE if condition.type in _BAD_WHEN_TRUE else _FALSE) and not waits(condition)
 
 

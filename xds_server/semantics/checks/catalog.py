@@ -20,6 +20,7 @@ from xds_server.semantics.checks import (
     schema,
 )
 from xds_server.semantics.checks.check import Check, Said, Told
+from xds_server.semantics.conditions import NONE_COMES_UP, SOME_DO_NOT_COME_UP
 
 FAMILIES = {
     "Files and documents": files.CHECKS,
@@ -47,7 +48,7 @@ _NEXT = re.compile(
     r"|tls\.mode \S+: |tls\.frontend\.|annotation \S+: |GatewayClass \S+: parametersRef: )"
 )
 """What begins the next of several problems; their own words may have semicolons too."""
-_QUOTED = re.compile("(?:No Envoy of this Gateway comes up|Some Envoys of this Gateway do not come up): ")
+_QUOTED = re.compile(f"(?:{NONE_COMES_UP}|{SOME_DO_NOT_COME_UP}): ")
 """What follows is in the words of others."""
 _DROPPED = re.compile(r"^(?:Dropped Rule|Fall Back): ")
 

@@ -1,11 +1,11 @@
 """XDS05xx: TLS of listeners, and certificates."""
 
-from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, Check, Told
+from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, Check, Told, told_beside
 
 
 def _unusable(words: str) -> tuple[Told, ...]:
-    """The signs of a certificate that cannot be used, told alone or beside something else."""
-    return tuple(Told("Listener", "ResolvedRefs", reason, words) for reason in ("InvalidCertificateRef", ""))
+    """The signs of a certificate that cannot be used."""
+    return told_beside("Listener", "ResolvedRefs", "InvalidCertificateRef", words)
 
 
 CHECKS = (

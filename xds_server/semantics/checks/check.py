@@ -27,6 +27,11 @@ class Told(NamedTuple):
     words: str = ""
 
 
+def told_beside(of: str, type_: str, reason: str, words: str) -> tuple[Told, ...]:
+    """The signs of a condition with that reason, and of one that has these words beside what it has its reason from."""
+    return Told(of, type_, reason, words), Told(of, type_, "", words)
+
+
 class Said(NamedTuple):
     """A sign of a fault: regular expressions, searched for in its reason and its field; empty ones may be anything.
 

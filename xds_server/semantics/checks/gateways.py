@@ -1,6 +1,7 @@
 """XDS03xx: GatewayClasses, Gateways and ListenerSets as a whole."""
 
-from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, WARNING, Check, Told
+from xds_server.semantics.checks.check import ERROR, FOLLOWS, LIVE, WARNING, Check, Told, told_beside
+from xds_server.semantics.conditions import NONE_COMES_UP
 
 CHECKS = (
     Check(
@@ -154,7 +155,7 @@ CHECKS = (
         " Service, and templates by name, which are ConfigMaps with the label that the message names. With others the"
         " Gateway is not accepted; what is deployed already serves on as it is.",
         "Correct the annotation, or give the ConfigMap that it names.",
-        tuple(Told("Gateway", "Accepted", reason, "^annotation ") for reason in ("InvalidParameters", "")),
+        told_beside("Gateway", "Accepted", "InvalidParameters", "^annotation "),
         field="metadata.annotations",
     ),
     Check(
@@ -180,7 +181,7 @@ CHECKS = (
         " ready: nothing serves the Gateway. The message names the pods and has the words of Kubernetes.",
         "Do as the message says: give an image that can be pulled, what the pods refer to, or room for them. The"
         " Gateway's annotations and parameters say how they are made. Scale a Deployment that has no replicas.",
-        (Told("Gateway", "Programmed", "", "^No Envoy of this Gateway comes up: "),),
+        (Told("Gateway", "Programmed", "", f"^{NONE_COMES_UP}: "),),
         unshown=LIVE,
     ),
     Check(
