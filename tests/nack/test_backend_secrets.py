@@ -62,6 +62,7 @@ async def test_a_file_of_authorities_that_the_proxy_does_not_have() -> None:
             assert await world.get("/secured") == 503
             assert connects_to_nobody(world, SECURED)
             await world.change(route("later"))
+            await world.quiet()
             assert await world.get("/later") == 200, "nothing waits for the secret"
         assert traffic.all_good(["/good"])
 
@@ -116,5 +117,6 @@ async def test_a_client_certificate_that_envoy_refuses() -> None:
             assert await world.get("/secured") == 503
             assert connects_to_nobody(world, SECURED._replace(certificate=Key(GATEWAY.namespace, "client")))
             await world.change(route("later"))
+            await world.quiet()
             assert await world.get("/later") == 200, "nothing waits for the secret"
         assert traffic.all_good(["/good"])
