@@ -19,8 +19,6 @@ from tests.traffic.client import connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-END_SECONDS = 4.0
-ORPHAN_SECONDS = 2.0
 HOST = "app.example.com"
 
 
@@ -61,7 +59,7 @@ async def test_a_signal_ends_everything_even_with_open_connections(servers: Serv
             await connection.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n")  # a request that never ends
         envoys, begun = server.envoys(), monotonic()
         server.interrupt(number)
-        code = await server.ended(END_SECONDS)
+        code = await server.ended()
         print(f"{number.name}: ended after {monotonic() - begun:.2f} s")
         assert code == 0
         assert not any(map(alive, envoys))
@@ -78,8 +76,8 @@ async def test_a_second_signal_does_not_print_a_traceback(servers: Servers) -> N
     await server.says("stopping")
     with suppress(ProcessLookupError):  # it may be that quick
         server.interrupt(signal.SIGINT)
-    await server.ended(END_SECONDS)
-    await until(lambda: not any(map(alive, envoys)), "its Envoys are gone", seconds=ORPHAN_SECONDS)
+    await server.ended()
+    await until(lambda: not any(map(alive, envoys)), "its Envoys are gone")
     assert "Traceback" not in server.output
 
 
@@ -90,8 +88,8 @@ async def test_no_envoy_outlives_a_server_that_is_killed(servers: Servers) -> No
     assert all(map(alive, envoys))
     begun = monotonic()
     server.kill()
-    await until(lambda: not any(map(alive, envoys)), "its Envoys are gone", seconds=ORPHAN_SECONDS)
-    await until_status(f"http://127.0.0.1:{port}/", HOST, FAILED, seconds=ORPHAN_SECONDS)
+    await until(lambda: not any(map(alive, envoys)), "its Envoys are gone")
+    await until_status(f"http://127.0.0.1:{port}/", HOST, FAILED)
     print(f"killed: Envoys gone after {1000 * (monotonic() - begun):.0f} ms")
     assert not server.envoys()
 
@@ -102,7 +100,7 @@ async def test_a_signal_while_it_starts_ends_it(tmp_path: Path) -> None:
     async with server:
         await server.says("envoy found")
         server.interrupt(signal.SIGINT)
-        assert await server.ended(END_SECONDS) == 0
+        assert await server.ended() == 0
         assert not server.envoys()
         assert not list(server.temporary.glob("xds-server-*"))
         assert "Traceback" not in server.output

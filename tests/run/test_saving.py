@@ -1,7 +1,8 @@
 """Files that are saved in parts, put in place of others, emptied or deleted, while requests go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -16,8 +17,8 @@ from tests.run.traffic import get, traffic, until_status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS = 2.0
-"""Within which what was meant is done, on the busiest of machines; on an idle one it takes little over half of one."""
+QUIET_SECONDS = 0.4
+"""The next part of a file comes sooner, or it may be taken for all there is: after half a second."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -38,15 +39,35 @@ def base(server: Server) -> str:
     return f"http://127.0.0.1:{80 + server.port_offset}"
 
 
-async def _in_parts(file: Path, text: str, *ends: int) -> None:
-    """Truncates the file, and writes up to each of these places."""
+async def _in_parts(file: Path, text: str, *ends: int) -> float:
+    """Truncates the file, and writes up to each of these places; the longest that the file was left alone meanwhile."""
+    left, longest = monotonic(), 0.0
     with file.open("w", encoding="utf-8") as opened:
         written = 0
         for end in (*ends, len(text)):
             await asyncio.sleep(0.15)
+            left, before = monotonic(), left
             opened.write(text[written:end])
             opened.flush()
+            longest = max(longest, monotonic() - before)
             written = end
+    return longest
+
+
+async def _costs_no_request(save: Callable[[], Awaitable[float]], base: str, *names: str) -> None:
+    """Saves under traffic to these routes. Where the machine held up the saving itself, that shows nothing: again."""
+    for _ in range(10):
+        async with AsyncExitStack() as stack:
+            seen = [await stack.enter_async_context(traffic(f"{base}/{name}", f"{name}.example.com")) for name in names]
+            longest = await save()
+            await asyncio.sleep(0.7)
+        if longest < QUIET_SECONDS:
+            for one in seen:
+                one.assert_good()
+            return
+        for name in names:
+            await until_status(f"{base}/{name}", f"{name}.example.com", 200)
+    pytest.fail("the machine is too busy to save a file")
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])
@@ -54,34 +75,46 @@ async def test_a_file_saved_in_parts_costs_no_request(server: Server, base: str,
     file = server.folder / "all.yaml"
     text = f"# saved in {parts}\n" + yaml.safe_dump_all(yaml.safe_load_all(file.read_text("utf-8")), sort_keys=False)
     ends = [len(text) * part // parts for part in range(1, parts)]
-    async with traffic(f"{base}/c", "c.example.com") as last, traffic(f"{base}/a", "a.example.com") as first:
-        await _in_parts(file, text, *ends)
-        await asyncio.sleep(0.7)
-    last.assert_good()
-    first.assert_good()
+    await _costs_no_request(lambda: _in_parts(file, text, *ends), base, "c", "a")
 
 
 async def test_a_file_that_is_moved_away_and_written_anew_costs_no_request(server: Server, base: str) -> None:
     """As vim does it, which writes its backup first."""
     file = server.folder / "all.yaml"
     text = file.read_text("utf-8")
-    async with traffic(f"{base}/c", "c.example.com") as seen:
+
+    async def save() -> float:
+        left = monotonic()
         backup = file.rename(file.with_name("all.yaml~"))
         await asyncio.sleep(0.15)
         file.write_text(text, "utf-8")
+        longest = monotonic() - left
         backup.unlink()
-        await asyncio.sleep(0.7)
-    seen.assert_good()
+        return longest
+
+    await _costs_no_request(save, base, "c")
 
 
 async def test_other_files_do_not_wait(server: Server, base: str) -> None:
-    text = (server.folder / "all.yaml").read_text("utf-8")
-    saving = asyncio.create_task(_in_parts(server.folder / "all.yaml", text, *(range(0, len(text), len(text) // 8))))
-    await asyncio.sleep(0.2)
-    write(server.folder / "new.yaml", route("new", "gw", "new.example.com"))
-    await until_status(f"{base}/", "new.example.com", 200, seconds=SECONDS)
-    assert not saving.done()
-    await saving
+    file = server.folder / "other.yaml"
+    text, served = file.read_text("utf-8"), asyncio.Event()
+
+    async def save() -> None:
+        with file.open("w", encoding="utf-8") as opened:
+            while not served.is_set():
+                opened.write("# more is to come\n")
+                opened.flush()
+                await asyncio.sleep(0.15)
+            opened.write(text)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(save())
+        await asyncio.sleep(0.2)
+        write(server.folder / "new.yaml", route("new", "gw", "new.example.com"))
+        try:
+            await until_status(f"{base}/", "new.example.com", 200)
+        finally:
+            served.set()
     (server.folder / "new.yaml").unlink()
 
 
@@ -93,7 +126,7 @@ async def test_a_rule_that_is_taken_from_the_end_of_a_file_is_gone(server: Serve
     await until_status(f"{base}/two", "other.example.com", 200)
     value["spec"]["rules"].pop()
     (server.folder / "other.yaml").write_text(yaml.safe_dump(value, sort_keys=False))
-    await until_status(f"{base}/two", "other.example.com", 404, seconds=SECONDS)
+    await until_status(f"{base}/two", "other.example.com", 404)
     assert (await get(f"{base}/one", "other.example.com")).status == 200
 
 
@@ -104,5 +137,5 @@ async def test_a_file_that_is_emptied_or_deleted_is_gone_soon(server: Server, ba
         await until_status(f"{base}/", "other.example.com", 200)
         begun = monotonic()
         take_away()
-        await until_status(f"{base}/", "other.example.com", 404, seconds=SECONDS)
+        await until_status(f"{base}/", "other.example.com", 404)
         assert monotonic() - begun >= 0.5

@@ -92,19 +92,24 @@ async def test_a_killed_server_is_not_missed_and_resends_nothing_on_its_return(t
                 await seen.more()
                 server.kill()
                 await server.ended()
-                await envoy.until(lambda: _connected(envoy, 0), "notices", seconds=20)
+                await envoy.until(lambda: _connected(envoy, 0), "notices", seconds=60)
                 await seen.more()
                 await server.start()
                 await until(lambda: admin_answers(server), "it is back")
-                took = await until(lambda: in_sync(server), "the Envoy is in sync again", seconds=30)
+                took = await until(lambda: in_sync(server), "the Envoy is in sync again", seconds=60)
                 await seen.more()
             print(f"{seen.count} requests, longest {1000 * seen.longest:.0f} ms; in sync {took:.1f} s after the return")
             seen.assert_good()
+            await until(lambda: _asked(server, first), "it has asked for every type again")
             again = sent(await in_sync(server) or {})
-            assert again.keys() == first.keys()
             assert not any(again.values()), again
             assert not any((await envoy.stats("update_rejected")).values())
             await _still_changes(server, url)
+
+
+async def _asked(server: Server, types: dict[str, int]) -> bool:
+    client = await in_sync(server)
+    return client is not None and client["types"].keys() == types.keys()
 
 
 async def _connected(envoy: RealEnvoy, state: int) -> bool:

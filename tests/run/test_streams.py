@@ -67,7 +67,7 @@ async def test_the_line_for_tls_is_one_that_works(server: Server) -> None:
         *shlex.split(line), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         said, _ = await process.communicate()
     assert b"CONNECTED" in said
     assert b"wrong version number" in said or b"packet length" in said, "the backend's greeting is no TLS"

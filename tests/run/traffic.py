@@ -23,7 +23,7 @@ async def get(url: str, host: str, http: aiohttp.ClientSession | None = None) ->
         async with aiohttp.ClientSession() as own:
             return await get(url, host, own)
     try:
-        async with http.get(url, headers={"Host": host}, timeout=aiohttp.ClientTimeout(5)) as response:
+        async with http.get(url, headers={"Host": host}, timeout=aiohttp.ClientTimeout(20)) as response:
             return answer_of(response.status, response.headers.items(), await response.read())
     except (aiohttp.ClientError, TimeoutError) as error:
         return Answer(FAILED, {}, repr(error).encode())
