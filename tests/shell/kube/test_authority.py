@@ -165,17 +165,20 @@ async def test_what_the_other_keeps_stays_when_ours_ends() -> None:
 async def test_it_stays_for_the_pods_that_end_after_their_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """They mount it: without it their node would not let them end in time."""
     server, places = ApiServer(), ["shop"]
-    monkeypatch.setattr(authority, "_ENDING_SECONDS", 0.3)
-    monkeypatch.setattr(authority, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(authority, "_LOOK_SECONDS", 0.02)
     async with leader(server, "one", places) as keeper:
         await until(lambda: server.keeper_of(SHOP) == "one")
         places.clear()
         keeper.wake.set()
-        await asyncio.sleep(0.15)
-        assert server.keeper_of(SHOP) == "one"
+        await until(lambda: "shop" in keeper._since)
+        first = keeper._since["shop"]
         places.append("shop")  # another Gateway: the time begins anew
-        await asyncio.sleep(0.25)
+        await until(lambda: not keeper._since)
         places.clear()
-        await asyncio.sleep(0.15)
+        await until(lambda: keeper._since.get("shop", first) > first)
+        second = keeper._since["shop"]
+        await asyncio.sleep(0.1)
         assert server.keeper_of(SHOP) == "one"
+        monkeypatch.setattr(authority, "_ENDING_SECONDS", 0.1)
         await until(lambda: SHOP not in server.objects)
+        assert asyncio.get_running_loop().time() >= second + 0.1

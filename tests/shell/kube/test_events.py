@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from tests.pipeline.documents import Document, backend, document, gateway, grant, listener, route, rule, secret, service
 from tests.scenarios.certificates import filled_in
+from tests.shell.kube.waiting import until
 from tests.shell.test_verdicts import World
 from xds_server.model.meta import Key, ObjectRef
 from xds_server.semantics.checks.catalog import CHECKS
@@ -142,7 +143,7 @@ async def test_where_events_may_not_be_written_they_are_logged() -> None:
             told.note(events.Note(ObjectRef("GatewayClass", "", "one"), "u1", "StatusRefused", "no"))
             told.note(events.Note(ObjectRef("Gateway", "shop", "gw"), "u2", "EnvoyRejected", "no"))
             task = asyncio.create_task(told.run())
-            await asyncio.sleep(0.05)
+            await until(lambda server=server, lines=lines: len(server.created) + len(lines) == 2)  # type: ignore[misc]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         assert (everywhere.format("shop"), "Gateway") in server.created

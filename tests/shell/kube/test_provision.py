@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
+from time import monotonic
 from typing import Any, cast
 
 import msgspec
@@ -42,6 +44,8 @@ class ApiServer:
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+    """When each of them was."""
     then: Callable[[str], None] = lambda _: None
     """Told of what was applied, once that is answered."""
     refuses: dict[str, RefusedError] = field(default_factory=dict)
@@ -63,6 +67,7 @@ class ApiServer:
 
     async def apply(self, where: str, value: Mapping[str, Any], *, manager: str) -> bytes:
         self.applied.append(where)
+        self.at.append(monotonic())
         if where in self.refuses:
             raise self.refuses[where]
         tree = fields({name: value[name] for name in ("metadata", "spec") if name in value})
@@ -140,6 +145,11 @@ class World:
     def count(self, where: str = SERVICE) -> int:
         return self.server.applied.count(where)
 
+    def pauses(self) -> list[float]:
+        """Seconds between what was applied to the Service and what was applied there next."""
+        times = [at for where, at in zip(self.server.applied, self.server.at, strict=True) if where == SERVICE]
+        return [later - before for before, later in pairwise(times)]
+
     until = staticmethod(until)
 
 
@@ -183,8 +193,8 @@ async def test_who_changes_everything_back_is_answered_ever_less_often_and_named
 
     world.server.then = revert
     revert(SERVICE)
-    await asyncio.sleep(2)
-    assert 5 <= world.count() <= 9
+    await world.until(lambda: world.count() == 7)
+    _assert_ever_longer(world.pauses())
     assert len(world.provisioner.contests) == 1
     ((reason, text),) = world.notices
     assert reason == "Contended"
@@ -195,6 +205,12 @@ async def test_who_changes_everything_back_is_answered_ever_less_often_and_named
     await world.until(lambda: world.server.objects[SERVICE]["spec"]["type"] == "LoadBalancer")
 
 
+def _assert_ever_longer(pauses: list[float]) -> None:
+    """From the second on: the first was brought about before anybody contended."""
+    for least, pause in zip((0.1, 0.2, 0.4, 0.5, 0.5), pauses[1:], strict=False):
+        assert pause > 0.95 * least, pauses
+
+
 async def test_who_deletes_it_each_time_is_answered_ever_less_often(world: World) -> None:
     def delete(where: str) -> None:
         if where == SERVICE:
@@ -202,24 +218,23 @@ async def test_who_deletes_it_each_time_is_answered_ever_less_often(world: World
 
     world.server.then = delete
     delete(SERVICE)
-    await asyncio.sleep(1.5)
-    assert 4 <= world.count() <= 8
+    await world.until(lambda: world.count() == 6)
+    _assert_ever_longer(world.pauses())
     assert [text.rpartition(": ")[2] for _, text in world.notices] == ["somebody deletes it"]
 
 
-async def test_others_are_deployed_at_once_meanwhile(world: World) -> None:
+async def test_others_are_deployed_at_once_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is wanted otherwise is applied at once, too."""
     world.server.then = lambda where: (
         world.server.take(SERVICE, "flux", "type", "NodePort") if where == SERVICE else None
     )
     world.server.then(SERVICE)
     await world.until(lambda: len(world.provisioner.contests) == 1)
-    before = world.count()
+    for name in ("_FIRST_PAUSE", "_LONGEST_PAUSE"):
+        monkeypatch.setattr(contest, name, 300.0)
     other = gateway({"name": "http", "port": 81, "protocol": "HTTP"}, metadata={"generation": 2})
     world.control.submit(Changes((("Gateway", GATEWAY, other),)))
-    async with asyncio.timeout(0.2):
-        await world.until(lambda: world.count() > before)
-    assert world.server.objects[SERVICE]["spec"]["ports"][0]["port"] == 81
+    await world.until(lambda: world.server.objects[SERVICE]["spec"]["ports"][0]["port"] == 81)
 
 
 async def test_what_is_gone_is_forgotten(world: World) -> None:
@@ -254,7 +269,8 @@ async def test_what_is_refused_for_good_is_told_and_tried_ever_less_often(
     await world.until(lambda: world.control.pipeline.inputs.provisions.get(GATEWAY) == Provision("Invalid", text))
     await world.until(lambda: world.server.objects[SERVICE]["spec"]["type"] == "LoadBalancer")
     await asyncio.sleep(1)
-    assert 2 <= world.count(DEPLOYMENT) - before <= 4
+    assert world.count(DEPLOYMENT) - before <= 4
+    await world.until(lambda: world.count(DEPLOYMENT) - before >= 2)
     assert world.notices == [("NotDeployed", text)]
     world.server.refuses.clear()
     await world.until(lambda: not world.provisioner.problems)

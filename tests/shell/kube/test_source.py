@@ -236,7 +236,7 @@ async def test_a_list_while_the_question_is_asked_begins_the_wait_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The CRD was gone when it was asked for, and was back with its list before the answer was here."""
-    monkeypatch.setattr(source, "_RETURN_SECONDS", 0.3)
+    monkeypatch.setattr(source, "_RETURN_SECONDS", 2.0)
     world.server.crd = None
     world.server.tell("DELETED", world.server.names)
     await world.until(lambda: world.server.asked == 1)

@@ -36,7 +36,7 @@ async def test_what_changes_while_it_is_written_comes_again_after_its_rest() -> 
     queue.put(ROUTE, since=6.0)
     queue.put(OTHER)
     assert (await queue.take())[0] == OTHER
-    queue.done(ROUTE, 0.02)
+    queue.done(ROUTE, 0.5)
     queue.put(ROUTE, since=7.0)
     task = asyncio.create_task(queue.take())
     await asyncio.sleep(0.005)

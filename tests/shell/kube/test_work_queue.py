@@ -42,11 +42,11 @@ async def test_later_is_no_sooner_and_once() -> None:
 
 async def test_of_two_later_ones_the_sooner_counts() -> None:
     queue = WorkQueue[str]()
-    for seconds in (0.02, 60, 0.2):
+    for seconds in (0.02, 60, 40):
         queue.put_later("a", seconds)
     for seconds in (60, 0.02):
         queue.put_later("b", seconds)
-    async with asyncio.timeout(0.15):
+    async with asyncio.timeout(30):
         assert {await queue.take(), await queue.take()} == {"a", "b"}
 
 
