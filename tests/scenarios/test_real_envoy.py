@@ -28,7 +28,8 @@ from xds_server.xds.node import Node
 from xds_server.xds.resource import Resource, ResourceType
 
 PROXY = ForGateway("scenario", "all")
-SECONDS = 5.0
+SECONDS = 12.0
+"""Sooner than an Envoy goes on by itself that is not told what it waits for: after 15 s."""
 PORTS = (53, 54, 55, 80, 81, 82, 83, 443, 444, 445, 446, 447, 448, 1111, 5300, 5301, 5432, 5433, 5434, 5435, 8080, 8443)
 Name = tuple[ResourceType, str]
 

@@ -65,7 +65,7 @@ async def test_a_change_reaches_those_who_see_it() -> None:
             for type_ in (CLUSTER, LISTENER):
                 await one.say(type_, node=node)
                 await one.say(type_, response_nonce=(await one.hear()).nonce)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while len([entry for entry in server.seen.told if entry[0] == "synced"]) < 2:
                 await asyncio.sleep(0.005)
         serial = server.put(fill(CLUSTER, "a", "1"))
@@ -82,9 +82,10 @@ async def test_nobody_is_answered_before_the_catalog_is_complete() -> None:
             assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == NOT_SERVING
         await client.say(CLUSTER, node=NODE)
         first = asyncio.create_task(client.hear())
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            while not server.seen.events(Subscribed):
+                await asyncio.sleep(0.005)
         assert not first.done()
-        assert server.seen.events(Subscribed), "it is heard"
         server.put(fill(CLUSTER, "a", "1"))
         await asyncio.sleep(0.05)
         assert not first.done()
@@ -133,7 +134,7 @@ async def test_a_client_that_says_nothing_is_let_go() -> None:
 
 
 async def test_a_client_that_reads_nothing_is_let_go_and_harms_nobody() -> None:
-    async with served(write_seconds=0.3) as server:
+    async with served(write_seconds=2) as server:
         server.put(*(fill(type_, "big", "x" * 24_000_000) for type_ in (CLUSTER, LISTENER)))
         async with connected(server.port) as stuck, connected(server.port) as client:
             for type_ in (CLUSTER, LISTENER):
@@ -156,7 +157,7 @@ async def test_clients_that_vanish_leave_nothing_behind() -> None:
                 await client.say(CLUSTER, node=NODE)
                 await client.hear()
         await server.seen.until_closed(20)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while len(asyncio.all_tasks()) > before:
                 await asyncio.sleep(0.01)
         assert len(server.serving.clients) == 0
@@ -171,7 +172,7 @@ async def test_a_rejection_is_told() -> None:
         await client.say(ROUTE, node=NODE, resource_names_subscribe=["r"])
         nonce = (await client.hear()).nonce
         await client.say(ROUTE, response_nonce=nonce, error_detail={"code": 13, "message": "missing ): (("})
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while not server.seen.events(Rejected):
                 await asyncio.sleep(0.005)
         [event] = server.seen.events(Rejected)
