@@ -69,7 +69,8 @@ def test_closed_standard_input_is_told() -> None:
     assert found == (2, "", "error: -: standard input is closed\n")
 
 
-def test_completion_is_printed_and_completes() -> None:
+def test_completion_is_printed_and_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))  # wherever the tests run
     script = invoke("--show-completion", "bash")
     assert script.status == 0
     assert "complete -o default -F _xds_server_completion xds-server" in script.out

@@ -56,7 +56,7 @@ async def _in_parts(file: Path, text: str, *ends: int) -> float:
 
 async def _costs_no_request(save: Callable[[], Awaitable[float]], base: str, *names: str) -> None:
     """Saves under traffic to these routes. Where the machine held up the saving itself, that shows nothing: again."""
-    for _ in range(10):
+    for _ in range(30):
         async with AsyncExitStack() as stack:
             seen = [await stack.enter_async_context(traffic(f"{base}/{name}", f"{name}.example.com")) for name in names]
             longest = await save()
