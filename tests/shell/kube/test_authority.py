@@ -54,7 +54,10 @@ class ApiServer:
         self.applied.append(where)
         return self.write(where, value)
 
-    async def delete(self, where: str, _: Mapping[str, Any] | None = None) -> bytes:
+    async def delete(self, where: str, options: Mapping[str, Any] | None = None) -> bytes:
+        wanted = (options or {}).get("preconditions", {})
+        if not wanted.items() <= self.objects[where]["metadata"].items():
+            raise refused(409, "Conflict", where)
         value = self.objects.pop(where)
         self._tell(where, "DELETED", value)
         return b""
@@ -182,3 +185,21 @@ async def test_it_stays_for_the_pods_that_end_after_their_gateway(monkeypatch: p
         monkeypatch.setattr(authority, "_ENDING_SECONDS", 0.1)
         await until(lambda: SHOP not in server.objects)
         assert asyncio.get_running_loop().time() >= second + 0.1
+
+
+async def test_what_another_took_a_moment_ago_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a watch tells of it."""
+    server, places = ApiServer(), ["shop"]
+    monkeypatch.setattr(authority, "_ENDING_SECONDS", 0.0)
+    async with leader(server, "one", places) as keeper:
+        await until(lambda: server.keeper_of(SHOP) == "one")
+        await until(lambda: bool(keeper._there))
+        server.late = True
+        before = server.objects[SHOP]
+        labels = {**before["metadata"]["labels"], "app.kubernetes.io/managed-by": "other"}
+        server.write(SHOP, {**before, "metadata": {**before["metadata"], "labels": labels}})
+        places.clear()
+        keeper.wake.set()
+        await until(lambda: "shop" not in keeper._there)
+        await asyncio.sleep(0)
+        assert SHOP in server.objects

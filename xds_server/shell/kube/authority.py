@@ -306,10 +306,11 @@ class AuthorityKeeper:
             return
         name = names.authority_config_map(self.identity.installation)
         try:
-            uid = {"preconditions": {"uid": live["metadata"]["uid"]}}
-            await self.identity.client.delete(path("v1", "configmaps", namespace, name), uid)
+            # By its version: somebody may have taken it since, which no watch has told yet.
+            known = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+            await self.identity.client.delete(path("v1", "configmaps", namespace, name), {"preconditions": known})
         except (NotFoundError, ConflictError):
-            log.debug("config map was gone", namespace=namespace, name=name)
+            log.debug("config map was gone, or is another's", namespace=namespace, name=name)
         except KubeError as error:
             self._there[namespace] = live
             log.warning("config map not removed", namespace=namespace, name=name, reason=str(error))
