@@ -98,7 +98,7 @@ def namespace(request: pytest.FixtureRequest, kubectl: Kubectl) -> Iterator[str]
 
 @pytest.fixture
 def make_site(installed: Installation, namespace: str) -> SiteMaker:
-    """Makes a site that serves: `envoys` and `backends` are numbers of pods."""
+    """Makes a site that serves, and is told to: `envoys` and `backends` are numbers of pods."""
 
     def make(*listeners: dict[str, Any], envoys: int = 1, backends: int = 1, name: str = "gateway") -> Site:
         infrastructure = {"infrastructure": PARAMETERS} if envoys > 1 else {}
@@ -111,11 +111,13 @@ def make_site(installed: Installation, namespace: str) -> SiteMaker:
         kubectl = installed.kubectl
         kubectl.apply(*placed(namespace, objects))
         kubectl.rolled_out("echo", namespace)
-        kubectl.wait(f"gateway/{name}", "condition=Programmed", namespace, 90)
+        kubectl.wait(f"gateway/{name}", "condition=Programmed", namespace)
         address = kubectl.get("gateway", name, namespace)["status"]["addresses"][0]["value"]
         made = Site(installed, namespace, name, address)
         made.has_envoys(envoys)
-        eventually(lambda: ask(Target(address, made.target().host)).status == 200, 30)
+        eventually(lambda: made.has_backends(backends))
+        eventually(lambda: made.told("main", "ResolvedRefs") == "True")
+        eventually(lambda: ask(Target(address, made.target().host)).status == 200)
         return made
 
     return make

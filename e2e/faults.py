@@ -41,8 +41,8 @@ def without_api_server(kubectl: Kubectl) -> Iterator[None]:
         fault("start", "kube-apiserver")
         back = datetime.now(UTC)
         try:
-            eventually(lambda: kubectl("get", "--raw", "/readyz", seconds=5), 60)
-            eventually(lambda: _heard(kubectl) > back, 60)
+            eventually(lambda: kubectl("get", "--raw", "/readyz", seconds=5), 120)
+            eventually(lambda: _heard(kubectl) > back, 120)
         finally:
             fault("start", "kube-controller-manager")
 

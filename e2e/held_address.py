@@ -24,7 +24,7 @@ class Held:
             far = str(ip_address(eventually(self._given)[0]) + FAR)
             self._ask(far)
             try:
-                eventually(lambda: far in self._given(), 15)
+                eventually(lambda: far in self._given(), 90)
             except AssertionError:
                 pytest.skip(f"the load balancer does not give {far}; {USABLE_ADDRESS} says what it gives")
         self.value, self.other, *_ = (*eventually(self._given), "")

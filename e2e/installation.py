@@ -53,7 +53,7 @@ class Installation:
 
     def uninstall(self) -> None:
         """Deletes what was applied."""
-        self.kubectl("delete", "--ignore-not-found", "--wait=true", "-k", str(OVERLAY), seconds=120)
+        self.kubectl("delete", "--ignore-not-found", "--wait=true", "-k", str(OVERLAY), seconds=300)
 
     def scale(self, replicas: int) -> None:
         """Sets the number of replicas, and waits until they are ready, or gone."""
@@ -61,7 +61,7 @@ class Installation:
         if replicas:
             self.kubectl.rolled_out(self.name, self.namespace)
         else:
-            eventually(lambda: not self.pods(), 60)
+            eventually(lambda: not self.pods(), 120)
 
     def pods(self) -> list[dict[str, Any]]:
         """All pods, whatever their state."""

@@ -17,6 +17,10 @@ class KubectlError(Exception):
     """kubectl failed; the message is what it printed."""
 
 
+NOT_YET = (AssertionError, LookupError, StopIteration, TypeError, ValueError, KubectlError, OSError)
+"""What checks raise of something that is not so yet: an entry of a status that is missing is none of the others."""
+
+
 class Kubectl:
     """The kubectl of the PATH, with the cluster of KUBECONFIG."""
 
@@ -65,7 +69,7 @@ class Kubectl:
         """A JSON merge patch."""
         self("patch", kind, name, *_in(namespace), "--type=merge", f"--patch={json.dumps(change)}")
 
-    def wait(self, what: str, condition: str, namespace: str = "", seconds: float = 60.0) -> None:
+    def wait(self, what: str, condition: str, namespace: str = "", seconds: float = 120.0) -> None:
         """`kubectl wait`, for `condition=Programmed` or whatever else it knows."""
         self(
             "wait",
@@ -76,7 +80,7 @@ class Kubectl:
             seconds=seconds + 5,
         )
 
-    def rolled_out(self, deployment: str, namespace: str, seconds: float = 120.0) -> None:
+    def rolled_out(self, deployment: str, namespace: str, seconds: float = 240.0) -> None:
         """Waits until all pods of a Deployment are those of now, and ready."""
         self(
             "rollout",
@@ -88,9 +92,9 @@ class Kubectl:
         )
 
 
-def eventually(check: Callable[[], T], seconds: float = 30.0, pause: float = 0.2) -> T:
-    """Calls until the answer is true, and returns it. AssertionErrors and failures of kubectl are tried again; the last
-    one is raised when the time is over."""
+def eventually(check: Callable[[], T], seconds: float = 60.0, pause: float = 0.2) -> T:
+    """Calls until the answer is true, and returns it. AssertionErrors, what an object does not have yet, connections
+    that fail and failures of kubectl are tried again; the last one is raised when the time is over."""
     end = time.monotonic() + seconds
     while True:
         problem: Exception | None = None
@@ -98,7 +102,7 @@ def eventually(check: Callable[[], T], seconds: float = 30.0, pause: float = 0.2
             found = check()
             if found:
                 return found
-        except (AssertionError, KubectlError, OSError) as error:
+        except NOT_YET as error:
             problem = error
         if time.monotonic() > end:
             raise problem or AssertionError(f"not within {seconds:.0f} s: {check.__name__}")

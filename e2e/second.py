@@ -52,7 +52,7 @@ class Second:
         """Installs it, and waits until its pods are ready."""
         if self.helm:
             self.kubectl("create", "namespace", self.namespace)
-            self._helm("install", str(CHART), *self._values(), "--wait", "--timeout=120s")
+            self._helm("install", str(CHART), *self._values(), "--wait", "--timeout=240s")
         else:
             self.kubectl("apply", "--server-side", "-f-", stdin=yaml.safe_dump_all(self.manifests()), seconds=60)
         self.kubectl.rolled_out(self.name, self.namespace)

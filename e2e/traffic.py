@@ -23,9 +23,12 @@ KEPT, FRESH, HTTP2 = "kept", "fresh", "http2"
 GOAWAY = 7
 PAUSE = 0.05
 DEADLINE = 8.0
-STARTING = 10.0
+STARTING = 30.0
 LINGERING = 2.0
-"""Seconds for which it goes on after the block: what was done last may harm a moment later."""
+"""Seconds for which it goes on after the block, at least: what was done last may harm a moment later."""
+LEAST = 30
+"""Requests of each sort; on a slow machine it goes on until there are so many."""
+LINGERING_AT_MOST = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Failure:
     why: str
 
 
-class BrokenAnswerError(Exception):
+class BrokenAnswerError(ConnectionError):
     """The other side's answer ended early, or is none of HTTP/1.1."""
 
 
@@ -75,7 +78,7 @@ class Connection:
         """How often."""
 
     async def get(self, *, keep: bool, path: str = "") -> Answer:
-        """One request. Raises OSError or BrokenAnswerError."""
+        """One request. Raises OSError."""
         reader, writer = await self._open()
         asks = "keep-alive" if keep else "close"
         head = f"GET {path or self._target.path} HTTP/1.1\r\nHost: {self._target.host}\r\nConnection: {asks}\r\n\r\n"
@@ -121,7 +124,7 @@ class Http2Connection(Connection):
         self._stream = 0
 
     async def get(self, *, keep: bool, path: str = "") -> Answer:
-        """One request. Raises OSError or BrokenAnswerError."""
+        """One request. Raises OSError."""
         if self._ending:
             self.close()
         reader, writer = await self._open()
@@ -239,7 +242,7 @@ async def _asked(target: Target) -> Answer:
 
 
 def ask(target: Target) -> Answer:
-    """One request on a connection of its own. Raises OSError (TimeoutError is one) or BrokenAnswerError."""
+    """One request on a connection of its own. Raises OSError; TimeoutError and BrokenAnswerError are some."""
     return asyncio.run(_asked(target))
 
 
@@ -283,6 +286,9 @@ class Traffic:
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         if kind is None:
             time.sleep(LINGERING)
+            end = time.monotonic() + LINGERING_AT_MOST
+            while not self._had(LEAST) and time.monotonic() < end:
+                time.sleep(PAUSE)
         self._end()
         if kind is not None and self.counted.failures:
             print(self)
@@ -291,13 +297,16 @@ class Traffic:
         """Says what happens now; printed beside failures."""
         self._marks.append((time.monotonic() - self._began, what))
 
-    def unharmed(self, least: int = 30) -> Counted:
+    def unharmed(self, least: int = LEAST) -> Counted:
         """Asserts that every request had the right answer, and that there were at least so many of each sort."""
         assert not self._thread.is_alive(), "unharmed() is asked once the traffic has ended"
         print(self)
         assert not self.counted.failures, str(self)
-        assert all(self.counted.requests[sort] >= least for sort in self._sorts), str(self)
+        assert self._had(least), str(self)
         return self.counted
+
+    def _had(self, least: int) -> bool:
+        return all(self.counted.requests[sort] >= least for sort in self._sorts)
 
     def __str__(self) -> str:
         counted = self.counted

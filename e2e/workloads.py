@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from e2e.installation import Installation
-from e2e.kubectl import eventually, ready
+from e2e.kubectl import condition, eventually, ready
 from e2e.traffic import Target
 
 CLASS = "xds-server"
@@ -27,7 +27,7 @@ def backend(name: str, image: str, replicas: int = 1) -> list[dict[str, Any]]:
         "args": ["echo", "--address=0.0.0.0:8000", f"--name={name}", "--log-format=json"],
         "ports": [{"containerPort": BACKEND_PORT}],
         "readinessProbe": {"tcpSocket": {"port": BACKEND_PORT}, "periodSeconds": 1},
-        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
     }
     return [
         {
@@ -112,7 +112,19 @@ class Site:
         """Names of those that serve."""
         return [pod["metadata"]["name"] for pod in self.envoys() if ready(pod)]
 
-    def has_envoys(self, count: int, seconds: float = 60.0) -> list[str]:
+    def has_backends(self, count: int) -> bool:
+        """Whether so many pods are behind the Service `echo`, as all who read its EndpointSlices see it."""
+        slices = self.installed.kubectl.list("endpointslices", self.namespace, "kubernetes.io/service-name=echo")
+        found = [one for slice_ in slices for one in slice_["endpoints"] or () if one["conditions"].get("ready")]
+        assert len(found) == count, f"{len(found)} endpoints are ready, not {count}"
+        return True
+
+    def told(self, route: str, type_: str) -> str:
+        """The status of a condition of an HTTPRoute; raises LookupError while it has none."""
+        (parent,) = self.installed.kubectl.get("httproute", route, self.namespace)["status"]["parents"]
+        return str(condition({"status": parent}, type_)["status"])
+
+    def has_envoys(self, count: int, seconds: float = 90.0) -> list[str]:
         """Waits until exactly so many Envoys are ready, and connected."""
 
         def settled() -> list[str]:

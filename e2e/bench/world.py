@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from e2e.installation import Installation
 from e2e.kubectl import Kubectl, condition, eventually
-from e2e.traffic import BrokenAnswerError, Connection, Target
+from e2e.traffic import Connection, Target
 from e2e.workloads import GATEWAY_LABEL, GATEWAYS, backend, gateway, placed, route
 from xds_server.shell.kube.client import KubeClient, path
 
@@ -85,7 +85,7 @@ class World:
                 async with asyncio.timeout(5):
                     if (await connection.get(keep=False)).status == 200:
                         return
-            except (OSError, BrokenAnswerError):
+            except OSError:
                 pass
             finally:
                 connection.close()

@@ -67,7 +67,7 @@ def tests(binary: Path, into: Path) -> Mapping[str, bool]:
     """The suite's tests by name: true for those of gateways, false for those of meshes."""
     listing = into.resolve() / "tests.json"
     command = [str(binary), "-test.run=^TestList$"]
-    subprocess.run(command, env={**os.environ, "LIST": str(listing)}, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, env={**os.environ, "LIST": str(listing)}, check=True, capture_output=True, timeout=300)
     found: Mapping[str, bool] = json.loads(listing.read_text())
     return found
 
