@@ -12,7 +12,8 @@ from e2e.alone import Cut
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.leader import API, Election, Times
 
-TIMES = Times(duration=3, deadline=2.0, renew=0.3, retry=0.2, request=1.0)
+TIMES = Times(duration=12, deadline=8.0, renew=0.3, retry=0.2, request=4.0, release=10.0)
+"""Nobody loses a Lease because the machine is slow for a moment."""
 LEASE = "status-test"
 
 
@@ -23,15 +24,19 @@ class Replica:
         self.election = Election(client, namespace, LEASE, identity, times=TIMES)
         self.started = 0
         self.running = False
+        self.began = self.ended = 0.0
+        """When the duty did, the last time."""
         self.task: asyncio.Task[None] | None = None
 
     async def duty(self) -> None:
         self.started += 1
         self.running = True
+        self.began = time.monotonic()
         try:
             await asyncio.Event().wait()
         finally:
             self.running = False
+            self.ended = time.monotonic()
 
     def start(self) -> None:
         self.task = asyncio.create_task(self.election.run({"duty": self.duty}))
@@ -54,7 +59,7 @@ async def replicas(client: KubeClient, namespace: str, *names: str) -> AsyncIter
             await one.stop()
 
 
-async def until(what: Callable[[], object], seconds: float = 10.0) -> float:
+async def until(what: Callable[[], object], seconds: float = 60.0) -> float:
     began = time.monotonic()
     while not what():
         assert time.monotonic() < began + seconds, f"not within {seconds} s"
@@ -86,14 +91,9 @@ async def test_who_cannot_renew_stops_before_another_takes_over(client: KubeClie
     await until(lambda: a.running)
     b.start()
     cut.cut = True
-    seen = []
-    began = time.monotonic()
-    while not b.running:
-        assert time.monotonic() < began + 10
-        seen.append(a.running)
-        await asyncio.sleep(0.01)
+    await until(lambda: b.running)
     assert not a.running
-    assert False in seen
+    assert 0 < a.ended < b.began
     assert a.started == 1
     cut.cut = False
     await asyncio.sleep(1)
@@ -108,7 +108,7 @@ async def test_a_lease_that_another_wrote_over_is_lost_at_once(client: KubeClien
         await until(lambda: a.running)
         spec = {"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 2}}
         await client.patch(path(API, "leases", namespace, LEASE), spec)
-        assert await until(lambda: not a.running) < 1.5 * TIMES.renew + 0.2
+        assert await until(lambda: not a.running) < TIMES.deadline / 2
         assert a.election.holder == "thief"
         await until(lambda: a.running)
         assert a.started == 2
@@ -118,9 +118,10 @@ async def test_a_deleted_lease_is_made_again(client: KubeClient, namespace: str)
     async with replicas(client, namespace, "a") as (a,):
         await until(lambda: a.running)
         await client.delete(path(API, "leases", namespace, LEASE))
-        await asyncio.sleep(2 * TIMES.renew)
-        lease = await client.get_object(path(API, "leases", namespace, LEASE))
-        assert lease["spec"]["holderIdentity"] == "a"
+        async with asyncio.timeout(60):
+            while not (leases := (await client.get_object(path(API, "leases", namespace)))["items"]):
+                await asyncio.sleep(0.1)
+        assert [one["spec"]["holderIdentity"] for one in leases] == ["a"]
         assert a.started == 1
 
 

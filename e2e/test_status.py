@@ -30,7 +30,8 @@ from xds_server.xds.node import GATEWAY, Node
 THEIRS = "example.com/other"
 MOST_EDITS = 600
 """Until two writers have met."""
-TIMES = Times(duration=3, deadline=2.0, renew=0.3, retry=0.2, request=1.0)
+TIMES = Times(duration=15, deadline=10.0, renew=0.3, retry=0.2, request=4.0, release=10.0)
+"""Nobody loses a Lease because the machine is slow for a moment."""
 
 
 class Site(Alone):
@@ -62,7 +63,7 @@ class Site(Alone):
         references = [{"name": parent} for parent in parents or ("gw",)]
         await self.put("httproutes", name, {"parentRefs": references, "rules": [{}], **hosts})
 
-    async def until(self, plural: str, name: str, what: Callable[[dict[str, Any]], object], seconds: float = 10) -> Any:
+    async def until(self, plural: str, name: str, what: Callable[[dict[str, Any]], object], seconds: float = 60) -> Any:
         end = time.monotonic() + seconds
         while True:
             found = await self.get(plural, name)
@@ -174,8 +175,17 @@ async def settled(site: Site, server: Server, gateway: str = "gw", route: str = 
     await site.until("gateways", gateway, lambda found: server.envoy(gateway) or programmed(found))
     await site.until("httproutes", route, lambda found: ours(found, site))
     await site.until("gatewayclasses", site.class_, lambda found: condition(found, "Accepted")["status"] == "True")
-    while len(server.writer.queue):
-        await asyncio.sleep(0.02)
+    await rested(server)
+
+
+async def rested(server: Server) -> None:
+    """What was heard of so far is written, and answered."""
+    control, queue = server.control, server.writer.queue
+    await until(
+        lambda: (
+            not (control._pending or control._woken.is_set() or len(queue) or queue._out) and control.resting.is_set()
+        )
+    )
 
 
 async def test_everything_has_a_status_and_nothing_is_written_at_rest(site: Site) -> None:
@@ -273,8 +283,9 @@ async def test_a_gateway_that_was_given_up_while_nobody_ran_is_cleaned_and_one_o
     status = {"conditions": [{**FOREIGN, "type": "Accepted", "status": "True"}]}
     await site.status("gateways", "theirs", status)
     await site.gateway("gw", class_="of-nobody")
-    async with serving(site):
+    async with serving(site) as server:
         await site.until("gateways", "gw", lambda found: condition(found, "Accepted")["status"] == "Unknown")
+        await rested(server)
         assert condition(await site.get("gateways", "theirs"), "Accepted") == status["conditions"][0]
 
 
@@ -351,6 +362,7 @@ async def test_only_the_leader_writes_and_the_next_one_goes_on(site: Site) -> No
             await site.route()
             await site.until("gateways", "gw", lambda found: condition(found, "Accepted")["status"] == "True")
             await site.until("httproutes", "r", lambda found: ours(found, site))
+            await rested(first)
             assert second.results == []
             await stack.aclose()
             await until(lambda: second.election.leading)
@@ -359,7 +371,7 @@ async def test_only_the_leader_writes_and_the_next_one_goes_on(site: Site) -> No
             assert {kind for kind, _ in second.results} <= {"HTTPRoute", "Gateway"}
 
 
-async def until(what: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(what: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
@@ -374,7 +386,7 @@ async def test_an_object_made_anew_under_the_same_name_gets_its_status(site: Sit
         for _ in range(3):
             await site.client.delete(site.where("httproutes", "r"))
             await site.route()
-            await site.until("httproutes", "r", lambda found: ours(found, site), 5)
+            await site.until("httproutes", "r", lambda found: ours(found, site))
 
 
 async def test_what_somebody_writes_over_ours_is_put_right(site: Site) -> None:
@@ -388,7 +400,7 @@ async def test_what_somebody_writes_over_ours_is_put_right(site: Site) -> None:
 
 
 async def test_a_server_that_is_away_is_waited_for_and_the_newest_is_written(site: Site, client: KubeClient) -> None:
-    cut = Cut(client, "leases")
+    cut, key = Cut(client, "leases"), Key(site.namespace, "r")
     await site.gateway()
     await site.route()
     async with serving(site, cut) as server:
@@ -398,10 +410,13 @@ async def test_a_server_that_is_away_is_waited_for_and_the_newest_is_written(sit
         for number in range(5):
             await site.route("r", host=f"h{number}.example.com")
             await asyncio.sleep(0.2)
+        await until(lambda: any(result == "failed" for _, result in server.results))
+        await until(lambda: (live := server.source.live.get("HTTPRoute", key)) and live.generation == 6)
+        await until(lambda: not server.control._pending and server.control.resting.is_set())
         assert server.written == written
-        assert any(result == "failed" for _, result in server.results)
         cut.cut = False
         await site.until("httproutes", "r", lambda found: generation_of(ours(found, site)) == 6)
+        await rested(server)
         assert server.written == written + 1
 
 
@@ -439,34 +454,36 @@ async def test_two_thousand_routes_have_their_status_in_seconds(site: Site) -> N
         await asyncio.gather(*(site.route(name, host=f"{name}.example.com") for name in names[begin : begin + 50]))
     creating = time.monotonic() - began
     async with serving(site) as server:
-        slowest = asyncio.create_task(lag())
+        measuring = asyncio.create_task(turns())
         await until(lambda: server.election.leading, 30)
         began = time.monotonic()
         await until(lambda: server.written >= len(names) + 2, 120)
         seconds = time.monotonic() - began
-        slowest.cancel()
+        measuring.cancel()
         print(
             f"2,000 routes created in {creating:.1f} s, their statuses written in {seconds:.1f} s;"
-            f" the loop was late by {late[0]:.3f} s at most"
+            f" the loop worked {longest[0]:.3f} s at a time at most"
         )
         routes = await site.client.get_object(path(V1, "httproutes", site.namespace))
         assert all(ours(one, site) for one in routes["items"])
         gateway = await site.get("gateways", "gw")
         assert gateway["status"]["listeners"][0]["attachedRoutes"] == len(names)
         assert seconds < 2 * creating + 5
-        assert late[0] < 1.0
+        assert longest[0] < 1.0
 
 
-late = [0.0]
+longest = [0.0]
 
 
-async def lag() -> None:
-    """How late the loop is at most."""
-    late[0] = 0.0
+async def turns() -> None:
+    """How long others wait for their turn in the loop at most: seconds of this thread, which others' work on the machine
+    makes no longer.
+    """
+    longest[0] = 0.0
     while True:
-        before = time.monotonic()
+        before = time.thread_time()
         await asyncio.sleep(0.01)
-        late[0] = max(late[0], time.monotonic() - before - 0.01)
+        longest[0] = max(longest[0], time.thread_time() - before)
 
 
 async def test_deleted_objects_are_forgotten(site: Site) -> None:

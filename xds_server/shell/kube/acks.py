@@ -39,6 +39,7 @@ class Times:
     quiet: float = 0.2
     renew: float = 10.0
     dead: float = 30.0
+    withdraw: float = 2.0
 
 
 class _Meta(msgspec.Struct):
@@ -146,7 +147,7 @@ class AckExchange:
 
     async def _withdraw(self) -> None:
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(self.times.withdraw):
                 await self.client.delete(self._where(self._own))
         except (KubeError, TimeoutError):
             pass
