@@ -31,7 +31,7 @@ def make(installed: Installation, namespace: str) -> Maker:
 
 def addresses(installed: Installation, namespace: str) -> list[str]:
     """Of the Gateway, once it is programmed."""
-    installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 60)
+    installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace)
     status = installed.kubectl.get("gateway", "gateway", namespace)["status"]
     return [one["value"] for one in status["addresses"]]
 
@@ -100,7 +100,7 @@ def test_an_address_that_nobody_gives(installed: Installation, namespace: str, m
         assert found["reason"] != "Pending", found
         return found
 
-    found = eventually(told, 30)
+    found = eventually(told, 60)
     assert found["reason"] in ("AddressNotUsable", "AddressNotAssigned")
     assert "192.0.2.1" in found["message"]
 
@@ -125,7 +125,7 @@ def test_static_addresses(installed: Installation, namespace: str, make: Maker, 
     held.let_go()
     found = _ask_for(installed, namespace, usable)
     assert [one["value"] for one in found.get("addresses", ())] == [held.value], found
-    installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 60)
+    installed.kubectl.wait("gateway/gateway", "condition=Programmed", namespace)
     assert addresses(installed, namespace) == [held.value]
     assert eventually(lambda: answers(held.value))
 
@@ -178,13 +178,18 @@ def test_routabilities(installed: Installation, namespace: str, make: Maker) -> 
     one = installed.kubectl.get("gateway", "gateway", namespace)
     if "routability" not in one["spec"]["addresses"][0]:
         pytest.skip("the CRDs have no routability")
-    told = {entry["routability"]: entry["value"] for entry in one["status"]["addresses"]}
-    there = service(installed, namespace)
-    assert told == {
-        "Cluster": there["spec"]["clusterIP"],
-        "testing.x-k8s.io/sentinel": there["status"]["loadBalancer"]["ingress"][0]["ip"],
-    }
+
+    def both() -> dict[str, Any]:
+        one = installed.kubectl.get("gateway", "gateway", namespace)
+        there = service(installed, namespace)
+        assert {entry["routability"]: entry["value"] for entry in one["status"]["addresses"]} == {
+            "Cluster": there["spec"]["clusterIP"],
+            "testing.x-k8s.io/sentinel": there["status"]["loadBalancer"]["ingress"][0]["ip"],
+        }
+        return one
+
+    one = eventually(both)
     found = condition(one, "AddressesAssigned")
     assert (found["status"], found["reason"]) == ("False", "PartiallyAssigned")
-    for address in told.values():
+    for address in (entry["value"] for entry in one["status"]["addresses"]):
         assert eventually(lambda: answers(address))  # noqa: B023

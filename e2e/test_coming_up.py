@@ -59,7 +59,7 @@ def test_an_image_that_cannot_be_pulled_is_told_until_another_is_named(installed
         assert (found["regarding"]["kind"], found["type"]) == ("Gateway", "Warning")
         return "ErrImagePull" in found["note"]
 
-    eventually(event, 30)
+    eventually(event, 60)
     site.apply(with_image(site.installed.images.envoy))
     eventually(lambda: all_serve(site), 60)
     assert not codes(site, 0) & {"XDS0316", "XDS0317"}
@@ -85,7 +85,7 @@ def test_no_replicas_and_no_quota_are_told(site: Site) -> None:
     assert message in {one["message"] for one in data("check", "-n", site.namespace, status=1)}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     kubectl.apply(*placed(site.namespace, [quota]))
-    eventually(lambda: kubectl.get("resourcequota", "none", site.namespace)["status"]["hard"]["pods"], 30)
+    eventually(lambda: kubectl.get("resourcequota", "none", site.namespace)["status"]["hard"]["pods"], 60)
     eventually(lambda: not site.envoys(), 60)
     kubectl("scale", "deployment/gateway", f"--namespace={site.namespace}", "--replicas=1")
     message = programmed(site, "False", "FailedCreate: ", "exceeded quota: none")

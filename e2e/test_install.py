@@ -16,7 +16,9 @@ from e2e.workloads import Site, backend, gateway, placed, route
 
 PASSING = ("events", "events.events.k8s.io")
 """Kinds that pass by themselves."""
-REFUSED = re.compile(r"forbidden|Forbidden|\b40[13]\b|cannot (?:get|list|watch|create|update|patch|delete) resource")
+REFUSED = re.compile(
+    r"forbidden|Forbidden|Unauthorized|answered 40[13]\b|cannot (?:get|list|watch|create|update|patch|delete) resource"
+)
 NOT_OF_RIGHTS = "because it is being terminated"
 """What is refused to everybody: new objects in a namespace that goes."""
 
@@ -49,6 +51,24 @@ def of_the_cluster(kubectl: Kubectl, part: str) -> set[str]:
     """Everything without a namespace whose name has that part."""
     kinds = kubectl("api-resources", "--namespaced=false", "--verbs=list", "-oname").split()
     return {one for one in kubectl("get", ",".join(kinds), "-oname", "--ignore-not-found").split() if part in one}
+
+
+OURS = {
+    "deployment.apps/echo",
+    "replicaset.apps/echo",
+    "pod/echo",
+    "service/echo",
+    "endpoints/echo",
+    "endpointslice.discovery.k8s.io/echo",
+    "gateway.gateway.networking.k8s.io/gateway",
+    "httproute.gateway.networking.k8s.io/main",
+}
+"""What people made, and what controllers of the cluster made of that."""
+
+
+def unnumbered(found: set[str]) -> set[str]:
+    """Names of the backend's objects without what a controller added to them."""
+    return {re.sub(r"(/echo)-.*", r"\1", one) for one in found}
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -154,31 +174,23 @@ def test_the_api_server_knows_its_rights(
 
 
 def test_uninstall_leaves_nothing_but_what_people_made(second: Second, kubectl: Kubectl, namespace: str) -> None:
+    eventually(lambda: {"configmap/kube-root-ca.crt", "serviceaccount/default"} <= names(kubectl, namespace))
     before = names(kubectl, namespace)
     second.install()
     objects = site_of(second, namespace)
     kubectl.apply(*objects)
     kubectl.rolled_out("echo", namespace)
-    written = names(kubectl, namespace)
+    written = eventually(lambda: (found := names(kubectl, namespace)) and unnumbered(found) >= OURS and found)
     kubectl.wait("gateway/gateway", "condition=Programmed", namespace, 90)
+    eventually(lambda: kubectl.get("httproute", "main", namespace)["status"]["parents"])
     was = {kind: kubectl.get(kind, name, namespace) for kind, name in (("gateway", "gateway"), ("httproute", "main"))}
-    assert was["httproute"]["status"]["parents"]
 
     second.uninstall()
 
     def nothing_is_left() -> bool:
         left = names(kubectl, namespace) - before
         assert left <= written
-        return {re.sub(r"(/echo)-.*", r"\1", one) for one in left} == {
-            "deployment.apps/echo",
-            "replicaset.apps/echo",
-            "pod/echo",
-            "service/echo",
-            "endpoints/echo",
-            "endpointslice.discovery.k8s.io/echo",
-            "gateway.gateway.networking.k8s.io/gateway",
-            "httproute.gateway.networking.k8s.io/main",
-        }
+        return unnumbered(left) == OURS
 
     eventually(nothing_is_left, 90)
     now = {kind: kubectl.get(kind, value["metadata"]["name"], namespace) for kind, value in was.items()}
@@ -187,8 +199,8 @@ def test_uninstall_leaves_nothing_but_what_people_made(second: Second, kubectl: 
     assert {name for name, value in now["gateway"]["status"].items() if value} == {"conditions"}
     for type_ in ("Accepted", "Programmed"):
         assert condition(now["gateway"], type_)["status"] == "Unknown"
-    assert _home(kubectl, second) <= {"configmap/kube-root-ca.crt", "serviceaccount/default"}
-    assert of_the_cluster(kubectl, second.name) <= {f"namespace/{second.namespace}"}
+    eventually(lambda: _home(kubectl, second) <= {"configmap/kube-root-ca.crt", "serviceaccount/default"}, 90)
+    eventually(lambda: of_the_cluster(kubectl, second.name) <= {f"namespace/{second.namespace}"})
 
 
 def _home(kubectl: Kubectl, second: Second) -> set[str]:
@@ -205,7 +217,7 @@ def test_cleanup_asks_and_a_dry_run_changes_nothing(
         pytest.skip("the same verb")
     second.install()
     lease = f"delete Lease {second.namespace}/{second.name}"
-    eventually(lambda: lease in second.cleanup("--dry-run").splitlines(), 30)
+    eventually(lambda: lease in second.cleanup("--dry-run").splitlines(), 60)
     with pytest.raises(KubectlError, match="nobody to ask"):
         second.cleanup()
     assert len(second.installation.ready_pods()) == 2

@@ -38,7 +38,7 @@ def envoys(installed: Installation, kubectl: Kubectl, tmp_path: Path) -> Iterato
     yield
     kubectl.delete("httproute,deployment,service", "http", "echo", "--namespace=default")
     kubectl.delete("-f", str(MANUAL / "gateway.yaml"))
-    kubectl.delete("-k", str(tmp_path), seconds=120)
+    kubectl.delete("-k", str(tmp_path), seconds=240)
 
 
 def status(kubectl: Kubectl, namespace: str = "default") -> dict[str, Any]:
@@ -48,16 +48,15 @@ def status(kubectl: Kubectl, namespace: str = "default") -> dict[str, Any]:
 
 @pytest.mark.usefixtures("envoys")
 def test_a_gateway_that_names_a_service(kubectl: Kubectl, namespace: str) -> None:
-    kubectl.wait("gateway/gateway", "condition=Programmed", "default", 60)
-    kubectl.wait("gateway/gateway", "condition=Ready", "default", 10)
+    kubectl.wait("gateway/gateway", "condition=Programmed", "default")
+    kubectl.wait("gateway/gateway", "condition=Ready", "default")
     kubectl.rolled_out("ingress", "istio-gateways")
     for kind in ("deployment", "service"):
         assert not kubectl("get", kind, "gateway", "--namespace=default", "--ignore-not-found"), "nothing is deployed"
     service = kubectl.get("service", "ingress", "istio-gateways")
     (address,) = [one["value"] for one in status(kubectl)["addresses"]]
     assert address in [one["ip"] for one in service["status"]["loadBalancer"]["ingress"]]
-    answer = eventually(lambda: ask(Target(address, HOST)), 10)
-    assert answer.status == 200
+    answer = eventually(lambda: (one := ask(Target(address, HOST))).status == 200 and one)
     assert json.loads(answer.body)["path"] == "/get"
     assert {port["targetPort"] for port in service["spec"]["ports"]} == {8080, 8443}, "other ports than the Gateway's"
 
@@ -81,7 +80,7 @@ def _a_port_that_the_service_lacks(kubectl: Kubectl) -> None:
         assert condition({"status": found["default"]}, "Programmed")["status"] == "True"
         return True
 
-    eventually(told, 20)
+    eventually(told, 60)
 
 
 def _another_namespace_without_a_grant(kubectl: Kubectl, namespace: str) -> None:
@@ -95,4 +94,4 @@ def _another_namespace_without_a_grant(kubectl: Kubectl, namespace: str) -> None
         assert not found.get("addresses")
         return True
 
-    eventually(refused, 20)
+    eventually(refused, 60)

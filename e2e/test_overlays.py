@@ -1,5 +1,6 @@
 """The same fragments, merged here and by an API server: its dry run of a strategic merge patch says the same."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from xds_server.infra.desired import samples
 from xds_server.infra.overlay import merge
 from xds_server.infra.parameters import KINDS
 from xds_server.shell.kube.client import JSON, STRATEGIC, KubeClient, path
-from xds_server.shell.kube.errors import ConflictError
+from xds_server.shell.kube.errors import ConflictError, NotFoundError
 from xds_server.shell.kube.provisioned import MADE
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "tests/infra/overlays.yaml").read_text())
@@ -45,6 +46,17 @@ async def merged_twice(
         return said(ours), said(await client.patch(where, fragment, content_type=STRATEGIC, params=DRY_RUN))
 
 
+async def gone(client: KubeClient, where: str) -> None:
+    """Waits for it: where a load balancer cleans up, a Service stays for a moment."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await client.get(where)
+            except NotFoundError:
+                return
+            await asyncio.sleep(0.1)
+
+
 async def test_an_api_server_merges_alike(client: KubeClient, namespace: str) -> None:
     differing = []
     for case in CASES:
@@ -62,4 +74,5 @@ async def test_an_api_server_merges_alike(client: KubeClient, namespace: str) ->
                 differing.append((case["name"], ours, theirs))
         finally:
             await client.delete(where)
+            await gone(client, where)
     assert differing == []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from e2e.kubectl import eventually
 from e2e.workloads import Site, gateway, route
 
 XDS = (sys.executable, "-m", "xds_server")
@@ -32,6 +33,7 @@ def test_status_goes_from_class_to_backend(site: Site) -> None:
     assert lines[3] == f"HTTPRoute {site.namespace}/main  site.example.com  ok"
     assert lines[4] == f"Service {site.namespace}/echo:8000  2/2 endpoints ready  ok"
     site.apply(route("lost", site.gateway, backendRefs=[{"name": "nowhere", "port": 80}], path="/lost"))
+    eventually(lambda: site.told("lost", "ResolvedRefs") == "False")
     (class_,) = data("status", site.key, status=1)
     assert class_["good"] is False
     assert xds("status", "-n", site.namespace, status=1) == xds("status", site.key, status=1)
@@ -43,6 +45,7 @@ def test_status_of_a_gateway_that_is_not_there_is_wrong_usage(site: Site) -> Non
 
 def test_proxy_status_tells_who_is_connected_where(site: Site) -> None:
     (envoy,) = site.ready_envoys()
+    eventually(lambda: data("proxy-status", f"{envoy}.{site.namespace}")[0]["in_sync"])
     (told,) = data("proxy-status", f"{envoy}.{site.namespace}")
     assert (told["pod"], told["serves"], told["in_sync"]) == (f"{site.namespace}/{envoy}", [site.key], True)
     assert told["server"].startswith("xds-server-")
@@ -66,6 +69,7 @@ def test_proxy_status_tells_who_is_connected_where(site: Site) -> None:
 )
 def test_proxy_config_tells_what_an_envoy_has_and_whose_it_is(site: Site, type_: str, name: str, object_: str) -> None:
     (envoy,) = site.ready_envoys()
+    eventually(lambda: data("proxy-status", f"{envoy}.{site.namespace}")[0]["in_sync"])
     lines = {one["name"]: one for one in data("proxy-config", type_, f"{envoy}.{site.namespace}")}
     line = lines[name.format(namespace=site.namespace)]
     assert line["difference"] == ""
@@ -135,6 +139,7 @@ def test_all_verbs_tell_of_both_envoys(make_site) -> None:
     first, second = site.ready_envoys()
     assert f"{site.address}, served by 2 of 2 Envoys" in xds("status", site.key)
     assert len(data("proxy-status", "-n", site.namespace)) == 2
+    eventually(lambda: all(one["in_sync"] for one in data("proxy-status", "-n", site.namespace)))
     for envoy in (first, second):
         lines = data("proxy-config", "endpoints", f"{envoy}.{site.namespace}")
         assert all(one["good"] for one in lines)
@@ -190,6 +195,8 @@ def reader(site: Site, tmp_path: Path) -> Iterator[Path]:
     }
     site.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}})
     kubectl.apply(role, binding)
+    somebody = f"--as=system:serviceaccount:{name}:reader"
+    eventually(lambda: kubectl("auth", "can-i", "list", "pods", "--all-namespaces", somebody))
     config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
     token = kubectl("create", "token", "reader", f"--namespace={name}").strip()
     config["users"] = [{"name": "reader", "user": {"token": token}}]
