@@ -1,14 +1,16 @@
-"""Ports of 127.0.0.1 on which nothing listens, no two of a process the same: they are chosen before they are used."""
+"""Ports of 127.0.0.1 on which nothing listens."""
 
+import itertools
 import random
 import socket
 from contextlib import suppress
 
 _PORTS = range(20_000, 30_000)
 """Below those that the kernel gives to connections (ip_local_port_range): none takes one before it is used."""
-
-
-_given: set[tuple[socket.SocketKind, int]] = set()
+_order = list(_PORTS)
+random.SystemRandom().shuffle(_order)  # the seed of property tests would choose the same ones again and again
+_next = itertools.cycle(_order)
+"""Who asks for several before they are bound is never given one twice."""
 
 
 def free_port() -> int:
@@ -22,12 +24,8 @@ def free_udp_port() -> int:
 
 
 def _free(kind: socket.SocketKind) -> int:
-    choose = random.SystemRandom()  # the seed of property tests would choose the same ones again and again
     while True:
-        port = choose.choice(_PORTS)
-        if (kind, port) in _given:
-            continue
+        port = next(_next)
         with socket.socket(type=kind) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            _given.add((kind, port))
             return port

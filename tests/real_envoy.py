@@ -157,7 +157,7 @@ class RealEnvoy:
         async with self._http.get(self.admin + path) as response:
             return await response.text()
 
-    async def wait_ready(self, seconds: float = 30) -> None:
+    async def wait_ready(self, seconds: float = 60) -> None:
         """Until /ready says LIVE: its first clusters and listeners are initialised."""
 
         async def live() -> bool:
@@ -192,7 +192,7 @@ class RealEnvoy:
                 found[name] = int(value)
         return found
 
-    async def until(self, condition: Callable[[], Any], what: str, *, seconds: float = 30) -> None:
+    async def until(self, condition: Callable[[], Any], what: str, *, seconds: float = 60) -> None:
         """Wait until `condition` (a function or coroutine function) is true; else fail with `what` and the log."""
         deadline = time.monotonic() + seconds
         while True:

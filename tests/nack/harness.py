@@ -22,6 +22,7 @@ import aiohttp
 
 from tests.ports import free_port
 from tests.real_envoy import RealEnvoy
+from tests.traffic.harness import at_rest
 from xds_server.control import Changes, Control, Round
 from xds_server.envoy.bootstrap import BootstrapOptions, bootstrap, to_json
 from xds_server.model.document import Fault, Ignored, Object
@@ -41,7 +42,7 @@ from xds_server.xds.resource import ResourceType
 
 GATEWAY = Key("default", "gateway")
 HOST = "example.com"
-LIMITS = Limits(removal_seconds=0.5, settle_seconds=0.3, bind_seconds=0.3)
+LIMITS = Limits(bind_seconds=0.3)
 
 
 def made(document: Mapping[str, Any]) -> Object:
@@ -196,7 +197,7 @@ class World:
         upserts = tuple((kind_of(value).kind, value.metadata.key, value) for value in objects)
         removals = tuple((kind_of(value).kind, value.metadata.key) for value in gone)
         self.control.submit(Changes(upserts, removals, binds))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(self._has(value) for value in objects) or any(self._has(value) for value in gone):
                 self._round.clear()
                 await self._round.wait()
@@ -217,7 +218,7 @@ class World:
         return envoy
 
     async def quiet(self) -> None:
-        """Until every Envoy has what is published, and nothing is searched."""
+        """Until every Envoy has what is published, nothing is searched, and statuses say so."""
 
         def everyone() -> bool:
             synced = {record.node.id: record.synced for record in self.serving.clients}
@@ -227,6 +228,7 @@ class World:
 
         for envoy in self.envoys:
             await envoy.until(everyone, "is not in sync")
+        await at_rest(self.control)
 
     async def get(self, path: str, *, host: str = HOST, gateway: Key = GATEWAY, **headers: str) -> int:
         """The status of one GET over a connection of its own."""
@@ -296,7 +298,7 @@ class World:
         return {condition.type: condition for condition in found.conditions}
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> float:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> float:
     """Waits for something that has no event of its own; the seconds it took."""
     start = time.monotonic()
     while not condition():

@@ -5,9 +5,11 @@ import socket
 from tests.nack.harness import GATEWAY, World, made, route, rule, until
 from tests.ports import free_port
 from tests.real_envoy import RealEnvoy
+from tests.traffic.harness import at_rest
 from xds_server.control import Changes
 from xds_server.model.document import Object
 from xds_server.routing.listener import Bind
+from xds_server.xds.resource import ResourceType
 
 
 def gateway(*ports: int) -> Object:
@@ -31,6 +33,8 @@ async def with_a_taken_port(world: World, taken: int, free: int) -> RealEnvoy:
     envoy = await world.start_envoy(ready=False)
     await envoy.until(lambda: opened(envoy, free), "has not opened the other one")
     assert await world.get("/") == 200
+    await until(lambda: all(record.of(ResourceType.LISTENER).rejections for record in world.serving.clients))
+    await at_rest(world.control)
     assert world.control.pipeline.inputs.holds.keys() == (), "another Envoy may well bind it"
     assert world.gateway_conditions("p80")["Programmed"].status == "False"
     return envoy

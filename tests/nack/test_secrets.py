@@ -62,7 +62,7 @@ async def served(world: World, host: str) -> bytes | None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             _, writer = await asyncio.open_connection(
                 "127.0.0.1", world.ports[GATEWAY], ssl=context, server_hostname=host
             )

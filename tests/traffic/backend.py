@@ -44,7 +44,7 @@ class Recorder:
 
     async def count(self, least: int = 0) -> int:
         """How many requests came, once there are that many, and a moment has passed in which more might."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.heads) < least:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -55,7 +55,7 @@ class Recorder:
         self.gate.set()
         for writer in tuple(self._writers):
             writer.transport.abort()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self._writers:
                 await asyncio.sleep(0)
 

@@ -13,7 +13,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-_SECONDS = 10.0
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

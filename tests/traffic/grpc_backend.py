@@ -10,7 +10,7 @@ import grpc
 
 from tests.traffic.authority import Pair
 
-_SECONDS = 10.0
+_SECONDS = 60.0
 
 
 @dataclass

@@ -42,7 +42,7 @@ BACKENDS = ("a", "b", "c")
 GATEWAY = Key("default", "gateway")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARK = Key("traffic", "mark")
-_SECONDS = 15.0
+_SECONDS = 60.0
 LIMITS = Limits(removal_seconds=0.5, settle_seconds=0.5)
 Ident = tuple[str, Key]
 
@@ -130,7 +130,8 @@ class World:
         stack.push_async_callback(self.serving.stop)
         self._loop = asyncio.create_task(self.control.run(), name="control")
         stack.callback(self._loop.cancel)
-        connector = aiohttp.TCPConnector(limit=0)
+        # An Envoy that drains ends connections after a second: none is used again that was idle for nearly so long.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=0.2)
         # Redirects are looked at, not followed; cookies and compression would only add headers.
         self._http = await stack.enter_async_context(
             aiohttp.ClientSession(
@@ -243,6 +244,31 @@ class World:
             if served:
                 await envoy.until(lambda envoy=envoy: _warm(envoy), "is still warming")
         await asyncio.sleep(0.01)  # an ACK comes before the worker threads have it
+        await at_rest(self.control)
+
+    async def draining(self) -> int:
+        """How many listeners and filter chains the Envoy of `gateway` drains."""
+        return sum((await self.envoy.stats("total_(listeners|filter_chains)_draining$")).values())
+
+    async def drained(self) -> None:
+        """Until there are none, which takes as long as Envoys drain."""
+
+        async def none() -> bool:
+            return not await self.draining()
+
+        await self.envoy.until(none, "drains on")
+
+    async def refused(self, port: int = 80, gateway: str = GATEWAY.name) -> None:
+        """Until nobody listens where a listener was: a socket is closed once every thread of Envoy has let go of it."""
+        async with asyncio.timeout(_SECONDS):
+            while True:
+                try:
+                    async with connected(self.port(port, gateway)):
+                        await asyncio.sleep(0.01)
+                except ConnectionRefusedError:
+                    return
+                except ConnectionError:
+                    pass  # taken by the socket just before it was closed
 
     def port(self, port: int = 80, gateway: str = GATEWAY.name, *, transport: Transport = "tcp") -> int:
         """The port that is bound for a listener's port."""
@@ -296,6 +322,15 @@ class World:
 
         shares = [count // at_once + (index < count % at_once) for index in range(at_once)]
         return [answer for answers in await asyncio.gather(*map(some, shares)) for answer in answers]
+
+
+async def at_rest(control: Control) -> None:
+    """Until statuses say what streams have reported."""
+    control.submit(Changes())
+    async with asyncio.timeout(_SECONDS):
+        while control._pending:
+            await asyncio.sleep(0.001)
+        await control.resting.wait()
 
 
 async def _warm(envoy: RealEnvoy) -> bool:

@@ -11,7 +11,7 @@ from typing import cast
 from tests.scenarios.certificates import pem
 from tests.traffic.harness import World, service
 
-SECONDS = 10.0
+SECONDS = 60.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -269,5 +269,5 @@ async def logged(world: World, what: str, count: int = 1) -> list[str]:
         found = [line for line in text.splitlines() if what in line and line.startswith("{") and line.endswith("}")]
         return found if len(found) >= count else []
 
-    await world.envoy.until(lines, f"has not logged {what}", seconds=15)
+    await world.envoy.until(lines, f"has not logged {what}")
     return lines()

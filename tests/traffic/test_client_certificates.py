@@ -244,7 +244,7 @@ async def test_a_client_does_not_get_in_by_resuming(world: World) -> None:
 def _talk(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[bool, ssl.SSLSession | None]:
     """A GET: was the session resumed, and the session after it."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=HOST, session=session) as secure,
     ):
         secure.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())

@@ -298,14 +298,14 @@ async def test_time_outs_as_envoy_has_them(world: World) -> None:
 
 
 async def test_slow_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With half a second in place of 15: headers that trickle in, and a TLS handshake that does not go on."""
-    monkeypatch.setattr(http_manager, "REQUEST_HEADERS", timedelta(seconds=0.5))
-    monkeypatch.setattr(tls, "HANDSHAKE", timedelta(seconds=0.5))
+    """With three seconds in place of 15: headers that trickle in, and a TLS handshake that does not go on."""
+    monkeypatch.setattr(http_manager, "REQUEST_HEADERS", timedelta(seconds=3))
+    monkeypatch.setattr(tls, "HANDSHAKE", timedelta(seconds=3))
     async with World() as hasty:
         await hasty.serve(GATEWAY)
         begun = time.monotonic()
         await asyncio.gather(_trickle(hasty.port()), _stall(hasty.port(443)))
-        assert 0.4 < time.monotonic() - begun < 3
+        assert 2.9 < time.monotonic() - begun < 12
 
 
 async def _trickle(port: int) -> None:
@@ -328,7 +328,7 @@ async def _stall(port: int) -> None:
     async with connected(port) as connection:
         await connection.send(outgoing.read())
         assert len(await connection.reader.read(10)) == 10, "the server's part of the handshake"
-        async with asyncio.timeout(2.5):
+        async with asyncio.timeout(12):
             await connection.reader.read()
 
 
@@ -360,7 +360,7 @@ async def test_the_access_log_cannot_be_written_by_clients(world: World) -> None
         text = (world.envoy.directory / "log").read_text("utf-8")
         return [json.loads(line) for line in text.splitlines() if "/log?unique" in line and line.endswith("}")]
 
-    await world.envoy.until(lines, "has not logged", seconds=15)
+    await world.envoy.until(lines, "has not logged")
     (entry,) = lines()
     wanted = {
         "path": "/log?unique", "user_agent": 'a"b\\n{"x": 1}', "gateway": "default/gateway", "listener": "http-80",

@@ -78,7 +78,7 @@ async def test_methods(world: World, backends: Backends) -> None:
 async def test_streams(world: World, backends: Backends) -> None:
     await world.serve(GATEWAY, route(to("one")))
     async with client(world.port()) as call:
-        stream = call.channel.stream_stream("/shop.Cart/Stream")(timeout=10)
+        stream = call.channel.stream_stream("/shop.Cart/Stream")(timeout=60)
         for number in range(3):
             await stream.write(b"%d" % number)
             assert await stream.read() == b"%d!" % number
@@ -142,7 +142,7 @@ async def test_filters(world: World, backends: Backends) -> None:
     metadata = reply.told["metadata"]
     assert (metadata["x-set"], metadata["x-add"], "x-gone" in metadata) == ("a", "old,b", False)
     assert (reply.told["name"], reply.headers["x-answer"]) == ("one", "c")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not backends["two"].calls:
             await asyncio.sleep(0.01)
     ((name, mirrored),) = backends["two"].calls
@@ -205,7 +205,7 @@ async def test_calls_by_an_http_route(world: World, backends: Backends) -> None:
         assert (await call("/shop.Cart/Add")).told["name"] == "one"
         failed = await call("/shop.Cart/Fail")
         assert (failed.code, failed.details) == (StatusCode.NOT_FOUND, "not here")
-        stream = call.channel.stream_stream("/shop.Cart/Stream")(timeout=10)
+        stream = call.channel.stream_stream("/shop.Cart/Stream")(timeout=60)
         await stream.write(b"1")
         assert await stream.read() == b"1!"
         await stream.done_writing()

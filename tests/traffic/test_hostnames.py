@@ -192,8 +192,7 @@ async def test_a_port_that_is_not_served_any_more_refuses_connections(world: Wor
     assert await world.name("/", port=8080) == "a"
     await world.serve(gateway(), route("all", "a"))
     assert await world.name("/") == "a"
-    with pytest.raises(OSError):
-        await raw(world.port(8080), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await world.refused(8080)
 
 
 async def test_only_allowed_namespaces_attach(world: World) -> None:

@@ -90,7 +90,7 @@ async def held(recorder: Recorder) -> AsyncIterator[None]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Waits until it is true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -130,9 +130,10 @@ async def test_requests_in_flight_at_once(world: World, recorder: Recorder) -> N
 
 async def test_connections_are_served_on_while_routes_are_edited(world: World, recorder: Recorder) -> None:
     async with editing(world) as edits, connections(world, COUNT) as found:
-        for _ in range(3):
+        rounds = 0
+        while rounds < 3 or edits["made"] < 5:
             assert await everyone(found, status) == {200: COUNT}
-    assert edits["made"] >= 5
+            rounds += 1
 
 
 async def test_websockets_live_on_while_routes_are_edited(world: World, recorder: Recorder) -> None:
@@ -142,7 +143,7 @@ async def test_websockets_live_on_while_routes_are_edited(world: World, recorder
 
     async def talk(connection: Connection) -> bytes:
         await connection.send(b"\x81\x82\0\0\0\0hi")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await connection.reader.readexactly(8)
 
     async with connections(world, COUNT) as found:

@@ -1,6 +1,7 @@
 """RequestMirror: what copies are like, and how many there are."""
 
 import io
+import math
 
 import aiohttp
 import pytest
@@ -94,8 +95,8 @@ async def test_a_share_of_requests(world: World, share: str, expected: int) -> N
 """),
         )
         await answered(world, 500)
-        deviation = (expected * (1 - expected / 500)) ** 0.5
-        assert abs(await copies.count() - expected) <= 4.5 * deviation
+        most = 4.5 * (expected * (1 - expected / 500)) ** 0.5
+        assert abs(await copies.count(math.ceil(expected - most)) - expected) <= most
 
 
 async def test_a_mirror_of_one_backend_copies_that_backends_requests_alone(world: World) -> None:
@@ -117,8 +118,8 @@ async def test_a_mirror_of_one_backend_copies_that_backends_requests_alone(world
         answers = await answered(world, 600)
         share = {name: sum(answer.told["name"] == name for answer in answers) for name in "abc"}
         assert all(abs(share[name] - 120 * weight) < 45 for name, weight in (("a", 1), ("b", 3), ("c", 1)))
-        assert abs(await of_a.count() - share["a"] / 2) < 25
-        assert abs(await of_b.count() - share["b"] / 2) < 45
+        assert abs(await of_a.count(share["a"] // 2 - 24) - share["a"] / 2) < 25
+        assert abs(await of_b.count(share["b"] // 2 - 44) - share["b"] / 2) < 45
 
 
 async def test_a_mirror_that_cannot_be_used_harms_nothing(world: World) -> None:
@@ -176,7 +177,7 @@ async def test_a_copy_is_rewritten_and_a_websocket_is_not_disturbed(world: World
             session.ws_connect(f"http://127.0.0.1:{world.port()}/old", headers={"Host": "x"}) as socket,
         ):
             await socket.send_str("hello")
-            assert await socket.receive_str(timeout=5) == "hello"
+            assert await socket.receive_str(timeout=60) == "hello"
             assert await copies.count(2) == 2
             await socket.send_str("still here")
-            assert await socket.receive_str(timeout=5) == "still here"
+            assert await socket.receive_str(timeout=60) == "still here"

@@ -110,7 +110,7 @@ async def test_the_access_log_tells_of_a_misdirected_request(world: World) -> No
         text = (world.envoy.directory / "log").read_text("utf-8")
         return [json.loads(line) for line in text.splitlines() if '"/told"' in line and line.endswith("}")]
 
-    await world.envoy.until(told, "has not logged", seconds=15)
+    await world.envoy.until(told, "has not logged")
     fields = ("route", "response_code", "authority", "requested_server_name", "listener")
     assert [told()[0][name] for name in fields] == [
         "misdirected", 421, "third.wildcard.org", "second-example.org", "https-443/second-example.org"

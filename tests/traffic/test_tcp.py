@@ -29,8 +29,8 @@ from tests.traffic.streams import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TCP = "name: db, port: 5432, protocol: TCP"
-AT_ONCE = 2.0
-"""Within which a connection is served or closed; nothing waits for the client to speak."""
+AT_ONCE = 10.0
+"""Within which a connection is served or closed; nothing waits for the client to speak, which Envoy does for 15."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
@@ -75,7 +75,7 @@ async def test_the_share_of_a_backend_that_cannot_be_used_is_closed(world: World
     await world.serve(gateway(TCP), route("TCPRoute", "db", "one*2", "missing*1"))
     begun = monotonic()
     found = Counter(await names_of(world.port(5432), 150))
-    assert monotonic() - begun < AT_ONCE * 2
+    assert monotonic() - begun < AT_ONCE
     assert found.keys() == {"one", ""}
     assert 25 <= found[""] <= 75
 

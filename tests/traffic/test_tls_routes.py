@@ -34,9 +34,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BACKEND_NAMES = "a.example.com,b.example.com,*.example.com"
 """Of the certificate that backends have, where TLS is handed on."""
-DRAIN_SECONDS = 1.2
+DRAIN_SECONDS = 5
 HANDSHAKE = b"\x16"
 """How a record of TLS begins that goes on with a handshake."""
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def world() -> AsyncIterator[World]:
+    async with World(drain=("--drain-time-s", str(DRAIN_SECONDS))) as started:
+        yield started
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
@@ -224,7 +230,7 @@ async def test_a_client_hello_that_comes_in_pieces(world: World, size: int) -> N
     for name in ("a.example.com", "b.example.com"):
         hello = client_hello(name, protocols=[f"{number:0200}" for number in range(10)])
         assert len(hello) > 2000
-        async with connection(world.port(443)) as client, asyncio.timeout(10):
+        async with connection(world.port(443)) as client, asyncio.timeout(60):
             for start in range(0, len(hello), size):
                 client.writer.write(hello[start : start + size])
                 await client.writer.drain()
@@ -296,12 +302,11 @@ async def test_an_edit_drains_its_own_connections_alone(world: World) -> None:
         await world.serve(listener, others, handed_on("a", "two", "a.example.com"))
         assert await who(world, "a.example.com") == "two"
         assert await edited.echoed("until it has drained")
-        await asyncio.sleep(DRAIN_SECONDS)
         assert await edited.line() == "", "closed"
         for number in range(3):
             assert await other.echoed(f"still here {number}")
         await world.serve(listener, others, handed_on("c", "two", "c.example.com"))
-        await asyncio.sleep(DRAIN_SECONDS)
+        await world.drained()
         assert await who(world, "c.example.com") == "two"
         assert await other.echoed("and after chains came and went")
 
@@ -320,7 +325,7 @@ async def test_endpoints_and_certificates_change_under_connections(world: World)
             assert await certificate_of(world.port(443), "a.example.org") == ["*.example.org", "example.org"]
             async with connection(world.port(443), trusting("*.example.org,example.org"), "a.example.org") as new:
                 assert await new.line() == "after"
-            await asyncio.sleep(DRAIN_SECONDS)
+            await world.drained()
             assert await client.echoed("still here")
 
 

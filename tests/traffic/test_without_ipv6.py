@@ -118,7 +118,7 @@ async def test_one_that_drains_is_marked_like_the_others(world: World) -> None:
     await served(world)
     world.serving.regroup(Key("default", "local"), (GATEWAY,), draining=True)
     updated = "listener_manager.listener_in_place_updated"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await world.envoy.stats(updated)).get(updated, 0) < 2:
             await asyncio.sleep(0.02)
     assert {one["address"] for one in (await listeners(world)).values()} == {"0.0.0.0"}

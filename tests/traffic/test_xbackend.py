@@ -23,6 +23,8 @@ spec: {gatewayClassName: x, listeners: [{name: http, port: 80, protocol: HTTP}]}
 """
 REFERENCE = "{group: gateway.networking.x-k8s.io, kind: XBackend, name: backend}"
 ROUTE = f"kind: HTTPRoute\nmetadata: {{name: route}}\nspec: {{rules: [{{backendRefs: [{REFERENCE}]}}]}}\n---\n"
+BEFORE = {"api.example.com"}
+"""Whom the cluster of an earlier test asks for again and again, until it is gone."""
 OURS, CLIENTS = Authority("ours"), Authority("clients")
 SHOWN = CLIENTS.issue("client.example.com")
 VALIDATION = '{hostname: NAME, caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}'
@@ -88,7 +90,7 @@ status: {{podIPs: [{{ip: {ip}}}], conditions: {conditions}}}
 
 async def until(world: World, wanted: str) -> None:
     """Until the backend of that name answers: DNS is asked while the cluster is served already."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while (found := await world.name("/")) != wanted:
             assert found == "503"
             await asyncio.sleep(0.05)
@@ -96,7 +98,7 @@ async def until(world: World, wanted: str) -> None:
 
 async def until_status(world: World, wanted: int) -> None:
     """Until requests get that status."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while await world.status("/") != wanted:
             await asyncio.sleep(0.05)
 
@@ -131,9 +133,12 @@ async def test_a_host_that_is_not_there_holds_nothing_up(world: World, names: Dn
     ).replace(REFERENCE, "{name: a, port: 8080}")  # fmt: skip
     names.asked.clear()
     await world.serve(GATEWAY, ROUTE, beside, outside(80, "shop.default"))
+    async with asyncio.timeout(60):
+        while "shop.default" not in names.asked:
+            await asyncio.sleep(0.05)
     assert await world.name("/") == "503"
     assert await world.name("/a") == "a"
-    assert names.asked == {"shop.default"}, "and no Service is found under its short name"
+    assert names.asked - BEFORE == {"shop.default"}, "and no Service is found under its short name"
 
 
 async def test_this_machine_by_its_name(world: World, names: Dns) -> None:
@@ -141,7 +146,7 @@ async def test_this_machine_by_its_name(world: World, names: Dns) -> None:
     names.asked.clear()
     await world.serve(GATEWAY, ROUTE, outside(port_of(world.backends["a"]), "localhost"))
     await until(world, "a")
-    assert names.asked == set()
+    assert names.asked <= BEFORE | {"shop.default"}
 
 
 async def test_pods(world: World) -> None:
