@@ -90,12 +90,14 @@ def run(binary: Path, log: Path, flags: Mapping[str, str], told: Callable[[Verdi
     ):
         late = threading.Timer(RUN_SECONDS + 30, process.kill)
         late.start()
-        for line in process.stdout or ():
-            kept.write(line.replace(_MARK, ""))
-            if one := verdict(line):
-                verdicts.append(one)
-                told(one)
-        late.cancel()
+        try:
+            for line in process.stdout or ():
+                kept.write(line.replace(_MARK, ""))
+                if one := verdict(line):
+                    verdicts.append(one)
+                    told(one)
+        finally:
+            late.cancel()
     return Run(process.returncode, tuple(verdicts))
 
 
