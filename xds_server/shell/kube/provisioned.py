@@ -154,6 +154,9 @@ class Provisioned:
         before = self._objects.get(one.id)
         if before is not None and before.uid == one.uid and 0 < one.version < before.version:
             return
+        self._keep(one)
+
+    def _keep(self, one: Found) -> None:
         self.forget(one.id)
         self._objects[one.id] = one
         if one.gateway is not None:
@@ -177,6 +180,5 @@ class Provisioned:
         for one in all_:
             if self._objects.get(one.id) != one:
                 touched.add(one.gateway)
-            self.forget(one.id)  # also where it is older: versions begin anew in a cluster that is restored
-            self.note(one)
+            self._keep(one)  # also where it is older: versions begin anew in a cluster that is restored
         return {key for key in touched if key is not None}
