@@ -13,14 +13,15 @@ import pytest
 from tests.ports import free_port
 from tests.real_envoy import RealEnvoy
 from tests.run.process import Server, until
-from tests.run.test_server_killed import HOST, admin_answers, bootstrap, in_sync, sent, write_world
+from tests.run.test_server_killed import HOST, admin_answers, bootstrap, has_asked_for, in_sync, sent, write_world
 from tests.run.traffic import Traffic, traffic, until_status
 from xds_server.shell.echo import echo
 
 MOVES = 3
 TYPES = {"clusters", "endpoints", "listeners", "secrets", "routes"}
 SECONDS = 8.0
-"""The longest that a move may take unless the machine was busy just then; docs/decisions/0023-a-replica-goes.md says how long it does."""
+"""The longest that a move may take unless the machine was busy just then; docs/decisions/0023-a-replica-goes.md says
+how long it does."""
 BYTES = 500
 """More than two empty answers have."""
 
@@ -67,12 +68,6 @@ async def world(folder: Path) -> AsyncIterator[World]:
                     yield World((one, two), envoy, seen)
 
 
-async def has_asked(server: Server) -> bool:
-    """Whether the Envoy is in sync and has said of every type what it wants; of some it does after that."""
-    client = await in_sync(server)
-    return client is not None and client["types"].keys() == TYPES
-
-
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 async def test_an_envoy_moves_to_the_other_server(tmp_path: Path, how: str) -> None:
     took = []
@@ -85,7 +80,7 @@ async def test_an_envoy_moves_to_the_other_server(tmp_path: Path, how: str) -> N
             await until(lambda two=two: in_sync(two), "the other has it in sync")
             took.append(monotonic() - begun)
             await found.seen.more()
-            await until(lambda two=two: has_asked(two), "it has asked the other for every type")
+            await until(lambda two=two: has_asked_for(two, TYPES), "it has asked the other for every type")
             client = await in_sync(two)
             assert client is not None
             assert not any(sent(client).values())
