@@ -1,6 +1,5 @@
 """Filters of a listener: asked about every request of that listener and of no other, before a route is chosen."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -292,13 +291,7 @@ async def test_filters_come_and_go_under_open_connections(world: World, asked: t
     first, second = asked
     routes = route(to("a"), hosts=f"{HOST}, open.example.com")
     await world.serve(gateway(OPEN, CHECKED), routes)
-
-    async def draining() -> bool:
-        return any((await world.envoy.stats("total_(listeners|filter_chains)_draining$")).values())
-
-    async with asyncio.timeout(60):
-        while await draining():
-            await asyncio.sleep(0.1)
+    await world.drained()
     async with connected(world.port()) as connection:
         for generation, (filters, number) in enumerate((((), 0), ((FIRST,), 1), ((FIRST, SECOND), 2), ((), 2)), 2):
             await world.change(gateway(OPEN, filtered(CHECKED, *filters), generation=generation))
@@ -306,7 +299,7 @@ async def test_filters_come_and_go_under_open_connections(world: World, asked: t
                 answer = await connection.get(host=host)
                 assert (answer.status, "connection" in answer.headers) == (200, False)
             assert len(first.asked) == number
-            assert not await draining()
+            assert not await world.draining()
         assert len(second.asked) == 1
 
 
