@@ -1,5 +1,8 @@
 """What a test has for itself where parts of a server run in its own process: a controller, a connection that is cut."""
 
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +11,15 @@ from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.errors import UnreachableError
 
 V1 = f"{GATEWAY_GROUP}/v1"
+
+
+async def until(what: Callable[[], object], seconds: float = 60.0) -> float:
+    """Waits until it is true; the seconds it took."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() < began + seconds, f"not within {seconds} s"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
 
 
 class Alone:

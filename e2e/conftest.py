@@ -116,7 +116,7 @@ def make_site(installed: Installation, namespace: str) -> SiteMaker:
         made = Site(installed, namespace, name, address)
         made.has_envoys(envoys)
         eventually(lambda: made.has_backends(backends))
-        eventually(lambda: made.told("main", "ResolvedRefs") == "True")
+        eventually(lambda: made.told("main", "ResolvedRefs").get("status") == "True")
         eventually(lambda: ask(Target(address, made.target().host)).status == 200)
         return made
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from e2e.test_status import Server, Site, condition, ours, programmed, settled, site, until
+from e2e.alone import until
+from e2e.test_status import Server, Site, condition, ours, programmed, settled, site
 from xds_server.model.meta import Key
 from xds_server.pipeline.holds import Hold, HoldId
 from xds_server.shell.kube.acks import LABEL, AckExchange, Times

@@ -100,7 +100,7 @@ def test_an_address_that_nobody_gives(installed: Installation, namespace: str, m
         assert found["reason"] != "Pending", found
         return found
 
-    found = eventually(told, 60)
+    found = eventually(told)
     assert found["reason"] in ("AddressNotUsable", "AddressNotAssigned")
     assert "192.0.2.1" in found["message"]
 

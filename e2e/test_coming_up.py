@@ -59,9 +59,9 @@ def test_an_image_that_cannot_be_pulled_is_told_until_another_is_named(installed
         assert (found["regarding"]["kind"], found["type"]) == ("Gateway", "Warning")
         return "ErrImagePull" in found["note"]
 
-    eventually(event, 60)
+    eventually(event)
     site.apply(with_image(site.installed.images.envoy))
-    eventually(lambda: all_serve(site), 60)
+    eventually(lambda: all_serve(site))
     assert not codes(site, 0) & {"XDS0316", "XDS0317"}
 
 
@@ -73,7 +73,7 @@ def test_a_rollout_that_fails_is_told_and_the_old_envoy_serves(site: Site) -> No
     assert message in xds("status", site.key, status=1)
     assert "XDS0317" in codes(site, 0)
     site.apply(with_image(site.installed.images.envoy))
-    eventually(lambda: all_serve(site), 60)
+    eventually(lambda: all_serve(site))
     assert xds("status", site.key)
 
 
@@ -85,11 +85,11 @@ def test_no_replicas_and_no_quota_are_told(site: Site) -> None:
     assert message in {one["message"] for one in data("check", "-n", site.namespace, status=1)}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     kubectl.apply(*placed(site.namespace, [quota]))
-    eventually(lambda: kubectl.get("resourcequota", "none", site.namespace)["status"]["hard"]["pods"], 60)
-    eventually(lambda: not site.envoys(), 60)
+    eventually(lambda: kubectl.get("resourcequota", "none", site.namespace)["status"]["hard"]["pods"])
+    eventually(lambda: not site.envoys())
     kubectl("scale", "deployment/gateway", f"--namespace={site.namespace}", "--replicas=1")
     message = programmed(site, "False", "FailedCreate: ", "exceeded quota: none")
     assert message in json.dumps(data("status", site.key, status=1)).replace('\\"', '"')
     kubectl.delete("resourcequota", "none", f"--namespace={site.namespace}")
     kubectl("rollout", "restart", "deployment/gateway", f"--namespace={site.namespace}")
-    eventually(lambda: all_serve(site), 60)
+    eventually(lambda: all_serve(site))

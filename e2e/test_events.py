@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from e2e.test_status import Site, site, until
+from e2e.alone import until
+from e2e.test_status import Site, site
 from xds_server.model.meta import ObjectRef
 from xds_server.shell.kube.client import path
 from xds_server.shell.kube.events import API, Events, Note

@@ -47,7 +47,7 @@ def changed(value: str) -> dict[str, object]:
 
 def test_an_api_server_that_is_away_for_a_minute(site: Site, kubectl: Kubectl) -> None:
     site.apply(changed("before"))
-    eventually(lambda: serves(site, "before"), 60)
+    eventually(lambda: serves(site, "before"))
     with Traffic(site.target()) as traffic:
         traffic.mark("the API server stops")
         with without_api_server(kubectl):
@@ -74,8 +74,8 @@ def test_a_past_that_etcd_has_forgotten(site: Site, kubectl: Kubectl) -> None:
             with without_api_server(kubectl):
                 time.sleep(WATCHES_WAIT_SECONDS)
                 fault("start", "kube-apiserver")
-                eventually(lambda: kubectl("get", "--raw", "/readyz", seconds=5), 60)
-                eventually(lambda: applied(site, *(changed(f"unheard-{n}") for n in range(UNHEARD))), 60)
+                eventually(lambda: kubectl("get", "--raw", "/readyz", seconds=5))
+                eventually(lambda: applied(site, *(changed(f"unheard-{n}") for n in range(UNHEARD))))
                 fault("stop", "kube-apiserver")
                 fault("compact")
             site.apply(changed(str(attempt)))

@@ -16,19 +16,12 @@ MANY = 2_000
 CRD = "httproutes.gateway.networking.k8s.io"
 
 
-def accepted(site: Site, name: str) -> dict[str, Any]:
-    """The condition Accepted of a route of the site."""
-    found = site.installed.kubectl.get("httproute", name, site.namespace)
-    parents = found.get("status", {}).get("parents", [])
-    return condition({"status": parents[0]}, "Accepted") if parents else {}
-
-
 def test_a_route_that_is_edited_fifty_times_in_a_row(site: Site) -> None:
     with Traffic(site.target(), kept=4) as traffic:
         for number in range(1, EDITS + 1):
             site.apply(route("main", "gateway", filters=[header("x-edit", str(number))]))
         traffic.mark("edited")
-        eventually(lambda: ask(site.target()).headers.get("x-edit") == str(EDITS), 60)
+        eventually(lambda: ask(site.target()).headers.get("x-edit") == str(EDITS))
     assert traffic.unharmed().connections == 0
 
 
@@ -39,7 +32,7 @@ def test_endpoints_go_and_come(site: Site) -> None:
             traffic.mark(f"{replicas} backends")
             kubectl("scale", "deployment/echo", f"--namespace={site.namespace}", f"--replicas={replicas}")
             kubectl.rolled_out("echo", site.namespace)
-            eventually(lambda: len(kubectl.list("pods", site.namespace, "app=echo")) == replicas, 60)  # noqa: B023
+            eventually(lambda: len(kubectl.list("pods", site.namespace, "app=echo")) == replicas)  # noqa: B023
     assert traffic.unharmed().connections == 0
 
 
@@ -57,7 +50,7 @@ def test_a_certificate_secret_that_is_emptied(make_site) -> None:
     pem, key = certificate(HOST)
     site.apply(secret("certificate", pem, key))
     target = site.target(port=443, tls=trusting(pem))
-    eventually(lambda: ask(target).status == 200, 60)
+    eventually(lambda: ask(target).status == 200)
     kubectl = site.installed.kubectl
 
     def resolved() -> dict[str, Any]:
@@ -68,12 +61,12 @@ def test_a_certificate_secret_that_is_emptied(make_site) -> None:
     with Traffic(target) as traffic:
         traffic.mark("emptied")
         kubectl.patch("secret", "certificate", site.namespace, {"data": {"tls.crt": "", "tls.key": ""}})
-        told = eventually(lambda: (one := resolved())["status"] == "False" and one, 60)
+        told = eventually(lambda: (one := resolved())["status"] == "False" and one)
         assert told["reason"] == "InvalidCertificateRef"
         time.sleep(3)
         traffic.mark("filled again")
         site.apply(secret("certificate", pem, key))
-        eventually(lambda: resolved()["status"] == "True", 60)
+        eventually(lambda: resolved()["status"] == "True")
     traffic.unharmed()
 
 
@@ -84,10 +77,10 @@ def test_an_object_that_is_wrong_harms_no_other(site: Site) -> None:
     refused = route("refused", "gateway", matches=match)
     with Traffic(site.target()) as traffic:
         site.apply(broken, refused)
-        eventually(lambda: accepted(site, "refused").get("status") == "False", 60)
+        eventually(lambda: site.told("refused", "Accepted").get("status") == "False")
         eventually(lambda: ask(site.target(path="/broken")).status == 500)
         site.apply(route("later", "gateway", path="/later", filters=[header("x-route", "later")]))
-        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "later", 60)
+        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "later")
     assert traffic.unharmed().connections == 0
 
 
@@ -106,23 +99,23 @@ def test_an_object_that_envoy_rejects_harms_no_other(make_site) -> None:
         found = kubectl.get("deployment", "gateway", site.namespace)["spec"]["template"]["spec"]["containers"][0]
         return bool(found["args"] == args)
 
-    eventually(changed, 60)
+    eventually(changed)
     kubectl.rolled_out("gateway", site.namespace)
-    eventually(lambda: len(site.envoys()) == 1, 60)
+    eventually(lambda: len(site.envoys()) == 1)
     site.has_envoys(1)
     match = [{"path": {"type": "RegularExpression", "value": "/(" + "|".join(f"word{n}" for n in range(40)) + ")"}}]
     rejected = route("rejected", "gateway", matches=match)
     with Traffic(site.target()) as traffic:
         traffic.mark("the route that Envoy rejects is made")
         site.apply(rejected)
-        told = eventually(lambda: (one := accepted(site, "rejected")).get("status") == "False" and one, 60)
+        told = eventually(lambda: (one := site.told("rejected", "Accepted")).get("status") == "False" and one)
         traffic.mark(f"told: {told['reason']}")
         assert "regex" in told["message"]
         site.apply(route("later", "gateway", path="/later", filters=[header("x-route", "later")]))
-        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "later", 60)
+        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "later")
         kubectl.delete("httproute", "rejected", f"--namespace={site.namespace}")
         site.apply(route("later", "gateway", path="/later", filters=[header("x-route", "latest")]))
-        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "latest", 60)
+        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "latest")
     assert traffic.unharmed().connections == 0
 
 
@@ -151,7 +144,7 @@ def test_two_thousand_objects_at_once(site: Site) -> None:
         site.apply(*routes, *others, seconds=300)
         traffic.mark("applied")
         for n in (0, count // 2, count - 1):
-            eventually(lambda: ask(site.target(path=f"/many/{n}")).headers.get("x-many") == str(n), 60)  # noqa: B023
+            eventually(lambda: ask(site.target(path=f"/many/{n}")).headers.get("x-many") == str(n))  # noqa: B023
         traffic.mark("served")
 
         def all_told() -> bool:
@@ -182,12 +175,12 @@ def test_routes_stay_in_service_while_their_crd_is_away(site: Site, kubectl: Kub
         traffic.mark("the CRD is put back")
         made = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": metadata}
         kubectl.apply({**made, "spec": crd["spec"]})
-        eventually(lambda: condition(kubectl.get("customresourcedefinition", CRD), "Established"), 60)
+        eventually(lambda: condition(kubectl.get("customresourcedefinition", CRD), "Established"))
         traffic.mark("the routes are put back")
-        eventually(lambda: _apply(kubectl, site), 60)
+        eventually(lambda: _apply(kubectl, site))
         time.sleep(10)
         site.apply(route("later", "gateway", path="/later", filters=[header("x-route", "later")]))
-        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "later", 60)
+        eventually(lambda: ask(site.target(path="/later")).headers.get("x-route") == "later")
     traffic.unharmed()
 
 

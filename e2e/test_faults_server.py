@@ -72,7 +72,7 @@ def test_the_death_of_the_leader(site: Site, replicas: int) -> None:
     if replicas < 2:
         pytest.skip("there is one server only")
     installed = site.installed
-    old = eventually(installed.leader, 60)
+    old = eventually(installed.leader)
     with Traffic(site.target()) as traffic:
         traffic.mark("the leader is killed")
         installed.kill(old)
@@ -83,7 +83,7 @@ def test_the_death_of_the_leader(site: Site, replicas: int) -> None:
         traffic.mark("another leads")
         site.apply(route("third", "gateway", path="/third"))
         for name in ("second", "third"):
-            eventually(lambda: site.told(name, "Accepted") == "True")  # noqa: B023
+            eventually(lambda: site.told(name, "Accepted").get("status") == "True")  # noqa: B023
         traffic.mark("the statuses are written")
         installed.kubectl.rolled_out(installed.name, installed.namespace)
     traffic.unharmed()

@@ -85,7 +85,7 @@ def test_the_class_is_accepted(installed: Installation, kubectl: Kubectl) -> Non
 def test_a_server_with_these_rights_is_refused_nothing(installed: Installation, site: Site) -> None:
     """A Gateway was deployed, served and reported, and is gone again."""
     site.installed.kubectl.delete("gateway", site.gateway, f"--namespace={site.namespace}")
-    eventually(lambda: not site.envoys(), 60)
+    eventually(lambda: not site.envoys())
     assert refusals(installed) == []
 
 
@@ -217,7 +217,7 @@ def test_cleanup_asks_and_a_dry_run_changes_nothing(
         pytest.skip("the same verb")
     second.install()
     lease = f"delete Lease {second.namespace}/{second.name}"
-    eventually(lambda: lease in second.cleanup("--dry-run").splitlines(), 60)
+    eventually(lambda: lease in second.cleanup("--dry-run").splitlines())
     with pytest.raises(KubectlError, match="nobody to ask"):
         second.cleanup()
     assert len(second.installation.ready_pods()) == 2

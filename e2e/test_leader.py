@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from e2e.alone import Cut
+from e2e.alone import Cut, until
 from xds_server.shell.kube.client import KubeClient, path
 from xds_server.shell.kube.leader import API, Election, Times
 
@@ -57,14 +57,6 @@ async def replicas(client: KubeClient, namespace: str, *names: str) -> AsyncIter
     finally:
         for one in found:
             await one.stop()
-
-
-async def until(what: Callable[[], object], seconds: float = 60.0) -> float:
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() < began + seconds, f"not within {seconds} s"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - began
 
 
 async def test_one_leads_and_gives_back_when_it_stops(client: KubeClient, namespace: str) -> None:

@@ -80,7 +80,7 @@ def _a_port_that_the_service_lacks(kubectl: Kubectl) -> None:
         assert condition({"status": found["default"]}, "Programmed")["status"] == "True"
         return True
 
-    eventually(told, 60)
+    eventually(told)
 
 
 def _another_namespace_without_a_grant(kubectl: Kubectl, namespace: str) -> None:
@@ -94,4 +94,4 @@ def _another_namespace_without_a_grant(kubectl: Kubectl, namespace: str) -> None
         assert not found.get("addresses")
         return True
 
-    eventually(refused, 60)
+    eventually(refused)

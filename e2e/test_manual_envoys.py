@@ -87,7 +87,7 @@ def test_a_rollout_loses_no_request(kubectl: Kubectl, namespace: str, apply: App
         def alone() -> bool:
             return len(kubectl.list("pods", namespace, "app.kubernetes.io/name=ingress")) == 1
 
-        eventually(alone, 60)
+        eventually(alone)
     traffic.unharmed()
 
 

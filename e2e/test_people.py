@@ -33,7 +33,7 @@ def test_status_goes_from_class_to_backend(site: Site) -> None:
     assert lines[3] == f"HTTPRoute {site.namespace}/main  site.example.com  ok"
     assert lines[4] == f"Service {site.namespace}/echo:8000  2/2 endpoints ready  ok"
     site.apply(route("lost", site.gateway, backendRefs=[{"name": "nowhere", "port": 80}], path="/lost"))
-    eventually(lambda: site.told("lost", "ResolvedRefs") == "False")
+    eventually(lambda: site.told("lost", "ResolvedRefs").get("status") == "False")
     (class_,) = data("status", site.key, status=1)
     assert class_["good"] is False
     assert xds("status", "-n", site.namespace, status=1) == xds("status", site.key, status=1)
@@ -43,9 +43,15 @@ def test_status_of_a_gateway_that_is_not_there_is_wrong_usage(site: Site) -> Non
     xds("status", f"{site.namespace}/nowhere", status=2)
 
 
-def test_proxy_status_tells_who_is_connected_where(site: Site) -> None:
+def in_sync(site: Site) -> str:
+    """The name of its only Envoy, once that has what is served."""
     (envoy,) = site.ready_envoys()
     eventually(lambda: data("proxy-status", f"{envoy}.{site.namespace}")[0]["in_sync"])
+    return envoy
+
+
+def test_proxy_status_tells_who_is_connected_where(site: Site) -> None:
+    envoy = in_sync(site)
     (told,) = data("proxy-status", f"{envoy}.{site.namespace}")
     assert (told["pod"], told["serves"], told["in_sync"]) == (f"{site.namespace}/{envoy}", [site.key], True)
     assert told["server"].startswith("xds-server-")
@@ -68,8 +74,7 @@ def test_proxy_status_tells_who_is_connected_where(site: Site) -> None:
     ],
 )
 def test_proxy_config_tells_what_an_envoy_has_and_whose_it_is(site: Site, type_: str, name: str, object_: str) -> None:
-    (envoy,) = site.ready_envoys()
-    eventually(lambda: data("proxy-status", f"{envoy}.{site.namespace}")[0]["in_sync"])
+    envoy = in_sync(site)
     lines = {one["name"]: one for one in data("proxy-config", type_, f"{envoy}.{site.namespace}")}
     line = lines[name.format(namespace=site.namespace)]
     assert line["difference"] == ""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from e2e.alone import V1, Alone, Cut
+from e2e.alone import V1, Alone, Cut, until
 from xds_server.control import Control
 from xds_server.model.document import Fault
 from xds_server.model.kinds import GATEWAY_GROUP
@@ -180,12 +180,14 @@ async def settled(site: Site, server: Server, gateway: str = "gw", route: str = 
 
 async def rested(server: Server) -> None:
     """What was heard of so far is written, and answered."""
-    control, queue = server.control, server.writer.queue
-    await until(
-        lambda: (
-            not (control._pending or control._woken.is_set() or len(queue) or queue._out) and control.resting.is_set()
-        )
-    )
+    queue = server.writer.queue
+    await until(lambda: settled_all(server) and not (len(queue) or queue._out))
+
+
+def settled_all(server: Server) -> bool:
+    """Whether all that was heard of is settled."""
+    control = server.control
+    return control.resting.is_set() and not (control._pending or control._woken.is_set())
 
 
 async def test_everything_has_a_status_and_nothing_is_written_at_rest(site: Site) -> None:
@@ -371,13 +373,6 @@ async def test_only_the_leader_writes_and_the_next_one_goes_on(site: Site) -> No
             assert {kind for kind, _ in second.results} <= {"HTTPRoute", "Gateway"}
 
 
-async def until(what: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
-
-
 async def test_an_object_made_anew_under_the_same_name_gets_its_status(site: Site) -> None:
     await site.gateway()
     await site.route()
@@ -412,7 +407,7 @@ async def test_a_server_that_is_away_is_waited_for_and_the_newest_is_written(sit
             await asyncio.sleep(0.2)
         await until(lambda: any(result == "failed" for _, result in server.results))
         await until(lambda: (live := server.source.live.get("HTTPRoute", key)) and live.generation == 6)
-        await until(lambda: not server.control._pending and server.control.resting.is_set())
+        await until(lambda: settled_all(server))
         assert server.written == written
         cut.cut = False
         await site.until("httproutes", "r", lambda found: generation_of(ours(found, site)) == 6)

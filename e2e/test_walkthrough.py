@@ -73,7 +73,7 @@ def test_the_task_page(kubectl: Kubectl, example: Path) -> None:
 
     changed = PAGE.read_text().replace("value: /get", "value: /headers")
     kubectl("apply", "-f", "-", stdin=changed)
-    eventually(lambda: curl(address, "/headers").status == 200, 60)
+    eventually(lambda: curl(address, "/headers").status == 200)
     assert json.loads(curl(address, "/headers").body)["headers"]["My-Added-Header"] == "added-value"
 
     (parent,) = eventually(lambda: kubectl.get("httproute", "http", "default")["status"]["parents"])
@@ -94,7 +94,7 @@ def test_what_is_made_for_a_gateway_goes_with_it(kubectl: Kubectl, example: Path
             assert kubectl.get(kind, "gateway", "istio-ingress")["metadata"]["ownerReferences"][0]["kind"] == "Gateway"
         began = time.monotonic()
         kubectl.delete("gateway", "gateway", HERE, wait=False)
-        eventually(lambda: _nothing_is_left(kubectl), 60)
+        eventually(lambda: _nothing_is_left(kubectl))
         took.append(time.monotonic() - began)
         if took[-1] < 5:
             return

@@ -131,7 +131,7 @@ async def test_objects_stay_when_their_crd_goes_and_it_is_picked_up_again(client
             assert id_ in it.now()
         finally:
             await _put_back(client, where, crd)
-        await it.until(lambda: "xtelemetrypolicies" not in it.source.disturbed(), 60)
+        await it.until(lambda: "xtelemetrypolicies" not in it.source.disturbed())
         await asyncio.sleep(1)
         assert id_ in it.now()
         changed = {**policy, "metadata": {**policy["metadata"], "labels": {"back": "yes"}}}

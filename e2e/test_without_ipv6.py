@@ -59,7 +59,7 @@ def test_a_gateway_moves_to_nodes_without_ipv6(make_site) -> None:
         site.apply(
             gateway(site.gateway, {"name": "http", "port": 80, "protocol": "HTTP"}, more, infrastructure=PARAMETERS)
         )
-        eventually(lambda: ask(Target(site.address, site.target().host, port=81)).status == 200, 60)
+        eventually(lambda: ask(Target(site.address, site.target().host, port=81)).status == 200)
         assert set(pods) == set(site.ready_envoys())
         site.installed.kubectl.wait(f"gateway/{site.gateway}", "condition=Programmed", site.namespace, 30)
     traffic.unharmed()
